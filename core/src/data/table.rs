@@ -1,0 +1,154 @@
+//! `nodules.csv`: one row a nodule, the columns of the dataset format.
+
+use super::class::Class;
+use crate::error::{Error, Result};
+
+/// The attributes' columns, in the order used everywhere.
+pub const RATING_COLUMNS: [&str; 8] =
+    ["subtlety", "internal_structure", "calcification", "sphericity", "margin", "lobulation", "spiculation", "texture"];
+
+/// The columns in writing order.
+pub const COLUMNS: [&str; 17] = [
+    "crop_index",
+    "patient_id",
+    "series_uid",
+    "nodule_id",
+    "readers",
+    "subtlety",
+    "internal_structure",
+    "calcification",
+    "sphericity",
+    "margin",
+    "lobulation",
+    "spiculation",
+    "texture",
+    "malignancy_sum",
+    "mean_malignancy",
+    "class",
+    "diameter_mm",
+];
+
+/// One nodule as the table describes it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    pub patient_id: String,
+    pub series_uid: String,
+    pub nodule_id: String,
+    pub readers: u32,
+    /// Mean ratings over the readers, in the order of [`RATING_COLUMNS`].
+    pub ratings: [f64; 8],
+    pub malignancy_sum: u32,
+    pub mean_malignancy: f64,
+    pub class: Class,
+    /// Equivalent diameter in mm.
+    pub diameter_mm: f64,
+}
+
+/// Reads the table; `file` names it in errors.
+///
+/// # Errors
+/// A missing column, an unreadable cell, or rows out of order.
+pub fn parse(text: &[u8], file: &str) -> Result<Vec<Row>> {
+    let bad_table = |reason: String| Error::BadTable { file: file.into(), reason };
+    let mut reader = csv::Reader::from_reader(text);
+    let header = reader.headers().map_err(|e| bad_table(e.to_string()))?.clone();
+    let mut index = [0; COLUMNS.len()];
+    for (i, column) in index.iter_mut().zip(COLUMNS) {
+        *i = header
+            .iter()
+            .position(|h| h.trim() == column)
+            .ok_or_else(|| Error::MissingColumn { file: file.into(), column: column.into() })?;
+    }
+    let mut rows = Vec::new();
+    for (n, record) in reader.records().enumerate() {
+        let record = record.map_err(|e| bad_table(e.to_string()))?;
+        let cells = Cells { file, row: n + 1, record: &record, index: &index };
+        let crop: usize = cells.number("crop_index", "a whole number")?;
+        if crop != n {
+            return Err(cells.bad("crop_index", "the row's own number counted from 0 (rows and crops share one order)"));
+        }
+        let mut ratings = [0.0; 8];
+        for (rating, column) in ratings.iter_mut().zip(RATING_COLUMNS) {
+            *rating = cells.within(column, 1.0, 6.0, "a rating between 1 and 6")?;
+        }
+        rows.push(Row {
+            patient_id: cells.text("patient_id")?,
+            series_uid: cells.get("series_uid").to_owned(),
+            nodule_id: cells.text("nodule_id")?,
+            readers: cells.number("readers", "a whole number")?,
+            ratings,
+            malignancy_sum: cells.number("malignancy_sum", "a whole number")?,
+            mean_malignancy: cells.within("mean_malignancy", 1.0, 5.0, "a number between 1 and 5")?,
+            class: Class::parse(cells.get("class")).ok_or_else(|| cells.bad("class", "benign, unsure or malignant"))?,
+            diameter_mm: cells.within("diameter_mm", f64::MIN_POSITIVE, 1000.0, "a positive number of mm")?,
+        });
+    }
+    Ok(rows)
+}
+
+/// Writes the table.
+///
+/// # Errors
+/// Never on memory; the signature follows the CSV writer's.
+pub fn write(rows: &[Row]) -> Result<Vec<u8>> {
+    let bad = |e: csv::Error| Error::BadTable { file: "nodules.csv".into(), reason: e.to_string() };
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(COLUMNS).map_err(bad)?;
+    for (i, r) in rows.iter().enumerate() {
+        let mut cells =
+            vec![i.to_string(), r.patient_id.clone(), r.series_uid.clone(), r.nodule_id.clone(), r.readers.to_string()];
+        cells.extend(r.ratings.iter().map(|v| trimmed(*v)));
+        cells.extend([
+            r.malignancy_sum.to_string(),
+            trimmed(r.mean_malignancy),
+            r.class.name().into(),
+            trimmed(r.diameter_mm),
+        ]);
+        writer.write_record(cells).map_err(bad)?;
+    }
+    writer.into_inner().map_err(|e| Error::BadTable { file: "nodules.csv".into(), reason: e.to_string() })
+}
+
+/// Six decimals without trailing zeros.
+fn trimmed(v: f64) -> String {
+    let s = format!("{v:.6}");
+    s.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// One record with what an error must name.
+struct Cells<'a> {
+    file: &'a str,
+    row: usize,
+    record: &'a csv::StringRecord,
+    index: &'a [usize; COLUMNS.len()],
+}
+
+impl Cells<'_> {
+    fn get(&self, column: &str) -> &str {
+        COLUMNS.iter().position(|c| *c == column).and_then(|c| self.record.get(self.index[c])).unwrap_or("").trim()
+    }
+
+    fn bad(&self, column: &str, expected: &'static str) -> Error {
+        Error::BadCell {
+            file: self.file.into(),
+            row: self.row,
+            column: column.into(),
+            value: self.get(column).into(),
+            expected,
+        }
+    }
+
+    fn text(&self, column: &str) -> Result<String> {
+        let value = self.get(column);
+        if value.is_empty() { Err(self.bad(column, "filled in")) } else { Ok(value.to_owned()) }
+    }
+
+    fn number<T: std::str::FromStr>(&self, column: &str, expected: &'static str) -> Result<T> {
+        self.get(column).parse().map_err(|_| self.bad(column, expected))
+    }
+
+    fn within(&self, column: &str, low: f64, high: f64, expected: &'static str) -> Result<f64> {
+        let value: f64 = self.number(column, expected)?;
+        if (low..=high).contains(&value) { Ok(value) } else { Err(self.bad(column, expected)) }
+    }
+}

@@ -1,0 +1,208 @@
+//! Eqs. (2)-(5): the alignment losses of CLIP-Lung (methods 1.6). All features are L2-normalised, all results batch means.
+
+use burn::tensor::{Tensor, activation::log_softmax};
+use serde::{Deserialize, Serialize};
+
+/// The form of the image-attribute loss.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IaForm {
+    /// Cross-entropy with the weights as soft targets.
+    #[default]
+    Soft,
+    /// Weighted logits with the top attribute as the target.
+    Logit,
+}
+
+/// The form of the class-attribute loss.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CaForm {
+    /// Softmax over the classes.
+    #[default]
+    Class,
+    /// Softmax over the attributes.
+    Attribute,
+}
+
+/// x / max(|x|, 1e-12) over the last axis.
+pub fn normalise<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    let norm = (x.clone() * x.clone()).sum_dim(D - 1).sqrt().clamp_min(1e-12);
+    x / norm
+}
+
+/// Eq. (2): every channel group's cross-entropy against the sample's class.
+///
+/// # Shapes
+/// `features` `[n, T, d]`, `classes` `[n, C, d]` (conditioned on the sample), `scale` = 1/tau `[1]`, `target` one-hot `[n, C]`
+/// -> `[1]`
+pub fn image_class(features: Tensor<3>, classes: Tensor<3>, scale: Tensor<1>, target: Tensor<2>) -> Tensor<1> {
+    let logits = features.matmul(classes.swap_dims(1, 2)) * scale.unsqueeze(); // [n, T, C]
+    cross_entropy(log_softmax(logits, 2), target.unsqueeze_dim(1))
+}
+
+/// Eq. (3): every channel group's attribute posterior against the sample's attribute weights.
+///
+/// # Shapes
+/// `features` `[n, T, d]`, `attributes` `[K, d]`, `weights` `[n, K]` -> `[1]`
+pub fn image_attribute(
+    features: Tensor<3>,
+    attributes: Tensor<2>,
+    scale: Tensor<1>,
+    weights: Tensor<2>,
+    form: IaForm,
+) -> Tensor<1> {
+    let logits = features.matmul(attributes.transpose().unsqueeze()) * scale.unsqueeze(); // [n, T, K]
+    let w: Tensor<3> = weights.clone().unsqueeze_dim(1);
+    match form {
+        IaForm::Soft => cross_entropy(log_softmax(logits, 2), w),
+        IaForm::Logit => {
+            let top = weights.clone().equal(weights.clone().max_dim(1).expand(weights.dims())).float();
+            cross_entropy(log_softmax(logits * w, 2), top.unsqueeze_dim(1))
+        }
+    }
+}
+
+/// Eq. (4): pulls the true class's text feature towards the sample's attribute profile.
+///
+/// # Shapes
+/// `classes` `[n, C, d]`, `attributes` `[K, d]`, `weights` `[n, K]`, `target` one-hot `[n, C]` -> `[1]`
+pub fn class_attribute(
+    classes: Tensor<3>,
+    attributes: Tensor<2>,
+    scale: Tensor<1>,
+    weights: Tensor<2>,
+    target: Tensor<2>,
+    form: CaForm,
+) -> Tensor<1> {
+    let cosine = classes.matmul(attributes.transpose().unsqueeze()) * scale.unsqueeze(); // [n, C, K]
+    let w: Tensor<3> = weights.unsqueeze_dim(1);
+    match form {
+        CaForm::Class => {
+            let scores: Tensor<2> = (cosine * w).sum_dim(2).squeeze_dim(2); // [n, C]
+            cross_entropy(log_softmax(scores, 1), target)
+        }
+        CaForm::Attribute => {
+            let own: Tensor<3> = target.unsqueeze_dim(2);
+            cross_entropy((log_softmax(cosine, 2) * own).sum_dim(1), w)
+        }
+    }
+}
+
+/// Cross-entropy of the classifier's logits `[n, C]` with one-hot targets.
+pub fn classification(logits: Tensor<2>, target: Tensor<2>) -> Tensor<1> {
+    cross_entropy(log_softmax(logits, 1), target)
+}
+
+/// -sum target log p over the last axis, mean over all others.
+fn cross_entropy<const D: usize>(log_p: Tensor<D>, target: Tensor<D>) -> Tensor<1> {
+    (log_p * target).sum_dim(D - 1).mean().neg()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::{Device, TensorData};
+
+    struct Case {
+        f: Tensor<3>,
+        raw: Tensor<3>,
+        classes: Tensor<3>,
+        a: Tensor<2>,
+        w: Tensor<2>,
+        y: Tensor<2>,
+        logit_scale: Tensor<1>,
+    }
+
+    /// The golden case of methods 1.6.
+    fn case(tau: f32) -> Case {
+        let device = Device::flex().autodiff();
+        let raw = Tensor::<3>::from_floats([[[1., 2., 2.], [2., -1., 2.]]], &device).require_grad();
+        let classes = Tensor::<3>::from_floats([[[1., 0., 1.], [0., 1., 1.], [1., 1., 0.]]], &device);
+        let a = Tensor::<2>::from_floats([[1., 0., 0.], [0., 1., 0.], [0., 0., 1.], [1., 1., 1.]], &device);
+        Case {
+            f: normalise(raw.clone()),
+            raw,
+            classes: normalise(classes),
+            a: normalise(a),
+            w: Tensor::from_floats([[0.1, 0.2, 0.3, 0.4]], &device),
+            y: Tensor::from_floats([[0., 0., 1.]], &device),
+            logit_scale: Tensor::from_floats([(1.0 / tau).ln()], &device).require_grad(),
+        }
+    }
+
+    fn close<const D: usize>(t: Tensor<D>, golden: &[f32]) {
+        for (v, g) in t.into_data().iter::<f32>().zip(golden) {
+            assert!((v - g).abs() < 2e-5 * g.abs().max(1.0), "{v} is not {g}");
+        }
+    }
+
+    /// methods 1.6: L_IC, L_IA, L_CA in both forms at tau .07 and .5.
+    #[test]
+    fn values() {
+        for (tau, ic, ia, ia_logit, ca, ca_attribute) in [
+            (0.07, 6.767741, 3.615059, 0.330647, 2.423620, 4.318137),
+            (0.5, 1.546008, 1.426973, 1.096472, 1.246689, 1.585987),
+        ] {
+            let c = case(tau);
+            let s = || c.logit_scale.clone().exp();
+            close(image_class(c.f.clone(), c.classes.clone(), s(), c.y.clone()), &[ic]);
+            let image = |form| image_attribute(c.f.clone(), c.a.clone(), s(), c.w.clone(), form);
+            close(image(IaForm::Soft), &[ia]);
+            close(image(IaForm::Logit), &[ia_logit]);
+            let class = |form| class_attribute(c.classes.clone(), c.a.clone(), s(), c.w.clone(), c.y.clone(), form);
+            close(class(CaForm::Class), &[ca]);
+            close(class(CaForm::Attribute), &[ca_attribute]);
+        }
+        let logits = Tensor::<2>::from_floats([[0.2, -0.1, 0.4]], &Device::flex());
+        let target = Tensor::<2>::from_floats([[0., 0., 1.]], &Device::flex());
+        close(classification(logits, target), &[0.885939]);
+        // eq. (5) at tau .07
+        assert!((0.885939f64 + 6.767741 + 3.615059 + 0.5 * 2.423620 - 12.480549).abs() < 2e-6);
+    }
+
+    /// methods 1.6: d L_IC / d logit_scale at tau .07, and d L_IC / dF (un-normalised F) at tau .5.
+    #[test]
+    fn gradients() {
+        let c = case(0.07);
+        let grads = image_class(c.f, c.classes, c.logit_scale.clone().exp(), c.y).backward();
+        close(c.logit_scale.grad(&grads).unwrap(), &[6.625305]);
+        let c = case(0.5);
+        let grads = image_class(c.f, c.classes, c.logit_scale.clone().exp(), c.y).backward();
+        close(c.raw.grad(&grads).unwrap(), &[-0.116487, -0.088729, 0.146973, -0.144283, -0.105727, 0.091419]);
+    }
+
+    /// Permuting the samples permutes nothing in the mean; a batch of one works; each group is held against its own sample's class.
+    #[test]
+    fn targets_belong_to_samples() {
+        let device = Device::flex();
+        let draw = |seed: u64, shape: [usize; 3]| {
+            let mut r = crate::data::random::Stream::new(seed, 0);
+            let values: Vec<f32> = (0..shape.iter().product()).map(|_| r.uniform() as f32 - 0.5).collect();
+            normalise(Tensor::<3>::from_data(TensorData::new(values, shape), &device))
+        };
+        let (f, c) = (draw(1, [3, 4, 8]), draw(2, [3, 3, 8]));
+        let y = Tensor::<2>::from_floats([[1., 0., 0.], [0., 0., 1.], [0., 1., 0.]], &device);
+        let scale = || Tensor::<1>::from_floats([2.0], &device);
+        let whole: f32 = image_class(f.clone(), c.clone(), scale(), y.clone()).into_scalar();
+        let one = |i: usize| -> f32 {
+            let part = |t: &Tensor<3>| {
+                let d = t.dims();
+                t.clone().slice([i..i + 1, 0..d[1], 0..d[2]])
+            };
+            image_class(part(&f), part(&c), scale(), y.clone().slice([i..i + 1, 0..3])).into_scalar()
+        };
+        assert!((whole - (one(0) + one(1) + one(2)) / 3.0).abs() < 1e-6);
+    }
+
+    /// methods 1.4: weights inside a cosine are a no-op.
+    #[test]
+    fn positive_scaling_of_attributes_changes_nothing() {
+        let c = case(0.5);
+        let loss = |a: Tensor<2>| {
+            image_attribute(c.f.clone(), normalise(a), c.logit_scale.clone().exp(), c.w.clone(), IaForm::Soft)
+        };
+        let scaled = c.a.clone() * c.w.clone().transpose();
+        close(loss(scaled), &[loss(c.a.clone()).into_scalar::<f32>()]);
+    }
+}

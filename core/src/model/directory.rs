@@ -1,0 +1,327 @@
+//! A model as a directory: weights, `config.json`, a golden pair and a card (README, "Model format").
+
+use std::collections::BTreeMap;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::image_net::{Features, ImageNet};
+use super::weights::{Array, Arrays, Precision, apply, read, write};
+use crate::data::class::Class;
+use crate::data::crop::{Crop, Normalisation, SIDE, VOXELS};
+use crate::data::dataset::hex;
+use crate::error::{Error, Result};
+use crate::methods::Method;
+use crate::methods::task::Task;
+
+/// The weights' file.
+pub const WEIGHTS: &str = "model.safetensors";
+/// The configuration's file.
+pub const CONFIG: &str = "config.json";
+/// The golden pair's file.
+pub const GOLDEN: &str = "golden.safetensors";
+/// The card's file.
+pub const CARD: &str = "README.md";
+
+/// The optional tensors of the attribute read-out.
+const ATTRIBUTES: &str = "attribute_features";
+const LOGIT_SCALE: &str = "logit_scale";
+/// How far a device may be from the golden probabilities.
+const GOLDEN_TOLERANCE: f64 = 1e-3;
+/// Crops computed at once.
+const BATCH: usize = 32;
+
+/// `config.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelConfig {
+    pub schema: u32,
+    pub method: Method,
+    pub task: Task,
+    pub classes: Vec<Class>,
+    pub input: Input,
+    pub metadata: Metadata,
+    /// SHA-256 of the other files.
+    #[serde(default)]
+    pub sha256: BTreeMap<String, String>,
+}
+
+/// What the network expects.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Input {
+    pub shape: [usize; 3],
+    pub hu_window: [f32; 2],
+    pub mean: f32,
+    pub std: f32,
+    pub crop: String,
+}
+
+/// Where the model comes from.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metadata {
+    pub version: String,
+    pub created: String,
+    pub intended_use: String,
+    pub training_data: String,
+    pub text_encoder: String,
+    #[serde(default)]
+    pub metrics: serde_json::Value,
+    pub git_commit: String,
+    pub seed: u64,
+}
+
+/// The words of the attribute read-out.
+#[derive(Clone, Debug)]
+pub struct Words {
+    /// Unit rows, `[8 * 512]`.
+    features: Vec<f32>,
+    /// 1/tau.
+    scale: f32,
+}
+
+/// A model ready to predict.
+pub struct Model {
+    pub config: ModelConfig,
+    net: ImageNet,
+    norm: Normalisation,
+    words: Option<Words>,
+    device: Device,
+}
+
+/// The probabilities of one crop.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prediction {
+    /// One a class, in the order of `config.classes`.
+    pub logits: Vec<f32>,
+    /// Softmax of the logits.
+    pub probabilities: Vec<f64>,
+    /// The most probable class.
+    pub class: Class,
+}
+
+impl Model {
+    /// From a directory's files by name; digests, shapes, finiteness and the golden pair are checked. `dir` names it in errors.
+    ///
+    /// # Errors
+    /// Whatever is wrong, by file.
+    pub fn load(files: &BTreeMap<String, Vec<u8>>, dir: &str, device: &Device) -> Result<Self> {
+        let path = |name: &str| format!("{dir}/{name}");
+        let get = |name: &str| {
+            files.get(name).ok_or_else(|| Error::BadJson { file: path(name), reason: "the file is missing".into() })
+        };
+        let config: ModelConfig = serde_json::from_slice(get(CONFIG)?)
+            .map_err(|e| Error::BadJson { file: path(CONFIG), reason: e.to_string() })?;
+        config.check(&path(CONFIG))?;
+        for (name, expected) in &config.sha256 {
+            let found = hex(&Sha256::digest(get(name)?));
+            if found != *expected {
+                return Err(Error::Digest { file: path(name), expected: expected.clone(), found });
+            }
+        }
+        let mut arrays = read(get(WEIGHTS)?, &path(WEIGHTS))?;
+        let words = take_words(&mut arrays, &path(WEIGHTS))?;
+        let net = ImageNet::new(config.classes.len(), 0, device);
+        let net = apply(net, &arrays, true, &path(WEIGHTS))?.fold();
+        let norm = config.input.normalisation();
+        let model = Self { config, net, norm, words, device: device.clone() };
+        if let Some(golden) = files.get(GOLDEN) {
+            model.check_golden(&read(golden, &path(GOLDEN))?, &path(GOLDEN))?;
+        }
+        Ok(model)
+    }
+
+    fn check_golden(&self, golden: &Arrays, file: &str) -> Result<()> {
+        let get = |name: &str, shape: &[usize]| -> Result<&Array> {
+            let a = golden.get(name).ok_or_else(|| Error::MissingTensor { file: file.into(), name: name.into() })?;
+            if a.shape[..] != *shape {
+                return Err(Error::Shape {
+                    file: file.into(),
+                    name: name.into(),
+                    expected: shape.to_vec(),
+                    found: a.shape.clone(),
+                });
+            }
+            Ok(a)
+        };
+        let input = get("input", &[2, SIDE, SIDE, SIDE])?;
+        let expected = get("probabilities", &[2, self.config.classes.len()])?;
+        let crops: Vec<Crop> =
+            input.values.chunks_exact(VOXELS).map(|c| Crop::new(c.to_vec(), file)).collect::<Result<_>>()?;
+        let found = self.predict(&crops)?;
+        let difference = found
+            .iter()
+            .flat_map(|p| &p.probabilities)
+            .zip(&expected.values)
+            .map(|(a, b)| (a - f64::from(*b)).abs())
+            .fold(0.0, |a, b| if b.is_nan() { f64::INFINITY } else { b.max(a) });
+        if difference > GOLDEN_TOLERANCE {
+            return Err(Error::SelfTest { difference, allowed: GOLDEN_TOLERANCE });
+        }
+        Ok(())
+    }
+
+    fn features(&self, crops: &[Crop]) -> Features {
+        let values: Vec<f32> = crops.iter().flat_map(|c| c.hu().iter().map(|v| self.norm.apply(*v))).collect();
+        let input = Tensor::from_data(TensorData::new(values, [crops.len(), SIDE, SIDE, SIDE]), &self.device);
+        self.net.infer(input)
+    }
+
+    /// Predicts crops, a few at a time.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn predict(&self, crops: &[Crop]) -> Result<Vec<Prediction>> {
+        let classes = self.config.classes.len();
+        let mut out = Vec::with_capacity(crops.len());
+        for part in crops.chunks(BATCH) {
+            for logits in numbers(self.features(part).logits)?.chunks_exact(classes) {
+                out.push(self.prediction(logits));
+            }
+        }
+        Ok(out)
+    }
+
+    fn prediction(&self, logits: &[f32]) -> Prediction {
+        let probabilities = softmax(logits);
+        let class = self.config.classes[crate::metrics::argmax(&probabilities)];
+        Prediction { logits: logits.to_vec(), probabilities, class }
+    }
+
+    /// The prediction of a crop, its Grad-CAM for `class` (the predicted one when `None`; 32 x 32, 0..1), the class shown, and
+    /// the scores of the eight attributes where the model has the words.
+    ///
+    /// # Errors
+    /// When the model does not know the class or the device fails.
+    pub fn explain(&self, crop: &Crop, class: Option<Class>) -> Result<Explanation> {
+        let features = self.features(std::slice::from_ref(crop));
+        let prediction = self.prediction(&numbers(features.logits.clone())?);
+        let class = class.unwrap_or(prediction.class);
+        let names = || self.config.classes.iter().map(|c| c.name().to_owned()).collect::<Vec<_>>();
+        let index = self.config.classes.iter().position(|c| *c == class).ok_or_else(|| Error::OutOfRange {
+            what: "the class to explain".into(),
+            value: class.name().into(),
+            expected: format!("one of {}", names().join(", ")),
+        })?;
+        let attributes = match &self.words {
+            Some(w) => Some(crate::explain::attributes::scores(&numbers(features.groups())?, &w.features, w.scale)),
+            None => None,
+        };
+        let heat = crate::explain::gradcam::heat(&self.net, features.layer4, index)?;
+        Ok(Explanation { prediction, class, heat, attributes })
+    }
+}
+
+/// Why a crop was predicted as it was.
+pub struct Explanation {
+    pub prediction: Prediction,
+    pub class: Class,
+    pub heat: Vec<f32>,
+    pub attributes: Option<Vec<f32>>,
+}
+
+impl ModelConfig {
+    fn check(&self, file: &str) -> Result<()> {
+        let bad = |reason: String| Error::BadJson { file: file.into(), reason };
+        if self.schema != 1 {
+            return Err(bad(format!("schema {} is not supported, only 1", self.schema)));
+        }
+        if self.input.shape != [SIDE; 3] {
+            return Err(bad(format!("input shape {:?} is not supported, only [32, 32, 32]", self.input.shape)));
+        }
+        self.task.check(&self.classes)?;
+        self.input.normalisation().check()
+    }
+}
+
+impl Input {
+    /// The usual crop with these statistics.
+    pub fn new(norm: &Normalisation) -> Self {
+        Self {
+            shape: [SIDE; 3],
+            hu_window: norm.hu_window,
+            mean: norm.mean,
+            std: norm.std,
+            crop: "2x equivalent diameter".into(),
+        }
+    }
+
+    /// As a normalisation.
+    pub fn normalisation(&self) -> Normalisation {
+        Normalisation { hu_window: self.hu_window, mean: self.mean, std: self.std }
+    }
+}
+
+fn take_words(arrays: &mut Arrays, file: &str) -> Result<Option<Words>> {
+    let (features, scale) = (arrays.remove(ATTRIBUTES), arrays.remove(LOGIT_SCALE));
+    let (Some(features), Some(scale)) = (features, scale) else { return Ok(None) };
+    for (name, array, expected) in [(ATTRIBUTES, &features, vec![8, 512]), (LOGIT_SCALE, &scale, vec![1])] {
+        if array.shape != expected && !(name == LOGIT_SCALE && array.values.len() == 1) {
+            return Err(Error::Shape { file: file.into(), name: name.into(), expected, found: array.shape.clone() });
+        }
+    }
+    Ok(Some(Words { features: features.values, scale: scale.values[0].exp() }))
+}
+
+/// What [`build`] puts into a directory.
+pub struct Parts<'a> {
+    pub config: ModelConfig,
+    /// The weights by PyTorch's names; attribute features and logit scale may be among them.
+    pub arrays: Arrays,
+    /// The two crops of the golden pair.
+    pub golden: [Crop; 2],
+    pub precision: Precision,
+    pub card: &'a str,
+}
+
+/// The files of a model directory; digests and golden pair are made from the weights as stored.
+///
+/// # Errors
+/// When the weights don't fit the configuration or the device fails.
+pub fn build(parts: Parts<'_>, device: &Device) -> Result<BTreeMap<String, Vec<u8>>> {
+    let Parts { mut config, arrays, golden, precision, card } = parts;
+    let mut files = BTreeMap::new();
+    files.insert(WEIGHTS.to_owned(), write(&arrays, precision, &[("format".into(), "pt".into())])?);
+    let json = |config: &ModelConfig| {
+        serde_json::to_vec_pretty(config).map_err(|e| Error::BadJson { file: CONFIG.into(), reason: e.to_string() })
+    };
+    config.sha256.clear();
+    files.insert(CONFIG.into(), json(&config)?);
+    let predictions = Model::load(&files, "model", device)?.predict(&golden)?;
+    let array = |shape: Vec<usize>, values: Vec<f32>| Array { shape, values };
+    let probabilities = predictions.iter().flat_map(|p| p.probabilities.iter().map(|v| *v as f32)).collect();
+    let pair: Arrays = [
+        (
+            "input".to_owned(),
+            array(vec![2, SIDE, SIDE, SIDE], golden.iter().flat_map(|c| c.hu().iter().copied()).collect()),
+        ),
+        ("probabilities".to_owned(), array(vec![2, config.classes.len()], probabilities)),
+    ]
+    .into();
+    files.insert(GOLDEN.into(), write(&pair, Precision::F32, &[])?);
+    for name in [WEIGHTS, GOLDEN] {
+        config.sha256.insert(name.into(), hex(&Sha256::digest(&files[name])));
+    }
+    files.insert(CONFIG.into(), json(&config)?);
+    files.insert(CARD.into(), card.as_bytes().to_vec());
+    Ok(files)
+}
+
+/// A tensor's values.
+///
+/// # Errors
+/// When the device fails.
+pub fn numbers<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
+    let data = tensor.try_into_data().map_err(|e| Error::Device(e.to_string()))?;
+    Ok(data.iter::<f32>().collect())
+}
+
+/// Softmax in f64.
+pub fn softmax(logits: &[f32]) -> Vec<f64> {
+    let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let e: Vec<f64> = logits.iter().map(|l| f64::from(l - top).exp()).collect();
+    let sum: f64 = e.iter().sum();
+    e.into_iter().map(|v| v / sum).collect()
+}

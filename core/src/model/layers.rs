@@ -1,0 +1,153 @@
+//! The layers the image network is made of, with PyTorch's layouts and initialisation.
+
+use burn::module::{Module, Param, ParamId};
+use burn::tensor::{Device, Tensor, TensorData};
+
+use crate::data::random::Stream;
+use crate::kernels;
+
+/// BatchNorm's epsilon.
+pub const EPSILON: f64 = 1e-5;
+/// PyTorch's momentum: new = 0.9 old + 0.1 batch.
+const MOMENTUM: f64 = 0.1;
+
+/// A parameter that is trained.
+pub fn trained<const D: usize>(values: Vec<f32>, shape: [usize; D], device: &Device) -> Param<Tensor<D>> {
+    Param::from_tensor(Tensor::from_data(TensorData::new(values, shape), device))
+}
+
+/// A buffer: stored with the weights, never trained.
+pub fn buffer<const D: usize>(values: Vec<f32>, shape: [usize; D], device: &Device) -> Param<Tensor<D>> {
+    let tensor = Tensor::from_data(TensorData::new(values, shape), device);
+    Param::initialized(ParamId::new(), tensor.set_require_grad(false))
+}
+
+/// PyTorch's default for convolutions and linear layers: U(-1/sqrt(fan_in), 1/sqrt(fan_in)).
+pub fn uniform(count: usize, fan_in: usize, random: &mut Stream) -> Vec<f32> {
+    let bound = 1.0 / (fan_in as f64).sqrt();
+    (0..count).map(|_| random.between(-bound, bound) as f32).collect()
+}
+
+/// Mean and unbiased variance of one batch, for the running averages.
+pub struct BatchStatistics {
+    mean: Tensor<1>,
+    variance: Tensor<1>,
+}
+
+/// Batch normalisation: scale, shift and running statistics.
+#[derive(Module, Debug)]
+pub struct BatchNorm {
+    pub weight: Param<Tensor<1>>,
+    pub bias: Param<Tensor<1>>,
+    pub running_mean: Param<Tensor<1>>,
+    pub running_var: Param<Tensor<1>>,
+}
+
+/// A convolution without bias followed by batch normalisation; or, after [`ConvBn::fold`], one convolution with bias.
+#[derive(Module, Debug)]
+pub struct ConvBn {
+    pub weight: Param<Tensor<4>>,
+    pub bn: Option<BatchNorm>,
+    pub bias: Option<Param<Tensor<1>>>,
+    #[module(skip)]
+    stride: usize,
+}
+
+impl ConvBn {
+    /// `kernel` x `kernel`, padding `kernel / 2`.
+    pub fn new(
+        inputs: usize,
+        outputs: usize,
+        kernel: usize,
+        stride: usize,
+        random: &mut Stream,
+        device: &Device,
+    ) -> Self {
+        let fan_in = inputs * kernel * kernel;
+        let bn = BatchNorm {
+            weight: trained(vec![1.0; outputs], [outputs], device),
+            bias: trained(vec![0.0; outputs], [outputs], device),
+            running_mean: buffer(vec![0.0; outputs], [outputs], device),
+            running_var: buffer(vec![1.0; outputs], [outputs], device),
+        };
+        let weight = trained(uniform(outputs * fan_in, fan_in, random), [outputs, inputs, kernel, kernel], device);
+        Self { weight, bn: Some(bn), bias: None, stride }
+    }
+
+    /// Convolution, normalisation, `+ residual`, ReLU where asked for.
+    ///
+    /// Unfolded, the statistics are the batch's own and are appended to `statistics`: this is the training pass. Folded, the
+    /// running statistics are inside the weights: this is inference.
+    ///
+    /// # Shapes
+    /// `[n, inputs, h, w]` -> `[n, outputs, h / stride, w / stride]`
+    pub fn forward(
+        &self,
+        x: Tensor<4>,
+        residual: Option<Tensor<4>>,
+        relu: bool,
+        statistics: &mut Vec<BatchStatistics>,
+    ) -> Tensor<4> {
+        let Some(bn) = &self.bn else {
+            let bias = self.bias.as_ref().map(Param::val);
+            return kernels::conv2d_inference(x, self.weight.val(), bias, self.stride, residual, relu);
+        };
+        let y = kernels::conv2d(x, self.weight.val(), self.stride);
+        let [n, _, h, w] = y.dims();
+        let out = kernels::batch_norm(y, bn.weight.val(), bn.bias.val(), residual, relu, EPSILON);
+        let count = (n * h * w) as f64;
+        let unbiased = out.variance.mul_scalar(count / (count - 1.0).max(1.0));
+        statistics.push(BatchStatistics { mean: out.mean, variance: unbiased });
+        out.output
+    }
+
+    /// Moves the running statistics towards the batch's (PyTorch: momentum 0.1).
+    pub fn absorb(&mut self, batch: BatchStatistics) {
+        let Some(bn) = &mut self.bn else { return };
+        let blend = |old: &Param<Tensor<1>>, new: Tensor<1>| {
+            let new = new.inner().mul_scalar(MOMENTUM);
+            let value = old.val().inner().mul_scalar(1.0 - MOMENTUM) + new;
+            Param::initialized(old.id, Tensor::from_inner(value).set_require_grad(false))
+        };
+        bn.running_mean = blend(&bn.running_mean, batch.mean);
+        bn.running_var = blend(&bn.running_var, batch.variance);
+    }
+
+    /// The same layer with the normalisation inside the convolution: w' = w g / sqrt(v + eps), b' = b - m g / sqrt(v + eps).
+    pub fn fold(&self) -> Self {
+        let Some(bn) = &self.bn else { return self.clone() };
+        let scale = bn.weight.val() / (bn.running_var.val() + EPSILON).sqrt();
+        let bias = bn.bias.val() - bn.running_mean.val() * scale.clone();
+        let outputs = scale.dims()[0];
+        Self {
+            weight: Param::from_tensor(self.weight.val() * scale.reshape([outputs, 1, 1, 1])),
+            bn: None,
+            bias: Some(Param::from_tensor(bias)),
+            stride: self.stride,
+        }
+    }
+}
+
+/// A linear layer in PyTorch's layout.
+#[derive(Module, Debug)]
+pub struct Linear {
+    /// `[outputs, inputs]`
+    pub weight: Param<Tensor<2>>,
+    /// `[outputs]`
+    pub bias: Param<Tensor<1>>,
+}
+
+impl Linear {
+    /// With PyTorch's initialisation.
+    pub fn new(inputs: usize, outputs: usize, random: &mut Stream, device: &Device) -> Self {
+        Self {
+            weight: trained(uniform(outputs * inputs, inputs, random), [outputs, inputs], device),
+            bias: trained(uniform(outputs, inputs, random), [outputs], device),
+        }
+    }
+
+    /// `[n, inputs]` -> `[n, outputs]`
+    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        x.matmul(self.weight.val().transpose()) + self.bias.val().unsqueeze()
+    }
+}

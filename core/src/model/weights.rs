@@ -1,0 +1,276 @@
+//! Tensors by name: safetensors in and out, and the mapping between a module's parameters and PyTorch's names.
+
+use std::collections::BTreeMap;
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::{Tensor, TensorData};
+use half::f16;
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+
+use crate::error::{Error, Result, check_finite};
+
+/// A tensor in memory: shape and f32 values.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Array {
+    pub shape: Vec<usize>,
+    pub values: Vec<f32>,
+}
+
+/// Tensors by name, in name order.
+pub type Arrays = BTreeMap<String, Array>;
+
+/// How weights are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precision {
+    F32,
+    F16,
+}
+
+/// Reads every float tensor of a safetensors file; `file` names it in errors.
+///
+/// # Errors
+/// A damaged file, another dtype than F32, F16 or BF16, or a value that is not finite.
+pub fn read(bytes: &[u8], file: &str) -> Result<Arrays> {
+    read_some(bytes, file, |_| true)
+}
+
+/// [`read`], but only the tensors that `wanted` names.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_some(bytes: &[u8], file: &str, wanted: impl Fn(&str) -> bool) -> Result<Arrays> {
+    let bad = |e: safetensors::SafeTensorError| Error::BadSafetensors { file: file.into(), reason: e.to_string() };
+    let tensors = SafeTensors::deserialize(bytes).map_err(bad)?;
+    let mut out = Arrays::new();
+    for (name, view) in tensors.iter().filter(|(name, _)| wanted(name)) {
+        let values = floats(view.dtype(), view.data()).ok_or_else(|| Error::Dtype {
+            file: file.into(),
+            name: name.into(),
+            expected: "F32, F16 or BF16",
+            found: format!("{:?}", view.dtype()),
+        })?;
+        check_finite(file, &format!("tensor `{name}`"), &values)?;
+        out.insert(name.to_owned(), Array { shape: view.shape().to_vec(), values });
+    }
+    Ok(out)
+}
+
+fn floats(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
+    let pairs = || bytes.chunks_exact(2).map(|b| [b[0], b[1]]);
+    match dtype {
+        Dtype::F32 => Some(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()),
+        Dtype::F16 => Some(pairs().map(|b| f16::from_le_bytes(b).to_f32()).collect()),
+        Dtype::BF16 => Some(pairs().map(|b| half::bf16::from_le_bytes(b).to_f32()).collect()),
+        _ => None,
+    }
+}
+
+/// A safetensors file, byte-stable: tensors in name order, metadata in key order.
+///
+/// # Errors
+/// Never on memory.
+pub fn write(arrays: &Arrays, precision: Precision, metadata: &[(String, String)]) -> Result<Vec<u8>> {
+    let bad = |reason: String| Error::BadSafetensors { file: "weights".into(), reason };
+    let stored: Vec<(&str, &Array, Vec<u8>)> = arrays
+        .iter()
+        .map(|(name, a)| {
+            let bytes = match precision {
+                Precision::F32 => a.values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+                Precision::F16 => a.values.iter().flat_map(|v| f16::from_f32(*v).to_le_bytes()).collect(),
+            };
+            (name.as_str(), a, bytes)
+        })
+        .collect();
+    let dtype = if precision == Precision::F32 { Dtype::F32 } else { Dtype::F16 };
+    let mut views = Vec::new();
+    for (name, array, bytes) in &stored {
+        let view = TensorView::new(dtype, array.shape.clone(), bytes).map_err(|e| bad(e.to_string()))?;
+        views.push((*name, view));
+    }
+    serialize(views, metadata.iter().cloned()).map_err(bad)
+}
+
+/// safetensors' own writer keeps metadata in a hash map of random order; with several keys the header is written again sorted.
+pub(crate) fn serialize<'a>(
+    views: impl IntoIterator<Item = (&'a str, TensorView<'a>)>,
+    metadata: impl IntoIterator<Item = (String, String)>,
+) -> std::result::Result<Vec<u8>, String> {
+    let sorted: BTreeMap<String, String> = metadata.into_iter().collect();
+    let bytes = safetensors::serialize(views, Some(sorted.clone().into_iter().collect())).map_err(|e| e.to_string())?;
+    let header_len = usize::try_from(u64::from_le_bytes(bytes[..8].try_into().map_err(|_| "short file")?))
+        .map_err(|e| e.to_string())?;
+    let header: serde_json::Value = serde_json::from_slice(&bytes[8..8 + header_len]).map_err(|e| e.to_string())?;
+    // serde_json's map is ordered by key
+    let mut text = header.to_string().into_bytes();
+    text.resize(header_len.max(text.len()).next_multiple_of(8), b' ');
+    let mut out = Vec::with_capacity(bytes.len());
+    out.extend((text.len() as u64).to_le_bytes());
+    out.extend(text);
+    out.extend(&bytes[8 + header_len..]);
+    Ok(out)
+}
+
+/// PyTorch's name of a parameter at a module path.
+pub fn pytorch_name(path: &str) -> String {
+    let mut name = path.replace("image.", "").replace("resnet.", "");
+    for conv in ["conv1", "conv2"] {
+        name = name.replace(&format!("{conv}.bn."), &format!("{}.", conv.replace("conv", "bn")));
+    }
+    name = name.replace("downsample.bn.", "downsample.1.");
+    name.replace("downsample.weight", "downsample.0.weight")
+}
+
+/// The path of the parameter being visited.
+#[derive(Default)]
+struct Path(Vec<String>);
+
+impl Path {
+    fn name(&self) -> String {
+        pytorch_name(&self.0.join("."))
+    }
+}
+
+/// A module's parameters and buffers by PyTorch's names.
+pub fn collect<M: Module>(module: &M) -> Arrays {
+    struct Collect(Path, Arrays);
+    impl ModuleVisitor for Collect {
+        fn enter_module(&mut self, name: &str, _: &str) {
+            self.0.0.push(name.into());
+        }
+        fn exit_module(&mut self, _: &str, _: &str) {
+            self.0.0.pop();
+        }
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let tensor = param.val();
+            let shape = tensor.dims().to_vec();
+            let values = tensor.into_data().iter::<f32>().collect();
+            self.1.insert(self.0.name(), Array { shape, values });
+        }
+    }
+    let mut visitor = Collect(Path::default(), Arrays::new());
+    module.visit(&mut visitor);
+    visitor.1
+}
+
+/// The module with its parameters and buffers replaced by `arrays`; each must be there with its shape.
+///
+/// # Errors
+/// The first tensor that is missing, of another shape, or (with `exact`) unknown to the module.
+pub fn apply<M: Module>(module: M, arrays: &Arrays, exact: bool, file: &str) -> Result<M> {
+    struct Apply<'a> {
+        path: Path,
+        arrays: &'a Arrays,
+        used: usize,
+        file: &'a str,
+        error: Option<Error>,
+    }
+    impl ModuleMapper for Apply<'_> {
+        fn enter_module(&mut self, name: &str, _: &str) {
+            self.path.0.push(name.into());
+        }
+        fn exit_module(&mut self, _: &str, _: &str) {
+            self.path.0.pop();
+        }
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            let name = self.path.name();
+            let shape = param.val().dims();
+            let Some(array) = self.arrays.get(&name) else {
+                self.error.get_or_insert(Error::MissingTensor { file: self.file.into(), name });
+                return param;
+            };
+            self.used += 1;
+            if array.shape != shape {
+                self.error.get_or_insert(Error::Shape {
+                    file: self.file.into(),
+                    name,
+                    expected: shape.to_vec(),
+                    found: array.shape.clone(),
+                });
+                return param;
+            }
+            param.map(|old| {
+                let data = TensorData::new(array.values.clone(), shape);
+                let tensor = Tensor::from_data(data, &old.device());
+                if old.is_require_grad() { tensor.require_grad() } else { tensor }
+            })
+        }
+    }
+    let mut mapper = Apply { path: Path::default(), arrays, used: 0, file, error: None };
+    let module = module.map(&mut mapper);
+    if let Some(error) = mapper.error {
+        return Err(error);
+    }
+    if exact && mapper.used != arrays.len() {
+        let known = collect(&module);
+        if let Some(name) = arrays.keys().find(|k| !known.contains_key(*k)) {
+            return Err(Error::UnknownTensor { file: file.into(), name: name.clone() });
+        }
+    }
+    Ok(module)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::image_net::ImageNet;
+    use burn::tensor::Device;
+
+    #[test]
+    fn names_are_pytorch_names() {
+        let names: Vec<String> = collect(&ImageNet::new(3, 0, &Device::flex())).into_keys().collect();
+        for name in [
+            "conv1.weight",
+            "bn1.weight",
+            "bn1.bias",
+            "bn1.running_mean",
+            "bn1.running_var",
+            "layer1.0.conv1.weight",
+            "layer1.1.bn2.running_var",
+            "layer2.0.downsample.0.weight",
+            "layer2.0.downsample.1.bias",
+            "layer4.1.conv2.weight",
+            "reduce.weight",
+            "reduce.bias",
+            "fc.weight",
+            "fc.bias",
+        ] {
+            assert!(names.iter().any(|n| n == name), "{name} is not among {names:?}");
+        }
+        assert_eq!(names.len(), 20 * 5 + 4);
+    }
+
+    #[test]
+    fn round_trip_and_typed_errors() {
+        let device = Device::flex();
+        let net = ImageNet::new(3, 1, &device);
+        let arrays = collect(&net);
+        let bytes = write(&arrays, Precision::F32, &[("b".into(), "2".into()), ("a".into(), "1".into())]).unwrap();
+        assert_eq!(
+            bytes,
+            write(&arrays, Precision::F32, &[("a".into(), "1".into()), ("b".into(), "2".into())]).unwrap()
+        );
+        let back = read(&bytes, "m").unwrap();
+        assert_eq!(back, arrays);
+        let other = apply(ImageNet::new(3, 2, &device), &back, true, "m").unwrap();
+        assert_eq!(collect(&other), arrays);
+
+        let mut missing = back.clone();
+        missing.remove("fc.bias");
+        assert!(
+            matches!(apply(net.clone(), &missing, true, "m"), Err(Error::MissingTensor { name, .. }) if name == "fc.bias")
+        );
+        let mut extra = back.clone();
+        extra.insert("fc2.bias".into(), Array { shape: vec![1], values: vec![0.0] });
+        assert!(
+            matches!(apply(net.clone(), &extra, true, "m"), Err(Error::UnknownTensor { name, .. }) if name == "fc2.bias")
+        );
+        assert!(matches!(apply(ImageNet::new(2, 0, &device), &back, true, "m"), Err(Error::Shape { .. })));
+        let mut infinite = back;
+        infinite.get_mut("fc.bias").unwrap().values[1] = f32::INFINITY;
+        let bytes = write(&infinite, Precision::F32, &[]).unwrap();
+        assert!(matches!(read(&bytes, "m"), Err(Error::NonFinite { index: 1, .. })));
+        assert!(matches!(read(&bytes[..bytes.len() - 5], "m"), Err(Error::BadSafetensors { .. })));
+        assert!(matches!(read(&[0xff; 40], "m"), Err(Error::BadSafetensors { .. })));
+        assert!(matches!(read(&[], "m"), Err(Error::BadSafetensors { .. })));
+    }
+}

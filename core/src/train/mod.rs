@@ -1,0 +1,10 @@
+//! Training (methods 1.7): one step at a time, so that the caller owns the loop, the clock and the files.
+
+pub mod batch;
+pub mod config;
+pub mod ema;
+pub mod optimizer;
+pub mod schedule;
+pub mod split;
+pub mod state;
+pub mod step;

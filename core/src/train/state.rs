@@ -1,0 +1,88 @@
+//! The state of a run as one file: model, average, momentum buffers and counters. Order and augmentation are functions of seed,
+//! epoch and nodule, so there is no random state to keep.
+
+use burn::tensor::Device;
+use safetensors::SafeTensors;
+
+use super::config::TrainConfig;
+use super::step::Trainer;
+use crate::data::crop::Normalisation;
+use crate::error::{Error, Result};
+use crate::methods::clip_lung::TextSide;
+use crate::model::weights::{Arrays, Precision, apply, collect, read, write};
+
+const MODEL: &str = "model.";
+const EMA: &str = "ema.";
+const VELOCITY: &str = "velocity.";
+
+/// The state's bytes (safetensors).
+///
+/// # Errors
+/// Never on memory.
+pub fn save(trainer: &Trainer, norm: &Normalisation) -> Result<Vec<u8>> {
+    let mut all = Arrays::new();
+    let mut add =
+        |prefix: &str, arrays: Arrays| all.extend(arrays.into_iter().map(|(k, v)| (format!("{prefix}{k}"), v)));
+    add(MODEL, collect(&trainer.network));
+    add(EMA, collect(&trainer.ema.module));
+    add(VELOCITY, trainer.optimizer.buffers(&trainer.network, &trainer.names()));
+    let json = |v: std::result::Result<String, serde_json::Error>| {
+        v.map_err(|e| Error::BadJson { file: "state".into(), reason: e.to_string() })
+    };
+    let metadata = [
+        ("config".to_owned(), json(serde_json::to_string(&trainer.config))?),
+        ("normalisation".to_owned(), json(serde_json::to_string(norm))?),
+        ("step".to_owned(), trainer.step.to_string()),
+    ];
+    write(&all, Precision::F32, &metadata)
+}
+
+/// Continues a run from its state; it must have been made with the same configuration and data.
+///
+/// # Errors
+/// A damaged file, or one of another run: which setting differs.
+pub fn load(
+    bytes: &[u8],
+    file: &str,
+    config: TrainConfig,
+    text: Option<TextSide>,
+    device: &Device,
+) -> Result<(Trainer, Normalisation)> {
+    let bad = |reason: String| Error::BadSafetensors { file: file.into(), reason };
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| bad(e.to_string()))?;
+    let text_of = |key: &str| {
+        let value = header.metadata().as_ref().and_then(|m| m.get(key));
+        value.cloned().ok_or_else(|| bad(format!("no `{key}` in its metadata")))
+    };
+    let stored: TrainConfig = serde_json::from_str(&text_of("config")?)
+        .map_err(|e| Error::BadJson { file: file.into(), reason: e.to_string() })?;
+    same_run(&stored, &config, file)?;
+    let norm = serde_json::from_str(&text_of("normalisation")?)
+        .map_err(|e| Error::BadJson { file: file.into(), reason: e.to_string() })?;
+    let step = text_of("step")?.parse().map_err(|_| bad("`step` is not a number".into()))?;
+
+    let arrays = read(bytes, file)?;
+    let part = |prefix: &str| -> Arrays {
+        arrays.iter().filter_map(|(k, v)| Some((k.strip_prefix(prefix)?.to_owned(), v.clone()))).collect()
+    };
+    let mut trainer = Trainer::new(config, text, device)?;
+    trainer.network = apply(trainer.network, &part(MODEL), true, file)?;
+    trainer.ema.module = apply(trainer.ema.module, &part(EMA), true, file)?;
+    let names = trainer.names();
+    trainer.optimizer.restore(&trainer.network, &names, &part(VELOCITY), device);
+    trainer.step = step;
+    Ok((trainer, norm))
+}
+
+/// The first setting in which two configurations differ, as an error.
+fn same_run(stored: &TrainConfig, wanted: &TrainConfig, file: &str) -> Result<()> {
+    if stored == wanted {
+        return Ok(());
+    }
+    let value = |c: &TrainConfig| serde_json::to_value(c).unwrap_or_default();
+    let (a, b) = (value(stored), value(wanted));
+    let fields = a.as_object().map(|m| m.keys().cloned().collect::<Vec<_>>()).unwrap_or_default();
+    let differing = fields.iter().find(|k| a[k.as_str()] != b[k.as_str()]);
+    let reason = differing.map_or_else(String::new, |k| format!("its {k} is {}, not {}", a[k.as_str()], b[k.as_str()]));
+    Err(Error::OtherRun { file: file.into(), reason })
+}
