@@ -5,7 +5,6 @@ use crate::data::folds;
 use crate::data::random::key;
 use crate::data::table::Row;
 use crate::error::{Error, Result};
-use crate::methods::task::Task;
 
 /// Share of the training patients in the inner validation split.
 const VALIDATION: f64 = 0.125;

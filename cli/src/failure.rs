@@ -1,0 +1,65 @@
+//! How a failure ends the program: 2 usage, 3 bad input, 4 interrupted with the state saved, 5 device, 1 otherwise.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use clip_lung_core::Error;
+
+/// Exit code for usage errors.
+pub const USAGE: u8 = 2;
+
+/// Failures that the core does not know.
+#[derive(Debug)]
+pub enum Failure {
+    /// The command line asks for something that does not exist.
+    Usage(String),
+    /// A file can't be read or written: where, why, what to do.
+    File(String),
+    /// A signal came; the state is saved.
+    Interrupted(String),
+    /// No such device, or it failed.
+    Device(String),
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Usage(m) | Self::File(m) | Self::Interrupted(m) | Self::Device(m) => f.write_str(m),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// The exit code of a failure.
+pub fn code(error: &anyhow::Error) -> u8 {
+    if let Some(failure) = error.chain().find_map(|e| e.downcast_ref::<Failure>()) {
+        return match failure {
+            Failure::Usage(_) => USAGE,
+            Failure::File(_) => 3,
+            Failure::Interrupted(_) => 4,
+            Failure::Device(_) => 5,
+        };
+    }
+    match error.chain().find_map(|e| e.downcast_ref::<Error>()) {
+        Some(Error::Device(_) | Error::SelfTest { .. }) => 5,
+        Some(Error::Asset(..)) | None => 1,
+        Some(_) => 3,
+    }
+}
+
+/// Runs `work`; a panic of a library becomes an error, so that no user meets one.
+pub fn catch(work: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
+    std::panic::set_hook(Box::new(|_| {}));
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(result) => result,
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+            let text = text.unwrap_or("no message");
+            let device = ["adapter", "wgpu", "Wgpu", "CUDA", "cuda", "cubecl"].iter().any(|w| text.contains(w));
+            let message = format!(
+                "an internal failure stopped the command ({text}); please report it with the output of `clip-lung doctor`"
+            );
+            Err(if device { Failure::Device(message).into() } else { anyhow::anyhow!(message) })
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Files in and out: errors that name the path, writes that are whole or absent.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::Result;
+
+use crate::failure::Failure;
+
+fn failed(path: &Path, doing: &str, hint: &str, e: &std::io::Error) -> anyhow::Error {
+    Failure::File(format!("{}: can't be {doing} ({e}); {hint}", path.display())).into()
+}
+
+/// A file's bytes.
+pub fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).map_err(|e| failed(path, "read", "check the path and its permissions", &e))
+}
+
+/// Creates a directory and its parents.
+pub fn create_dir(path: &Path) -> Result<()> {
+    fs::create_dir_all(path).map_err(|e| failed(path, "created", "choose a place you may write to", &e))
+}
+
+/// Replaces a file in one rename: after a crash or on a full disk, the old one is still whole.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let dir = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let full = |e: &std::io::Error| {
+        failed(path, "written", "free some space or choose another place; what was there before is untouched", e)
+    };
+    let mut file = tempfile::Builder::new().prefix(".writing-").tempfile_in(dir).map_err(|e| full(&e))?;
+    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(|e| full(&e))?;
+    let file = file.persist(path).map_err(|e| full(&e.error))?;
+    readable_by_all(&file);
+    // the rename itself
+    File::open(dir).and_then(|d| d.sync_all()).map_err(|e| full(&e))
+}
+
+/// Temporary files are private; results are not.
+fn readable_by_all(file: &File) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let _ = file.set_permissions(fs::Permissions::from_mode(0o644));
+    }
+}
+
+/// Writes a set of files as one directory that appears whole: it is prepared beside its place and renamed into it. A directory
+/// that already holds these files is replaced file by file.
+pub fn write_dir(dir: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<()> {
+    if dir.exists() {
+        return files.iter().try_for_each(|(name, bytes)| write(&dir.join(name), bytes));
+    }
+    let parent = dir.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    create_dir(parent)?;
+    let full = |e: &std::io::Error| failed(dir, "written", "free some space or choose another place", e);
+    let beside = tempfile::Builder::new().prefix(".writing-").tempdir_in(parent).map_err(|e| full(&e))?;
+    for (name, bytes) in files {
+        write(&beside.path().join(name), bytes)?;
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let _ = fs::set_permissions(beside.path(), fs::Permissions::from_mode(0o755));
+    }
+    fs::rename(beside.path(), dir).map_err(|e| full(&e))?;
+    let _ = beside.keep();
+    Ok(())
+}
+
+/// The regular files of a directory by name, those named in `names`.
+pub fn read_some(dir: &Path, names: &[&str]) -> Result<BTreeMap<String, Vec<u8>>> {
+    if !dir.is_dir() {
+        return Err(Failure::File(format!("{}: there is no such directory; check the path", dir.display())).into());
+    }
+    let present = names.iter().filter(|n| dir.join(n).is_file());
+    present.map(|n| Ok(((*n).to_owned(), read(&dir.join(n))?))).collect()
+}

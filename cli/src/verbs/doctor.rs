@@ -1,0 +1,52 @@
+//! `clip-lung doctor`: what is here, and what is missing and how to get it.
+
+use anyhow::Result;
+use serde_json::json;
+
+use crate::{device, text};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Print as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: Args) -> Result<()> {
+    let devices: Vec<(&str, std::result::Result<String, String>)> = ["cpu", "cuda:0", "wgpu"]
+        .map(|name| (name, device::select(name).map(|(_, n)| n).map_err(|e| format!("{e:#}"))))
+        .into();
+    let clip = text::cached();
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    if args.json {
+        let found = devices.iter().map(|(n, r)| (n.to_string(), json!({"ok": r.is_ok(), "reason": r.as_ref().err()})));
+        let document = json!({
+            "version": env!("CARGO_PKG_VERSION"), "commit": env!("CLIP_LUNG_COMMIT"), "features": device::features(), "threads": threads,
+            "devices": found.collect::<serde_json::Map<_, _>>(), "clip_weights": clip, "embedded_data": "lidc-phantom",
+        });
+        println!("{document}");
+        return Ok(());
+    }
+    println!(
+        "clip-lung {} ({}), built with: {}",
+        env!("CARGO_PKG_VERSION"),
+        env!("CLIP_LUNG_COMMIT"),
+        device::features().join(", ")
+    );
+    println!("threads: {threads} (RAYON_NUM_THREADS changes that)");
+    for (name, result) in devices {
+        match result {
+            Ok(_) => println!("device {name}: ready"),
+            Err(reason) => println!("device {name}: not available: {reason}"),
+        }
+    }
+    match clip {
+        Some(path) => println!("CLIP text weights: {}", path.display()),
+        None => println!(
+            "CLIP text weights: not in the cache; `clip-lung train` fetches them when the machine is online, or give a file with \
+             --text-encoder PATH; --text-encoder random works without"
+        ),
+    }
+    println!("embedded data: lidc-phantom, 2651 synthetic nodules (`clip-lung phantom --out DIR` writes them)");
+    Ok(())
+}

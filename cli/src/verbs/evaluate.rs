@@ -1,0 +1,93 @@
+//! `clip-lung evaluate`: a run on its held-out nodules, or a model on a whole data set.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use clip_lung_core::Error;
+use clip_lung_core::data::dataset::Dataset;
+use clip_lung_core::methods::task::Task;
+use clip_lung_core::train::config::TrainConfig;
+use clip_lung_core::train::split::split;
+
+use super::train::{shown, word};
+use crate::table::{Anchors, render};
+use crate::{device, files, input, scoring};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// A run's directory, or a model directory
+    target: PathBuf,
+    /// A data set directory, or `phantom`
+    #[arg(long)]
+    data: String,
+    /// Score a model on this task instead of its own (lidc-a and lidc-b share their models)
+    #[arg(long, value_parser = word::<Task>)]
+    task: Option<Task>,
+    /// auto, cpu, cuda, cuda:N or wgpu
+    #[arg(long, default_value = "auto")]
+    device: String,
+    /// Print the metrics as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: Args) -> Result<()> {
+    let (device, _) = device::select(&args.device)?;
+    let data = input::dataset(&args.data)?;
+    let is_run = args.target.join("model").is_dir();
+    let model_dir = if is_run { args.target.join("model") } else { args.target.clone() };
+    let model = input::model(&model_dir, &device)?;
+    let task = args.task.unwrap_or(model.config.task);
+    task.check(&model.config.classes)?;
+    let run = if is_run { Some(run_config(&args.target, &data)?) } else { None };
+    let (rows, train) = match &run {
+        Some(config) => {
+            let parts = split(&data.rows, &TrainConfig { task, ..config.clone() })?;
+            (parts.held_out, Some(parts.train))
+        }
+        None => ((0..data.len()).filter(|&i| task.tests(data.rows[i].class)).collect(), None),
+    };
+    let predictions = scoring::predict(&model, &data, &rows)?;
+    let report = scoring::score(&scoring::scored(&data, &rows, &predictions, task), task)?;
+    let size_only = train.map(|train| scoring::size_only(&data, &train, &rows, task)).transpose()?;
+    let meta = &model.config.metadata;
+    let seen = run.is_none() && meta.training_data.contains(&data.digest()?);
+    if args.json {
+        let document = serde_json::json!({
+            "intended_use": "research", "data": data.header.name, "task": task, "method": model.config.method,
+            "text_encoder": meta.text_encoder, "includes_training_nodules": seen,
+            "model": report, "size_only": size_only,
+        });
+        println!("{document}");
+    } else {
+        let heading = format!("{} on {}", model.config.method.name(), task.name());
+        print!(
+            "{}",
+            render(&report, &Anchors { size_only: size_only.as_ref() }, &heading, &meta.text_encoder, &shown(&data))
+        );
+        if seen {
+            println!(
+                "  warning: this model was trained on a part of these nodules; evaluate its run directory for held-out numbers"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// A run's configuration, checked against the data it was made with.
+pub fn run_config(run: &Path, data: &Dataset) -> Result<TrainConfig> {
+    let path = run.join("config.json");
+    let file = path.display().to_string();
+    let config: TrainConfig = serde_json::from_slice(&files::read(&path)?)
+        .map_err(|e| Error::BadJson { file: file.clone(), reason: e.to_string() })?;
+    config.check()?;
+    let found = data.digest()?;
+    if config.data.sha256 != found {
+        let reason = format!(
+            "it was trained on {} ({}), not on {} ({found})",
+            config.data.name, config.data.sha256, data.header.name
+        );
+        return Err(Error::OtherRun { file, reason }.into());
+    }
+    Ok(config)
+}

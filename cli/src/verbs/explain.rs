@@ -1,0 +1,90 @@
+//! `clip-lung explain`: what a prediction rests on, as a picture.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use clip_lung_core::data::class::Class;
+use clip_lung_core::data::crop::Crop;
+use clip_lung_core::data::table::RATING_COLUMNS;
+use clip_lung_core::model::directory::Model;
+
+use super::train::word;
+use crate::failure::Failure;
+use crate::{device, files, input, picture};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// A model directory
+    #[arg(long)]
+    model: PathBuf,
+    /// A .npy file in HU, or a data set directory with --index
+    input: String,
+    /// Which crop of the input, counted from 0
+    #[arg(long, default_value_t = 0)]
+    index: usize,
+    /// The picture (PNG)
+    #[arg(long)]
+    out: PathBuf,
+    /// The class to explain; the predicted one if not given
+    #[arg(long, value_parser = word::<Class>)]
+    class: Option<Class>,
+    /// auto, cpu, cuda, cuda:N or wgpu
+    #[arg(long, default_value = "auto")]
+    device: String,
+    /// Print the numbers as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: Args) -> Result<()> {
+    let (device, _) = device::select(&args.device)?;
+    let model = input::model(&args.model, &device)?;
+    let crops = input::crops(&args.input)?;
+    let count = crops.len();
+    let chosen = crops.into_iter().nth(args.index);
+    let (id, crop) =
+        chosen.ok_or_else(|| Failure::Usage(format!("--index {}: {} holds {count} crops", args.index, args.input)))?;
+    let document = draw(&model, &id, &crop, args.class, &args.out)?;
+    if args.json {
+        println!("{document}");
+    } else {
+        println!("{}: Grad-CAM of {id} for {}", args.out.display(), document["explained"].as_str().unwrap_or(""));
+    }
+    Ok(())
+}
+
+/// Draws one explanation and gives its numbers.
+pub fn draw(model: &Model, id: &str, crop: &Crop, class: Option<Class>, out: &Path) -> Result<serde_json::Value> {
+    let e = model.explain(crop, class)?;
+    let shares = |values: &mut dyn Iterator<Item = (String, f64)>| {
+        values.map(|(n, v)| format!("{n} {v:.2}")).collect::<Vec<_>>().join("  ")
+    };
+    let probabilities =
+        || model.config.classes.iter().zip(&e.prediction.probabilities).map(|(c, p)| (c.name().to_owned(), *p));
+    let attributes: Vec<(String, f64)> = e
+        .attributes
+        .iter()
+        .flatten()
+        .zip(RATING_COLUMNS)
+        .map(|(s, name)| (name.replace('_', " "), f64::from(*s)))
+        .collect();
+    let mut caption = vec![
+        format!("{id}: predicted {} ({})", e.prediction.class.name(), shares(&mut probabilities())),
+        format!("heat: evidence for {}; one map for all 32 slices, which are channels", e.class.name()),
+    ];
+    if !attributes.is_empty() {
+        caption.push("closest words (lobulation and spiculation were rated inconsistently in LIDC-IDRI):".into());
+        for part in attributes.chunks(4) {
+            caption.push(format!("  {}", shares(&mut part.iter().cloned())));
+        }
+    }
+    caption.push(format!("text encoder of the training: {}", model.config.metadata.text_encoder));
+    caption.push("research use only, not a medical device".into());
+    files::write(out, &picture::explanation(crop, model.config.input.hu_window, &e.heat, &caption)?)?;
+    Ok(serde_json::json!({
+        "id": id, "class": e.prediction.class, "explained": e.class,
+        "probabilities": probabilities().collect::<std::collections::BTreeMap<_, _>>(),
+        "attributes": attributes.into_iter().collect::<std::collections::BTreeMap<_, _>>(),
+        "heat": e.heat, "heat_shape": [32, 32], "text_encoder": model.config.metadata.text_encoder, "intended_use": "research",
+    }))
+}

@@ -1,0 +1,10 @@
+//! One file a verb.
+
+pub mod demo;
+pub mod doctor;
+pub mod evaluate;
+pub mod explain;
+pub mod export;
+pub mod phantom;
+pub mod predict;
+pub mod train;

@@ -1,0 +1,72 @@
+//! `clip-lung predict`: probabilities of crops.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::Result;
+use clip_lung_core::data::crop::Crop;
+use clip_lung_core::model::directory::{Model, Prediction};
+use serde_json::{Map, Value, json};
+
+use crate::{device, input};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// A model directory
+    #[arg(long)]
+    model: PathBuf,
+    /// Data set directories, or .npy files of [32,32,32] or [N,32,32,32] in HU
+    #[arg(required = true)]
+    inputs: Vec<String>,
+    /// auto, cpu, cuda, cuda:N or wgpu
+    #[arg(long, default_value = "auto")]
+    device: String,
+    /// Print the predictions as one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: Args) -> Result<()> {
+    let (device, device_name) = device::select(&args.device)?;
+    let model = input::model(&args.model, &device)?;
+    let mut crops = Vec::new();
+    for place in &args.inputs {
+        crops.extend(input::crops(place)?);
+    }
+    let mut predictions = Vec::new();
+    for part in crops.chunks(32) {
+        let start = Instant::now();
+        let batch: Vec<Crop> = part.iter().map(|(_, c)| c.clone()).collect();
+        let found = model.predict(&batch)?;
+        let ms = start.elapsed().as_secs_f64() * 1e3 / part.len() as f64;
+        predictions.extend(part.iter().zip(found).map(|((id, _), p)| (id.clone(), p, ms)));
+    }
+    if args.json {
+        let rows: Vec<Value> = predictions.iter().map(|(id, p, ms)| document(&model, id, p, *ms)).collect();
+        let meta = &model.config.metadata;
+        let about = json!({
+            "method": model.config.method, "task": model.config.task, "classes": model.config.classes,
+            "intended_use": meta.intended_use, "training_data": meta.training_data, "text_encoder": meta.text_encoder,
+            "device": device_name,
+        });
+        println!("{}", json!({"model": about, "predictions": rows}));
+        return Ok(());
+    }
+    let names: Vec<&str> = model.config.classes.iter().map(|c| c.name()).collect();
+    println!("{:<28}{:<11}{}", "id", "class", names.iter().map(|n| format!("{n:>11}")).collect::<String>());
+    for (id, p, _) in &predictions {
+        let shares: String = p.probabilities.iter().map(|v| format!("{v:>11.4}")).collect();
+        println!("{id:<28}{:<11}{shares}", p.class.name());
+    }
+    println!(
+        "text encoder of the training: {}; research use only, not a medical device",
+        model.config.metadata.text_encoder
+    );
+    Ok(())
+}
+
+fn document(model: &Model, id: &str, p: &Prediction, ms: f64) -> Value {
+    let probabilities: Map<String, Value> =
+        model.config.classes.iter().zip(&p.probabilities).map(|(c, v)| (c.name().to_owned(), json!(v))).collect();
+    json!({"id": id, "class": p.class, "probabilities": probabilities, "logits": p.logits, "ms": ms})
+}
