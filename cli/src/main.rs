@@ -10,6 +10,7 @@ mod device;
 mod failure;
 mod files;
 mod input;
+mod memory;
 mod picture;
 mod run_dir;
 mod scoring;
@@ -52,6 +53,7 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
+    memory::keep();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(e) => {

@@ -1,7 +1,17 @@
-//! The network's heavy operations, each with burn's own as the general case.
+//! The network's heavy operations: this crate's own kernels on the CPU, burn's on every other device.
+
+#[cfg(feature = "flex")]
+mod flex;
 
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Tensor, activation, module};
+
+#[cfg(feature = "flex")]
+use self::flex::Folded;
+#[cfg(all(feature = "flex", feature = "train"))]
+use self::flex::{Kernels, Update};
+#[cfg(feature = "flex")]
+use burn::backend::Dispatch;
 
 /// What batch normalisation gives in training.
 pub struct Normalised {
@@ -12,28 +22,111 @@ pub struct Normalised {
     pub variance: Tensor<1>,
 }
 
-/// A square convolution with padding `kernel / 2`, without bias.
-pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, stride: usize) -> Tensor<4> {
-    let padding = weight.dims()[2] / 2;
-    module::conv2d(x, weight, None, ConvOptions::new([stride; 2], [padding; 2], [1; 2], 1))
+/// Whether a tensor lives on the CPU backend.
+fn on_cpu<const D: usize>(x: &Tensor<D>) -> bool {
+    #[cfg(feature = "flex")]
+    return x.device().without_autodiff() == burn::tensor::Device::flex();
+    #[cfg(not(feature = "flex"))]
+    {
+        let _ = x;
+        false
+    }
 }
 
-/// Convolution with bias, `+ residual`, ReLU where asked for.
+/// Activations as the kernels of their device want them: channels last on the CPU.
+///
+/// # Shapes
+/// `[n, c, h, w]` -> native
+pub fn to_native(x: Tensor<4>) -> Tensor<4> {
+    if on_cpu(&x) { x.permute([0, 2, 3, 1]) } else { x }
+}
+
+/// The reverse of [`to_native`].
+pub fn from_native(x: Tensor<4>) -> Tensor<4> {
+    if on_cpu(&x) { x.permute([0, 3, 1, 2]) } else { x }
+}
+
+/// A square convolution of native activations with padding `kernel / 2`, without bias.
+///
+/// # Shapes
+/// `[n, inputs, h, w]` (native), `[outputs, inputs, k, k]` -> `[n, outputs, h / stride, w / stride]` (native)
+pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, stride: usize) -> Tensor<4> {
+    #[cfg(all(feature = "flex", feature = "train"))]
+    if on_cpu(&x) {
+        return Tensor::from_dispatch(Dispatch::convolve(x.into_dispatch(), weight.into_dispatch(), stride));
+    }
+    burn_conv2d(x, weight, None, stride)
+}
+
+fn burn_conv2d(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>, stride: usize) -> Tensor<4> {
+    let padding = weight.dims()[2] / 2;
+    module::conv2d(x, weight, bias, ConvOptions::new([stride; 2], [padding; 2], [1; 2], 1))
+}
+
+/// A weight as [`conv2d_inference`] wants it on its device.
+///
+/// # Shapes
+/// `[outputs, inputs, k, k]` -> native
+pub fn arrange(weight: Tensor<4>) -> Tensor<4> {
+    #[cfg(feature = "flex")]
+    if on_cpu(&weight) {
+        let [outputs, inputs, kernel, _] = weight.dims();
+        let matrix: Tensor<2> = Tensor::from_dispatch(Dispatch::arrange(weight.into_dispatch()));
+        return matrix.reshape([kernel, kernel, inputs, outputs]);
+    }
+    weight
+}
+
+/// Convolution of native activations with an [`arrange`]d weight and bias, `+ residual`, ReLU where asked for.
 pub fn conv2d_inference(
     x: Tensor<4>,
     weight: Tensor<4>,
-    bias: Option<Tensor<1>>,
+    bias: Tensor<1>,
     stride: usize,
     residual: Option<Tensor<4>>,
     relu: bool,
 ) -> Tensor<4> {
-    let padding = weight.dims()[2] / 2;
-    let y = module::conv2d(x, weight, bias, ConvOptions::new([stride; 2], [padding; 2], [1; 2], 1));
-    finish(y, residual, relu)
+    #[cfg(feature = "flex")]
+    if on_cpu(&x) {
+        let [kernel, _, inputs, outputs] = weight.dims();
+        let matrix = weight.reshape([kernel * kernel * inputs, outputs]).into_dispatch();
+        let (x, bias) = (x.into_dispatch(), bias.into_dispatch());
+        return Tensor::from_dispatch(match residual {
+            Some(r) => Dispatch::convolve_add_relu(x, matrix, bias, r.into_dispatch(), kernel, stride),
+            None if relu => Dispatch::convolve_relu(x, matrix, bias, kernel, stride),
+            None => Dispatch::convolve_bias(x, matrix, bias, kernel, stride),
+        });
+    }
+    finish(burn_conv2d(x, weight, Some(bias), stride), residual, relu)
 }
 
-/// Normalisation with the batch's own statistics, `+ residual`, ReLU where asked for.
+/// Normalisation of native activations with the batch's own statistics, `+ residual` and ReLU where asked for.
 pub fn batch_norm(
+    x: Tensor<4>,
+    gamma: Tensor<1>,
+    beta: Tensor<1>,
+    residual: Option<Tensor<4>>,
+    relu: bool,
+    epsilon: f64,
+) -> Normalised {
+    #[cfg(all(feature = "flex", feature = "train"))]
+    if on_cpu(&x) && (relu || residual.is_none()) {
+        let (x, gamma, beta) = (x.into_dispatch(), gamma.into_dispatch(), beta.into_dispatch());
+        let (output, mean, variance) = match residual {
+            Some(r) => Dispatch::normalise_add_relu(x, gamma, beta, r.into_dispatch(), epsilon),
+            None if relu => Dispatch::normalise_relu(x, gamma, beta, epsilon),
+            None => <Dispatch as Kernels>::normalise(x, gamma, beta, epsilon),
+        };
+        return Normalised {
+            output: Tensor::from_dispatch(output),
+            mean: Tensor::from_dispatch(mean),
+            variance: Tensor::from_dispatch(variance),
+        };
+    }
+    burn_batch_norm(x, gamma, beta, residual, relu, epsilon)
+}
+
+fn burn_batch_norm(
     x: Tensor<4>,
     gamma: Tensor<1>,
     beta: Tensor<1>,
@@ -53,14 +146,170 @@ fn finish(y: Tensor<4>, residual: Option<Tensor<4>>, relu: bool) -> Tensor<4> {
     if relu { activation::relu(y) } else { y }
 }
 
-/// LayerNorm over the last axis (epsilon 1e-5).
+/// One step of SGD with momentum (no dampening, no Nesterov) and coupled weight decay: v' = momentum v + (g + decay p),
+/// p' = p - lr v'. Returns (p', v'); without a velocity, v' = g + decay p.
+#[cfg(feature = "train")]
+pub fn sgd<const D: usize>(
+    p: Tensor<D>,
+    g: Tensor<D>,
+    velocity: Option<Tensor<D>>,
+    [lr, momentum, decay]: [f64; 3],
+) -> (Tensor<D>, Tensor<D>) {
+    #[cfg(feature = "flex")]
+    if on_cpu(&p) {
+        let settings = [lr as f32, momentum as f32, decay as f32];
+        let (p, g) = (p.into_dispatch(), g.into_dispatch());
+        let (p, v) = match velocity {
+            Some(v) => Dispatch::sgd(p, g, v.into_dispatch(), settings),
+            None => Dispatch::sgd_first(p, g, settings),
+        };
+        return (Tensor::from_dispatch(p), Tensor::from_dispatch(v));
+    }
+    let g = g + p.clone() * decay;
+    let v = match velocity {
+        Some(v) => v * momentum + g,
+        None => g,
+    };
+    (p - v.clone() * lr, v)
+}
+
+/// a decay + b (1 - decay)
+#[cfg(feature = "train")]
+pub fn blend<const D: usize>(a: Tensor<D>, b: Tensor<D>, decay: f64) -> Tensor<D> {
+    #[cfg(feature = "flex")]
+    if on_cpu(&a) {
+        return Tensor::from_dispatch(Dispatch::blend(a.into_dispatch(), b.into_dispatch(), decay));
+    }
+    a * decay + b * (1.0 - decay)
+}
+
+/// LayerNorm over the last axis (epsilon 1e-5); weight and bias are constants.
+#[cfg(feature = "train")]
 pub fn layer_norm(x: Tensor<2>, weight: Tensor<1>, bias: Tensor<1>) -> Tensor<2> {
+    #[cfg(feature = "flex")]
+    if on_cpu(&x) {
+        let out = Dispatch::layer_normalise(x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch());
+        return Tensor::from_dispatch(out);
+    }
     let centred = x.clone() - x.mean_dim(1);
     let variance = (centred.clone() * centred.clone()).mean_dim(1);
     centred / (variance + 1e-5).sqrt() * weight.unsqueeze() + bias.unsqueeze()
 }
 
 /// x sigmoid(1.702 x)
+#[cfg(feature = "train")]
 pub fn quick_gelu(x: Tensor<2>) -> Tensor<2> {
+    #[cfg(feature = "flex")]
+    if on_cpu(&x) {
+        return Tensor::from_dispatch(<Dispatch as Kernels>::quick_gelu(x.into_dispatch()));
+    }
     x.clone() * activation::sigmoid(x * 1.702)
+}
+
+#[cfg(all(test, feature = "train", feature = "flex"))]
+mod tests {
+    use super::*;
+    use crate::data::random::Stream;
+    use burn::tensor::{Device, TensorData};
+
+    fn draw<const D: usize>(seed: u64, shape: [usize; D]) -> Tensor<D> {
+        let mut r = Stream::new(seed, 3);
+        let values: Vec<f32> = (0..shape.iter().product()).map(|_| r.normal() as f32).collect();
+        Tensor::from_data(TensorData::new(values, shape), &Device::flex().autodiff()).require_grad()
+    }
+
+    fn close<const D: usize>(a: Tensor<D>, b: Tensor<D>, what: &str) {
+        assert_eq!(a.dims(), b.dims(), "{what}");
+        let size = b.clone().abs().max().into_scalar::<f32>().max(1.0);
+        let difference = (a - b).abs().max().into_scalar::<f32>();
+        assert!(difference < 2e-5 * size, "{what}: {difference} of {size}");
+    }
+
+    /// Every convolution of the network and odd ones: values and both gradients equal burn's.
+    #[test]
+    fn convolution_equals_burn() {
+        for (n, inputs, outputs, kernel, stride, side) in [
+            (3, 5, 7, 3, 1, 8),
+            (3, 5, 7, 3, 2, 8),
+            (2, 4, 6, 1, 2, 8),
+            (2, 3, 4, 1, 1, 4),
+            (1, 2, 3, 3, 2, 7),
+            (40, 8, 8, 3, 1, 4),
+            (1, 32, 64, 3, 1, 32),
+        ] {
+            let (x, w) = (draw(1, [n, inputs, side, side]), draw(2, [outputs, inputs, kernel, kernel]));
+            let options = ConvOptions::new([stride; 2], [kernel / 2; 2], [1; 2], 1);
+            let ours = from_native(conv2d(to_native(x.clone()), w.clone(), stride));
+            let theirs = module::conv2d(x.clone(), w.clone(), None, options);
+            let what = format!("{n} {inputs}->{outputs} k{kernel} s{stride} {side}");
+            close(ours.clone().inner(), theirs.clone().inner(), &what);
+            let weight = draw(3, ours.dims()).detach();
+            let (a, b) = ((ours * weight.clone()).sum().backward(), (theirs * weight).sum().backward());
+            close(x.grad(&a).unwrap(), x.grad(&b).unwrap(), &format!("{what} dx"));
+            close(w.grad(&a).unwrap(), w.grad(&b).unwrap(), &format!("{what} dw"));
+        }
+    }
+
+    #[test]
+    fn normalisation_equals_burn() {
+        for (residual, relu, shape) in
+            [(false, true, [3, 5, 4, 4]), (false, false, [2, 16, 3, 3]), (true, true, [4, 3, 8, 8])]
+        {
+            let (x, g, b) = (draw(1, shape), draw(2, [shape[1]]), draw(3, [shape[1]]));
+            let r = residual.then(|| draw(4, shape));
+            let native = r.clone().map(to_native);
+            let mut ours = batch_norm(to_native(x.clone()), g.clone(), b.clone(), native, relu, 1e-5);
+            ours.output = from_native(ours.output);
+            let theirs = burn_batch_norm(x.clone(), g.clone(), b.clone(), r.clone(), relu, 1e-5);
+            close(ours.output.clone().inner(), theirs.output.clone().inner(), "output");
+            close(ours.mean.inner(), theirs.mean.inner(), "mean");
+            close(ours.variance.inner(), theirs.variance.inner(), "variance");
+            let weight = draw(5, shape).detach();
+            let (p, q) = ((ours.output * weight.clone()).sum().backward(), (theirs.output * weight).sum().backward());
+            close(x.grad(&p).unwrap(), x.grad(&q).unwrap(), "dx");
+            close(g.grad(&p).unwrap(), g.grad(&q).unwrap(), "dgamma");
+            close(b.grad(&p).unwrap(), b.grad(&q).unwrap(), "dbeta");
+            if let Some(r) = r {
+                close(r.grad(&p).unwrap(), r.grad(&q).unwrap(), "dresidual");
+            }
+        }
+    }
+
+    /// The folded form equals burn's convolution, bias, residual and ReLU.
+    #[test]
+    fn inference_equals_burn() {
+        for (residual, relu, stride) in [(false, true, 2), (false, false, 1), (true, true, 1)] {
+            let (x, w, b) = (draw(1, [3, 6, 9, 9]).inner(), draw(2, [5, 6, 3, 3]).inner(), draw(3, [5]).inner());
+            let theirs = burn_conv2d(x.clone(), w.clone(), Some(b.clone()), stride);
+            let r = residual.then(|| draw(4, theirs.dims()).inner());
+            let ours = conv2d_inference(to_native(x), arrange(w), b, stride, r.clone().map(to_native), relu);
+            close(from_native(ours), finish(theirs, r, relu), "folded");
+        }
+    }
+
+    /// methods 4.3: QuickGELU(-2, -.5, 0, .5, 2); LayerNorm(1, 2, 3, 4) = -+1.341635, -+.447212; gradients equal burn's.
+    #[test]
+    fn row_operations_golden() {
+        let device = Device::flex();
+        let x = Tensor::<2>::from_floats([[-2.0, -0.5, 0.0, 0.5, 2.0]], &device);
+        let golden = Tensor::<2>::from_floats([[-0.064341, -0.149612, 0.0, 0.350388, 1.935659]], &device);
+        close(quick_gelu(x) * 100.0, golden * 100.0, "QuickGELU");
+        let x = Tensor::<2>::from_floats([[1.0, 2.0, 3.0, 4.0]], &device);
+        let golden = Tensor::<2>::from_floats([[-1.341635, -0.447212, 0.447212, 1.341635]], &device);
+        close(layer_norm(x, Tensor::ones([4], &device), Tensor::zeros([4], &device)), golden, "LayerNorm");
+
+        let (x, w, b, weight) =
+            (draw(1, [5, 37]), draw(2, [37]).detach(), draw(3, [37]).detach(), draw(4, [5, 37]).detach());
+        let plain = |x: Tensor<2>| {
+            let centred = x.clone() - x.mean_dim(1);
+            let variance = (centred.clone() * centred.clone()).mean_dim(1);
+            centred / (variance + 1e-5).sqrt() * w.clone().unsqueeze() + b.clone().unsqueeze()
+        };
+        let gradient = |y: Tensor<2>| x.grad(&(y * weight.clone()).sum().backward()).unwrap();
+        close(gradient(layer_norm(x.clone(), w.clone(), b.clone())), gradient(plain(x.clone())), "LayerNorm dx");
+        let gelu = |x: Tensor<2>| x.clone() * activation::sigmoid(x * 1.702);
+        close(gradient(quick_gelu(x.clone())), gradient(gelu(x.clone())), "QuickGELU dx");
+        let wide = Tensor::<2>::from_floats([[-80.0, -30.0, 30.0, 80.0, 1e4, -1e4]], &device);
+        close(quick_gelu(wide.clone()), gelu(wide), "QuickGELU far out");
+    }
 }

@@ -80,7 +80,7 @@ impl ConvBn {
     /// running statistics are inside the weights: this is inference.
     ///
     /// # Shapes
-    /// `[n, inputs, h, w]` -> `[n, outputs, h / stride, w / stride]`
+    /// `[n, inputs, h, w]` -> `[n, outputs, h / stride, w / stride]`, both in the device's own layout
     pub fn forward(
         &self,
         x: Tensor<4>,
@@ -89,13 +89,13 @@ impl ConvBn {
         statistics: &mut Vec<BatchStatistics>,
     ) -> Tensor<4> {
         let Some(bn) = &self.bn else {
-            let bias = self.bias.as_ref().map(Param::val);
+            let bias = self.bias.as_ref().map_or_else(|| Tensor::zeros([1], &x.device()), Param::val);
             return kernels::conv2d_inference(x, self.weight.val(), bias, self.stride, residual, relu);
         };
         let y = kernels::conv2d(x, self.weight.val(), self.stride);
-        let [n, _, h, w] = y.dims();
+        let channels = bn.weight.val().dims()[0];
+        let count = (y.dims().iter().product::<usize>() / channels) as f64;
         let out = kernels::batch_norm(y, bn.weight.val(), bn.bias.val(), residual, relu, EPSILON);
-        let count = (n * h * w) as f64;
         let unbiased = out.variance.mul_scalar(count / (count - 1.0).max(1.0));
         statistics.push(BatchStatistics { mean: out.mean, variance: unbiased });
         out.output
@@ -120,7 +120,7 @@ impl ConvBn {
         let bias = bn.bias.val() - bn.running_mean.val() * scale.clone();
         let outputs = scale.dims()[0];
         Self {
-            weight: Param::from_tensor(self.weight.val() * scale.reshape([outputs, 1, 1, 1])),
+            weight: Param::from_tensor(kernels::arrange(self.weight.val() * scale.reshape([outputs, 1, 1, 1]))),
             bn: None,
             bias: Some(Param::from_tensor(bias)),
             stride: self.stride,

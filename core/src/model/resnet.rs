@@ -6,6 +6,7 @@ use burn::tensor::{Device, Tensor};
 use super::layers::{BatchStatistics, ConvBn};
 use crate::data::crop::SIDE;
 use crate::data::random::Stream;
+use crate::kernels::{from_native, to_native};
 
 /// Channels of the last layer.
 pub const FEATURES: usize = 512;
@@ -83,11 +84,11 @@ impl ResNet {
     /// # Shapes
     /// `[n, 32, 32, 32]` -> `[n, 512, 4, 4]`
     pub fn forward(&self, x: Tensor<4>, statistics: &mut Vec<BatchStatistics>) -> Tensor<4> {
-        let mut x = self.conv1.forward(x, None, true, statistics); // [n, 64, 32, 32]
+        let mut x = self.conv1.forward(to_native(x), None, true, statistics); // [n, 64, 32, 32]
         for block in self.stages().into_iter().flatten() {
             x = block.forward(x, statistics);
         }
-        x
+        from_native(x)
     }
 
     fn stages(&self) -> [&Vec<BasicBlock>; 4] {

@@ -6,6 +6,8 @@ use std::collections::HashMap;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::Tensor;
 
+use crate::kernels::blend;
+
 /// An averaged copy of a module, without autodiff.
 pub struct Ema<M: Module> {
     pub module: M,
@@ -36,7 +38,7 @@ impl ModuleMapper for Blend {
         let value = self.current.remove(&param.id).and_then(|v| v.downcast::<Tensor<D>>().ok());
         let Some(value) = value else { return param };
         let decay = self.decay;
-        param.map(|old| if decay == 0.0 { *value } else { old.mul_scalar(decay) + value.mul_scalar(1.0 - decay) })
+        param.map(|old| if decay == 0.0 { *value } else { blend(old, *value, decay) })
     }
 }
 

@@ -4,17 +4,59 @@ use std::any::Any;
 use std::collections::{BTreeMap, HashMap};
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
-use burn::optim::decay::WeightDecayConfig;
-use burn::optim::momentum::MomentumConfig;
-use burn::optim::{GradientsParams, Optimizer as _, RecordState, SgdConfig, SgdState, StateSink, StateSource};
+use burn::optim::{GradientsParams, LearningRate, Optimizer as BurnOptimizer, RecordState, StateSink, StateSource};
 use burn::tensor::{Device, Tensor, TensorData};
 
+use crate::kernels;
 use crate::model::weights::{Array, Arrays};
 
-/// burn's SGD for every parameter of a module, with its momentum buffers by parameter.
+/// An optimiser in burn's sense: burn's own SGD passes over the weights ten times a step, this one once.
+#[derive(Clone)]
+struct Sgd {
+    momentum: f64,
+    weight_decay: f64,
+}
+
+/// A parameter's momentum buffer.
+#[derive(Clone)]
+struct Velocity<const D: usize> {
+    velocity: Tensor<D>,
+}
+
+impl<const D: usize> RecordState for Velocity<D> {
+    fn state_flatten(&self, prefix: &str, out: &mut StateSink) {
+        out.push_tensor(prefix, "velocity", self.velocity.to_data());
+    }
+
+    fn state_unflatten(prefix: &str, source: &mut StateSource, device: &Device) -> Option<Self> {
+        source.take_tensor(prefix, "velocity").map(|data| Self { velocity: Tensor::from_data(data, device) })
+    }
+}
+
+impl BurnOptimizer for Sgd {
+    type State<const D: usize> = Velocity<D>;
+
+    fn step<const D: usize>(
+        &self,
+        lr: LearningRate,
+        tensor: Tensor<D>,
+        grad: Tensor<D>,
+        state: Option<Velocity<D>>,
+    ) -> (Tensor<D>, Option<Velocity<D>>) {
+        let settings = [lr, self.momentum, self.weight_decay];
+        let (tensor, velocity) = kernels::sgd(tensor, grad, state.map(|s| s.velocity), settings);
+        (tensor, Some(Velocity { velocity }))
+    }
+
+    fn to_device<const D: usize>(state: Velocity<D>, device: &Device) -> Velocity<D> {
+        Velocity { velocity: state.velocity.to_device(device) }
+    }
+}
+
+/// SGD for every parameter of a module, with its momentum buffers by parameter.
 pub struct Optimizer {
-    decayed: burn::optim::Sgd,
-    plain: burn::optim::Sgd,
+    decayed: Sgd,
+    plain: Sgd,
     /// Parameters without weight decay.
     exempt: Vec<ParamId>,
     states: HashMap<ParamId, Box<dyn Any + Send>>,
@@ -23,16 +65,8 @@ pub struct Optimizer {
 impl Optimizer {
     /// `exempt`: parameters without weight decay.
     pub fn new(momentum: f64, weight_decay: f64, exempt: Vec<ParamId>) -> Self {
-        let momentum = MomentumConfig { momentum, dampening: 0.0, nesterov: false };
-        let build = |decay: Option<WeightDecayConfig>| {
-            SgdConfig::new().with_momentum(Some(momentum.clone())).with_weight_decay(decay).build()
-        };
-        Self {
-            decayed: build(Some(WeightDecayConfig::new(weight_decay as f32))),
-            plain: build(None),
-            exempt,
-            states: HashMap::new(),
-        }
+        let decayed = Sgd { momentum, weight_decay };
+        Self { decayed, plain: Sgd { momentum, weight_decay: 0.0 }, exempt, states: HashMap::new() }
     }
 
     /// One update of every parameter that has a gradient.
@@ -69,7 +103,7 @@ impl ModuleMapper for Update<'_> {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let Some(grad) = self.grads.remove::<D>(param.id) else { return param };
         let id = param.id;
-        let state = self.optimizer.states.remove(&id).and_then(|s| s.downcast::<SgdState<D>>().ok()).map(|s| *s);
+        let state = self.optimizer.states.remove(&id).and_then(|s| s.downcast::<Velocity<D>>().ok()).map(|s| *s);
         let sgd = if self.optimizer.exempt.contains(&id) { &self.optimizer.plain } else { &self.optimizer.decayed };
         let (_, tensor, mapper) = param.consume();
         let (tensor, state) = sgd.step(self.lr, tensor.inner(), grad, state);
@@ -88,7 +122,7 @@ struct Collect<'a> {
 
 impl ModuleVisitor for Collect<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let state = self.optimizer.states.get(&param.id).and_then(|s| s.downcast_ref::<SgdState<D>>());
+        let state = self.optimizer.states.get(&param.id).and_then(|s| s.downcast_ref::<Velocity<D>>());
         if let (Some(state), Some(name)) = (state, self.names.get(&param.id)) {
             let mut sink = StateSink::default();
             state.state_flatten("", &mut sink);
@@ -111,8 +145,8 @@ impl ModuleVisitor for Restore<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let Some(buffer) = self.names.get(&param.id).and_then(|n| self.buffers.get(n)) else { return };
         let mut source = StateSource::new(Default::default());
-        source.insert_tensor("momentum.velocity".into(), TensorData::new(buffer.values.clone(), buffer.shape.clone()));
-        if let Some(state) = SgdState::<D>::state_unflatten("", &mut source, self.device) {
+        source.insert_tensor("velocity".into(), TensorData::new(buffer.values.clone(), buffer.shape.clone()));
+        if let Some(state) = Velocity::<D>::state_unflatten("", &mut source, self.device) {
             self.optimizer.states.insert(param.id, Box::new(state));
         }
     }

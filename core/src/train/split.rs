@@ -61,6 +61,7 @@ mod tests {
     use super::*;
     use crate::data::class::Class;
     use crate::data::folds::tests::rows;
+    use crate::methods::task::Task;
     use std::collections::BTreeSet;
 
     #[test]

@@ -1,0 +1,203 @@
+//! The CPU's own kernels, plugged into burn as operations with hand-written gradients.
+//!
+//! burn's CPU backend computes them too, but two to three times slower (docs/benchmarks.md): its convolution gradients build
+//! one small matrix product a channel, and normalisation, addition and ReLU each pass over the activations several times.
+//! Work is cut into pieces by shape alone, never by thread count, so that results are the same on any number of threads.
+
+mod conv;
+#[cfg(feature = "train")]
+mod gradients;
+#[cfg(feature = "train")]
+mod norm;
+#[cfg(feature = "train")]
+mod rows;
+#[cfg(feature = "train")]
+mod update;
+
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Backend, Flex, backend_extension};
+use rayon::prelude::*;
+
+/// A tensor of the CPU backend.
+type Array = FloatTensor<Flex>;
+
+/// The operations of inference; activations are channels last.
+#[backend_extension(Flex)]
+pub trait Folded: Backend {
+    /// A weight `[outputs, inputs, k, k]` as the matrix that the others take.
+    fn arrange(weight: FloatTensor<Self>) -> FloatTensor<Self>;
+    /// Convolution with bias.
+    fn convolve_bias(
+        x: FloatTensor<Self>,
+        matrix: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        kernel: usize,
+        stride: usize,
+    ) -> FloatTensor<Self>;
+    /// Convolution with bias, then ReLU.
+    fn convolve_relu(
+        x: FloatTensor<Self>,
+        matrix: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        kernel: usize,
+        stride: usize,
+    ) -> FloatTensor<Self>;
+    /// Convolution with bias, + residual, then ReLU.
+    fn convolve_add_relu(
+        x: FloatTensor<Self>,
+        matrix: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        residual: FloatTensor<Self>,
+        kernel: usize,
+        stride: usize,
+    ) -> FloatTensor<Self>;
+}
+
+impl Folded for Flex {
+    fn arrange(weight: Array) -> Array {
+        conv::arrange(&weight)
+    }
+
+    fn convolve_bias(x: Array, matrix: Array, bias: Array, kernel: usize, stride: usize) -> Array {
+        let bias = values(&bias);
+        conv::forward(&x, &matrix, kernel, stride, |_, out: &mut [f32]| add_bias(out, &bias, None, false))
+    }
+
+    fn convolve_relu(x: Array, matrix: Array, bias: Array, kernel: usize, stride: usize) -> Array {
+        let bias = values(&bias);
+        conv::forward(&x, &matrix, kernel, stride, |_, out: &mut [f32]| add_bias(out, &bias, None, true))
+    }
+
+    fn convolve_add_relu(x: Array, matrix: Array, bias: Array, residual: Array, kernel: usize, stride: usize) -> Array {
+        let (bias, residual) = (values(&bias), values(&residual));
+        conv::forward(&x, &matrix, kernel, stride, |at, out: &mut [f32]| {
+            add_bias(out, &bias, Some(&residual[at..]), true)
+        })
+    }
+}
+
+/// Rows of outputs + bias (+ residual, then ReLU).
+fn add_bias(out: &mut [f32], bias: &[f32], residual: Option<&[f32]>, relu: bool) {
+    let c = bias.len();
+    vectorised(
+        #[inline(always)]
+        || {
+            for (i, row) in out.chunks_exact_mut(c).enumerate() {
+                row.iter_mut().zip(bias).for_each(|(o, b)| *o += b);
+                if let Some(r) = residual {
+                    row.iter_mut().zip(&r[i * c..]).for_each(|(o, r)| *o += r);
+                }
+                if relu {
+                    row.iter_mut().for_each(|o| *o = o.max(0.0));
+                }
+            }
+        },
+    );
+}
+
+/// The operations of training; activations are channels last.
+#[cfg(feature = "train")]
+#[backend_extension(Flex, Autodiff)]
+pub trait Kernels: Backend {
+    /// A square convolution with padding `kernel / 2`.
+    fn convolve(x: FloatTensor<Self>, weight: FloatTensor<Self>, stride: usize) -> FloatTensor<Self>;
+    /// (output, mean, variance) of normalisation with batch statistics, then ReLU.
+    fn normalise_relu(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        epsilon: f64,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+    /// (output, mean, variance) of normalisation with batch statistics alone.
+    fn normalise(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        epsilon: f64,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+    /// (output, mean, variance) of normalisation with batch statistics, + residual, then ReLU.
+    fn normalise_add_relu(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        residual: FloatTensor<Self>,
+        epsilon: f64,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+    /// LayerNorm over the last axis; weight and bias are constants.
+    fn layer_normalise(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self>;
+    /// x sigmoid(1.702 x)
+    fn quick_gelu(x: FloatTensor<Self>) -> FloatTensor<Self>;
+}
+
+/// The arithmetic of the optimiser, outside of any graph.
+#[cfg(feature = "train")]
+#[backend_extension(Flex)]
+pub trait Update: Backend {
+    /// The first step of [`Self::sgd`]: (parameter, velocity).
+    fn sgd_first(
+        p: FloatTensor<Self>,
+        g: FloatTensor<Self>,
+        settings: [f32; 3],
+    ) -> (FloatTensor<Self>, FloatTensor<Self>);
+    /// One step of SGD with `[lr, momentum, weight decay]`: (parameter, velocity).
+    fn sgd(
+        p: FloatTensor<Self>,
+        g: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        settings: [f32; 3],
+    ) -> (FloatTensor<Self>, FloatTensor<Self>);
+    /// a decay + b (1 - decay)
+    fn blend(a: FloatTensor<Self>, b: FloatTensor<Self>, decay: f64) -> FloatTensor<Self>;
+}
+
+#[cfg(feature = "train")]
+impl Update for Flex {
+    fn sgd_first(p: Array, g: Array, settings: [f32; 3]) -> (Array, Array) {
+        update::sgd(&p, &g, None, settings)
+    }
+
+    fn sgd(p: Array, g: Array, v: Array, settings: [f32; 3]) -> (Array, Array) {
+        update::sgd(&p, &g, Some(&v), settings)
+    }
+
+    fn blend(a: Array, b: Array, decay: f64) -> Array {
+        update::blend(&a, &b, decay)
+    }
+}
+
+/// The values of a tensor, contiguous.
+fn values(x: &Array) -> std::borrow::Cow<'_, [f32]> {
+    match x.as_slice::<f32>() {
+        Some(slice) => std::borrow::Cow::Borrowed(slice),
+        None => std::borrow::Cow::Owned(x.to_contiguous().storage::<f32>().to_vec()),
+    }
+}
+
+/// A tensor of these values.
+fn array(values: Vec<f32>, shape: &[usize]) -> Array {
+    Array::from_data(burn::tensor::TensorData::new(values, shape.to_vec()))
+}
+
+/// Zeros to be written over, filled by all threads: burn's own empty tensors are filled twice by one.
+fn zeroed(shape: &[usize]) -> Vec<f32> {
+    (0..shape.iter().product()).into_par_iter().with_min_len(1 << 16).map(|_| 0.0).collect()
+}
+
+/// The sizes of a tensor.
+fn dims<const D: usize>(x: &Array) -> [usize; D] {
+    let shape = x.layout().shape();
+    std::array::from_fn(|i| shape[i])
+}
+
+/// Runs a loop with the widest vectors that the processor has.
+fn vectorised<R>(work: impl FnOnce() -> R) -> R {
+    struct Work<F>(F);
+    impl<R, F: FnOnce() -> R> pulp::NullaryFnOnce for Work<F> {
+        type Output = R;
+        #[inline(always)]
+        fn call(self) -> R {
+            (self.0)()
+        }
+    }
+    pulp::Arch::new().dispatch(Work(work))
+}
