@@ -1,0 +1,95 @@
+//! Training steps and inference of the Rust program for `make bench`: prints one JSON object of median seconds.
+//!
+//! `bench [cpu|cuda|wgpu] [STEPS]`
+
+#![allow(clippy::unwrap_used)]
+
+use std::time::Instant;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use clip_lung_core::data::random::Stream;
+use clip_lung_core::methods::Method;
+use clip_lung_core::methods::clip_lung::TextSide;
+use clip_lung_core::methods::task::Task;
+use clip_lung_core::model::image_net::ImageNet;
+use clip_lung_core::model::text_tower::{Geometry, TextTower};
+use clip_lung_core::train::batch::Batch;
+use clip_lung_core::train::config::TrainConfig;
+use clip_lung_core::train::step::Trainer;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() {
+    let words: Vec<String> = std::env::args().collect();
+    let device = device(words.get(1).map_or("cpu", String::as_str));
+    let steps = words.get(2).and_then(|n| n.parse().ok()).unwrap_or(9);
+    let (ce, clip) = (training(Method::Ce, steps, &device), training(Method::ClipLung, steps, &device));
+    let net = ImageNet::new(3, 0, &device).fold();
+    let infer = |n: usize, repeats: usize| {
+        let x = images(n, &device);
+        median(repeats, || drop(net.infer(x.clone()).logits.into_data()))
+    };
+    let (batch, single) = (infer(32, 15), infer(1, 31));
+    println!(
+        "{{\"threads\": {}, \"ce_step\": {ce}, \"clip_lung_step\": {clip}, \"infer_32\": {batch}, \"infer_1\": {single}}}",
+        rayon::current_num_threads()
+    );
+}
+
+fn device(name: &str) -> Device {
+    match name {
+        #[cfg(feature = "cuda")]
+        "cuda" => Device::cuda(0),
+        #[cfg(feature = "wgpu")]
+        "wgpu" => Device::wgpu(Default::default()),
+        _ => Device::flex(),
+    }
+}
+
+fn images(n: usize, device: &Device) -> Tensor<4> {
+    let mut random = Stream::new(0, 0);
+    let values: Vec<f32> = (0..n * 32768).map(|_| random.normal() as f32).collect();
+    Tensor::from_data(TensorData::new(values, [n, 32, 32, 32]), device)
+}
+
+/// Median seconds, after two rounds that warm up.
+fn median(repeats: usize, mut work: impl FnMut()) -> f64 {
+    let mut times: Vec<f64> = (0..repeats + 2)
+        .map(|_| {
+            let start = Instant::now();
+            work();
+            start.elapsed().as_secs_f64()
+        })
+        .skip(2)
+        .collect();
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
+}
+
+fn training(method: Method, steps: usize, device: &Device) -> f64 {
+    let config = TrainConfig { method, ..Default::default() };
+    let text = (method == Method::ClipLung).then(|| {
+        let (classes, attributes) = TextSide::ids(Task::LidcA.classes()).unwrap();
+        let used: Vec<u32> = classes.iter().chain(&attributes).flatten().copied().collect();
+        TextSide::new(
+            TextTower::random(Geometry::VIT_B_16, 2, &used, &device.clone().autodiff()),
+            &classes,
+            &attributes,
+        )
+    });
+    let mut trainer = Some(Trainer::new(config, text, device).unwrap());
+    let on = device.clone().autodiff();
+    let labels: Vec<usize> = (0..32).map(|i| i % 3).collect();
+    let one_hot: Vec<f32> = labels.iter().flat_map(|&l| (0..3).map(move |c| f32::from(u8::from(c == l)))).collect();
+    let batch = Batch {
+        images: images(32, &on),
+        target: Tensor::from_data(TensorData::new(one_hot, [32, 3]), &on),
+        attribute_weights: Tensor::full([32, 8], 0.125, &on),
+        labels,
+    };
+    median(steps, || {
+        trainer = trainer.take().map(|t| t.step(&batch, 0).unwrap().0);
+        device.sync().unwrap();
+    })
+}

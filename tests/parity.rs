@@ -1,0 +1,171 @@
+//! The networks against PyTorch and transformers, from the golden files beside their generators in `golden/`.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use burn::tensor::{Device, Tensor, TensorData};
+use clip_lung_core::data::class::Class;
+use clip_lung_core::data::random::Stream;
+use clip_lung_core::methods::Method;
+use clip_lung_core::methods::clip_lung::{PromptLearner, TextSide};
+use clip_lung_core::model::image_net::ImageNet;
+use clip_lung_core::model::text_tower::{Geometry, TextTower};
+use clip_lung_core::model::weights::{Array, Arrays, apply, collect, read};
+use clip_lung_core::train::batch::Batch;
+use clip_lung_core::train::config::TrainConfig;
+use clip_lung_core::train::ema::Ema;
+use clip_lung_core::train::step::Trainer;
+
+fn golden(bytes: &[u8]) -> Arrays {
+    read(bytes, "golden").unwrap()
+}
+
+fn uniform(key: u64, stream: u64, count: usize, low: f64, high: f64) -> Vec<f32> {
+    let mut random = Stream::new(key, stream);
+    (0..count).map(|_| random.between(low, high) as f32).collect()
+}
+
+/// The weights of `golden/image_net.py`, by name.
+fn filled(net: ImageNet) -> ImageNet {
+    let mut arrays = collect(&net);
+    for (i, (name, array)) in arrays.iter_mut().enumerate() {
+        let fan_in: usize = array.shape.iter().skip(1).product();
+        let (low, high) = if name.ends_with("running_var") {
+            (0.5, 1.5)
+        } else if name.contains(".bn") || name.starts_with("bn") || name.contains("downsample.1") {
+            if name.ends_with("weight") { (0.6, 1.4) } else { (-0.3, 0.3) }
+        } else {
+            let bound = if array.shape.len() > 1 { 1.5 / (fan_in as f64).sqrt() } else { 0.1 };
+            (-bound, bound)
+        };
+        array.values = uniform(77, i as u64, array.values.len(), low, high);
+    }
+    apply(net, &arrays, true, "golden").unwrap()
+}
+
+fn crops(device: &Device) -> Tensor<4> {
+    Tensor::from_data(TensorData::new(uniform(5, 0, 8 * 32768, -1.5, 1.5), [8, 32, 32, 32]), device)
+}
+
+fn close(found: &[f32], expected: &[f32], tolerance: f32, what: &str) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    let worst = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    let size = expected.iter().map(|v| v.abs()).fold(0.0, f32::max);
+    println!("{what}: largest difference {worst:.2e}, largest value {size:.3}");
+    assert!(worst < tolerance, "{what}: {worst}");
+}
+
+fn numbers<const D: usize>(t: Tensor<D>) -> Vec<f32> {
+    t.into_data().iter::<f32>().collect()
+}
+
+#[test]
+fn image_network_equals_pytorch() {
+    let golden = golden(include_bytes!("golden/image_net.safetensors"));
+    let device = Device::flex();
+    let out = filled(ImageNet::new(3, 0, &device)).fold().infer(crops(&device));
+    close(&numbers(out.logits.clone()), &golden["logits"].values, 1e-4, "logits of 8 crops");
+    close(&numbers(out.groups().slice([0..2, 0..4, 0..512])), &golden["groups"].values, 1e-4, "channel groups");
+}
+
+/// Three steps: losses, weights, running statistics and average.
+#[test]
+fn three_training_steps_equal_pytorch() {
+    let golden = golden(include_bytes!("golden/image_net.safetensors"));
+    let config = TrainConfig { method: Method::Ce, lr: 1e-3, ema: 0.9, ..Default::default() };
+    let mut trainer = Trainer::new(config, None, &Device::flex()).unwrap();
+    trainer.network.image = filled(trainer.network.image);
+    trainer.ema = Ema::new(&trainer.network, 0.9);
+    let labels = vec![0, 1, 2, 2, 1, 0, 0, 2];
+    let one_hot: Vec<f32> = labels.iter().flat_map(|&l| (0..3).map(move |c| f32::from(u8::from(c == l)))).collect();
+    let device = trainer.device().clone();
+    let batch = Batch {
+        images: crops(&device),
+        target: Tensor::from_data(TensorData::new(one_hot, [8, 3]), &device),
+        attribute_weights: Tensor::zeros([8, 8], &device),
+        labels,
+    };
+    for expected in &golden["losses"].values {
+        let (next, log) = trainer.step(&batch, 0).unwrap();
+        assert!((log.loss - f64::from(*expected)).abs() < 1e-4, "loss {} is not {expected}", log.loss);
+        trainer = next;
+    }
+    let (now, average) = (collect(&trainer.network.image), collect(&trainer.ema.module.image));
+    for (name, expected) in &golden {
+        let Some((from, name)) = name.split_once('.').filter(|(p, _)| matches!(*p, "after" | "ema")) else { continue };
+        let found = if from == "after" { &now[name] } else { &average[name] };
+        close(&found.values[..expected.values.len()], &expected.values, 1e-4, &format!("{from} {name}"));
+    }
+}
+
+/// Full size, seeded weights: transformers at 77 tokens, ours cut after the last EOT.
+#[test]
+fn text_features_equal_transformers() {
+    let golden = golden(include_bytes!("golden/text_tower.safetensors"));
+    let (classes, attributes) = TextSide::ids(&Class::ALL).unwrap();
+    let all: Vec<Vec<u32>> = classes.into_iter().chain(attributes).collect();
+    let tower = TextTower::random(Geometry::VIT_B_16, 2, &all.concat(), &Device::flex());
+    close(&numbers(tower.encode_ids(&all)), &golden["full"].values, 1e-4, "text features");
+}
+
+/// Files in Hugging Face's and in OpenAI's names give transformers' features.
+#[test]
+fn both_weight_layouts_load() {
+    let expected = &golden(include_bytes!("golden/text_tower.safetensors"))["small"];
+    let ids = vec![vec![58, 4, 9, 33, 59], vec![58, 17, 2, 41, 7, 8, 59], vec![58, 5, 59]];
+    for bytes in [
+        &include_bytes!("golden/small_clip_hf.safetensors")[..],
+        include_bytes!("golden/small_clip_openai.safetensors"),
+    ] {
+        let arrays = read(bytes, "small").unwrap();
+        let tower = TextTower::load(&arrays, Some(2), &ids.concat(), "small", &Device::flex()).unwrap();
+        assert_eq!(tower.geometry(), Geometry { width: 64, layers: 2, heads: 2, output: 512 });
+        close(&numbers(tower.encode_ids(&ids)), &expected.values, 1e-4, "small tower");
+        // what is missing is named
+        for name in arrays.keys() {
+            let mut fewer = arrays.clone();
+            fewer.remove(name);
+            let error = TextTower::load(&fewer, Some(2), &ids.concat(), "small", &Device::flex()).err().unwrap();
+            assert!(error.to_string().contains("missing"), "{name}: {error}");
+        }
+    }
+}
+
+/// methods 1.5: ctx_t = l_t + h(F_t), with and without normalised features.
+#[test]
+fn conditional_context_golden() {
+    // padded from d = 4, hidden 2 to the module's 512 and 32 with zeros
+    let device = Device::flex();
+    let pad = |rows: &[&[f32]], shape: [usize; 2]| {
+        let mut values = vec![0.0; shape[0] * shape[1]];
+        for (r, row) in rows.iter().enumerate() {
+            values[r * shape[1]..r * shape[1] + row.len()].copy_from_slice(row);
+        }
+        Array { shape: shape.to_vec(), values }
+    };
+    let vector = |v: &[f32], n: usize| Array {
+        shape: vec![n],
+        values: v.iter().copied().chain(std::iter::repeat(0.0)).take(n).collect(),
+    };
+    let arrays: Arrays = [
+        ("hidden.weight".to_owned(), pad(&[&[0.1, 0.3, -0.5, 0.7], &[-0.2, 0.4, 0.6, -0.8]], [32, 512])),
+        ("hidden.bias".into(), vector(&[0.05, -0.05], 32)),
+        ("out.weight".into(), pad(&[&[0.2, 0.3], &[-0.1, 0.5], &[0.4, -0.2], &[0.0, 0.1]], [512, 32])),
+        ("out.bias".into(), vector(&[0.0, 0.1, -0.1, 0.2], 512)),
+        ("context".into(), pad(&[&[0.01, 0.02, 0.03, 0.04], &[-0.01, 0.0, 0.01, 0.02]], [2, 512])),
+        ("logit_scale".into(), vector(&[1.0], 1)),
+    ]
+    .into();
+    let learner = PromptLearner::new(Tensor::zeros([2, 512], &device), 0, &device);
+    let learner = apply(learner, &arrays, true, "golden").unwrap();
+    let features = pad(&[&[1.0, 0.0, 2.0, -1.0], &[0.5, -0.5, 1.0, 2.0]], [2, 512]);
+    let f = Tensor::<2>::from_data(TensorData::new(features.values, [2, 512]), &device).unsqueeze::<3>();
+    let head = |f: Tensor<3>| numbers(learner.context(f).slice([0..1, 0..2, 0..4]));
+    close(&head(f.clone()), &[0.535, 0.995, -0.42, 0.415, 0.16, 0.015, 0.25, 0.22], 1e-6, "context");
+    let normalised = clip_lung_core::methods::losses::normalise(f);
+    close(
+        &head(normalised),
+        &[0.215454, 0.462423, -0.206969, 0.308485, 0.068224, 0.060888, 0.066448, 0.22],
+        1e-6,
+        "context of normalised features",
+    );
+}
