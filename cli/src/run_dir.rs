@@ -53,11 +53,10 @@ impl RunDir {
     /// Starts or continues the log: lines after step `step` were written by a process that died before it saved.
     pub fn continue_log(&mut self, step: u64) -> Result<()> {
         let path = self.file("log.jsonl");
-        let kept: String = read_log(&path)?
-            .iter()
-            .filter(|l| l.step <= step)
-            .filter_map(|l| serde_json::to_string(l).ok())
-            .fold(String::new(), |all, line| all + &line + "\n");
+        let kept: String = read_log(&path)
+            .into_iter()
+            .filter(|(_, log)| log.step <= step)
+            .fold(String::new(), |all, (line, _)| all + &line + "\n");
         files::write(&path, kept.as_bytes())?;
         let file = OpenOptions::new().append(true).open(&path);
         self.log = Some(file.map_err(|e| Failure::File(format!("{}: can't be opened ({e})", path.display())))?);
@@ -76,14 +75,14 @@ impl RunDir {
     }
 
     /// All steps so far.
-    pub fn steps(&self) -> Result<Vec<StepLog>> {
-        read_log(&self.file("log.jsonl"))
+    pub fn steps(&self) -> Vec<StepLog> {
+        read_log(&self.file("log.jsonl")).into_iter().map(|(_, log)| log).collect()
     }
 }
 
-/// The whole lines of a log; a last line that a kill cut short is left out.
-fn read_log(path: &Path) -> Result<Vec<StepLog>> {
-    let Ok(file) = File::open(path) else { return Ok(Vec::new()) };
+/// The whole lines of a log, as text and read; a last line that a kill cut short is left out.
+fn read_log(path: &Path) -> Vec<(String, StepLog)> {
+    let Ok(file) = File::open(path) else { return Vec::new() };
     let lines = BufReader::new(file).lines().map_while(std::io::Result::ok);
-    Ok(lines.filter_map(|l| serde_json::from_str(&l).ok()).collect())
+    lines.filter_map(|l| serde_json::from_str(&l).ok().map(|log| (l, log))).collect()
 }

@@ -146,7 +146,7 @@ pub fn run_on(args: Args, data: &Dataset) -> Result<Outcome> {
     dir.continue_log(trainer.step)?;
     files::write(&dir.file("config.json"), &serde_json::to_vec_pretty(&config)?)?;
     eprintln!(
-        "{} on {}, {} of {}: {} nodules train, {} are held out; {device_name}; text encoder: {}",
+        "{} on {}, {} (sha256 {}): {} nodules train, {} are held out; {device_name}; text encoder: {}",
         config.method.name(),
         config.task.name(),
         data.header.name,
@@ -356,7 +356,7 @@ fn finish(
         config.data.name,
         config.text_encoder
     );
-    files::write(&dir.file("curves.svg"), curves::svg(&dir.steps()?, &title)?.as_bytes())?;
+    files::write(&dir.file("curves.svg"), curves::svg(&dir.steps(), &title)?.as_bytes())?;
     let summary = serde_json::json!({"accuracy": report.accuracy, "macro_auc": report.macro_auc, "majority": report.majority, "held_out": report.nodules});
     let card = card::card(config, split.train.len(), synthetic, &report);
     let built = bundle::files(bundle::config(config, norm, summary), arrays, data, &split.held_out, &card, device)?;
