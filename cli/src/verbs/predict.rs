@@ -15,7 +15,7 @@ pub struct Args {
     /// A model directory
     #[arg(long)]
     model: PathBuf,
-    /// Data set directories, or .npy files of [32,32,32] or [N,32,32,32] in HU
+    /// Data set directories, or .npy files of 32x32x32 or Nx32x32x32 values in HU
     #[arg(required = true)]
     inputs: Vec<String>,
     /// auto, cpu, cuda, cuda:N or wgpu

@@ -235,7 +235,7 @@ fn train(
         let rows = order.chunks(config.batch_size).nth(index).unwrap_or(&[]);
         let batch = batch(data, rows, norm, &config, epoch, trainer.device());
         let (next, log) = trainer.step(&batch, epoch)?;
-        trainer = if next.step % steps_an_epoch == 0 { next.end_epoch() } else { next };
+        trainer = if next.step.is_multiple_of(steps_an_epoch) { next.end_epoch() } else { next };
         dir.append(&log)?;
         progress.step(&log, trainer.step, steps_an_epoch);
         let stopping = stop.load(Ordering::Relaxed);
@@ -290,7 +290,7 @@ impl Progress {
         if let Some(bar) = &self.bar {
             bar.set_position(step);
             bar.set_message(message);
-        } else if step % steps_an_epoch == 0 {
+        } else if step.is_multiple_of(steps_an_epoch) {
             let pace = self.start.0.elapsed().as_secs_f64() / (step - self.start.1).max(1) as f64;
             let left = pace * (self.total - step) as f64;
             eprintln!(

@@ -102,6 +102,9 @@ impl PromptLearner {
     }
 }
 
+/// The token ids of the class prompts, and of the attribute prompts.
+pub type PromptIds = (Vec<Vec<u32>>, Vec<Vec<u32>>);
+
 /// The constant text side of a run: tower, class prompts and attribute features.
 pub struct TextSide {
     tower: TextTower,
@@ -115,7 +118,7 @@ impl TextSide {
     ///
     /// # Errors
     /// Only when the build embedded a damaged vocabulary.
-    pub fn ids(classes: &[Class]) -> Result<(Vec<Vec<u32>>, Vec<Vec<u32>>)> {
+    pub fn ids(classes: &[Class]) -> Result<PromptIds> {
         let tokenizer = Tokenizer::new()?;
         Ok((class_ids(&tokenizer, classes)?, attribute_ids(&tokenizer)?))
     }

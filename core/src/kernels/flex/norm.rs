@@ -142,12 +142,14 @@ pub fn backward(
             (sum, dot)
         })
         .collect();
-    let total = |pick: fn(&(Vec<f32>, Vec<f32>)) -> &Vec<f32>, k: usize| -> f64 {
-        pieces.iter().map(|p| f64::from(pick(p)[k])).sum()
+    let joined = |k: usize| {
+        let add = |t: (f64, f64), p: &(Vec<f32>, Vec<f32>)| (t.0 + f64::from(p.0[k]), t.1 + f64::from(p.1[k]));
+        pieces.iter().fold((0.0, 0.0), add)
     };
+    let totals: Vec<(f64, f64)> = (0..c).map(joined).collect();
     let inverse: Vec<f64> = variance.iter().map(|v| 1.0 / (f64::from(*v) + around.epsilon).sqrt()).collect();
-    let beta: Vec<f64> = (0..c).map(|k| total(|p| &p.0, k)).collect();
-    let dot: Vec<f64> = (0..c).map(|k| total(|p| &p.1, k) * inverse[k]).collect();
+    let beta: Vec<f64> = totals.iter().map(|t| t.0).collect();
+    let dot: Vec<f64> = (0..c).map(|k| totals[k].1 * inverse[k]).collect();
     // dx = gamma / deviation (g - sum / m - xhat dot / m)
     let scale: Vec<f32> = (0..c).map(|k| (f64::from(gamma[k]) * inverse[k]) as f32).collect();
     let offset: Vec<f32> = beta.iter().map(|b| (b / count) as f32).collect();
