@@ -340,3 +340,19 @@ fn bad_models_and_crops_exit_3() {
         "no state to continue from",
     );
 }
+
+/// Real crops, where they are at hand: the compressed form loads and a model predicts them.
+#[test]
+fn real_crops_load() {
+    let crops = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/lidc-crops");
+    if !crops.is_dir() {
+        println!("skipped: {} is not there", crops.display());
+        return;
+    }
+    let place = Place::new();
+    place.run("ce", "lidc-a");
+    let scored = json(&ok(&["evaluate", &place.name("run/model"), "--data", &text(&crops), "--json"]));
+    assert_eq!(scored["model"]["nodules"], 754);
+    assert_eq!(scored["model"]["majority"].as_f64().unwrap(), 484.0 / 754.0);
+    assert_eq!(scored["includes_training_nodules"], false);
+}

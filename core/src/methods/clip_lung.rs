@@ -175,3 +175,98 @@ pub fn align(
             .then(|| losses::image_attribute(features, text.attributes(), scale, weights, config.ia_form)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::text_tower::Geometry;
+    use crate::model::weights::{apply, collect};
+    use burn::optim::GradientsParams;
+    use burn::tensor::TensorData;
+
+    const GEOMETRY: Geometry = Geometry { width: 64, layers: 2, heads: 2, output: 512 };
+
+    fn draw<const D: usize>(seed: u64, shape: [usize; D], device: &Device) -> Tensor<D> {
+        let mut r = Stream::new(seed, 0);
+        let values: Vec<f32> = (0..shape.iter().product()).map(|_| r.normal() as f32).collect();
+        Tensor::from_data(TensorData::new(values, shape), device)
+    }
+
+    struct Case {
+        text: TextSide,
+        learner: PromptLearner,
+        groups: Tensor<3>,
+        target: Tensor<2>,
+        weights: Tensor<2>,
+    }
+
+    fn case() -> Case {
+        let device = Device::flex().autodiff();
+        let (classes, attributes) = TextSide::ids(&Class::ALL).unwrap();
+        let used: Vec<u32> = classes.iter().chain(&attributes).flatten().copied().collect();
+        let text = TextSide::new(TextTower::random(GEOMETRY, 3, &used, &device), &classes, &attributes);
+        let opening = Tensor::from_inner(text.opening().inner());
+        Case {
+            learner: PromptLearner::new(opening, 1, &device),
+            groups: draw(1, [3, 4, 512], &device).require_grad(),
+            target: Tensor::from_floats([[1., 0., 0.], [0., 0., 1.], [0., 1., 0.]], &device),
+            weights: activation::softmax(draw(2, [3, 8], &device), 1),
+            text,
+        }
+    }
+
+    fn loss(case: &Case, learner: &PromptLearner) -> Tensor<1> {
+        let config = LossConfig { ca: 0.5, ..Default::default() };
+        let a = align(learner, &case.text, case.groups.clone(), case.target.clone(), case.weights.clone(), &config);
+        a.ic.unwrap() + a.ia.unwrap() + a.ca.unwrap() * 0.5
+    }
+
+    /// Gradients reach context, context net, temperature and features through the frozen tower, and equal finite differences.
+    #[test]
+    fn gradients_flow_through_the_frozen_tower() {
+        let c = case();
+        let mut grads = loss(&c, &c.learner).backward();
+        assert!(c.groups.grad(&grads).unwrap().abs().sum().into_scalar::<f32>() > 0.0);
+        let params = GradientsParams::from_module(&mut grads, &c.learner);
+        assert_eq!(params.len(), 6, "a trained parameter without gradient, or a frozen one with");
+        let of = |id| params.get::<2>(id).unwrap().into_data().iter::<f32>().collect::<Vec<_>>();
+        let analytic = [
+            ("context", of(c.learner.context.id)),
+            ("hidden.weight", of(c.learner.hidden.weight.id)),
+            ("out.weight", of(c.learner.out.weight.id)),
+        ];
+        let arrays = collect(&c.learner);
+        for (name, gradient) in analytic {
+            // the steepest entry: the best ratio of slope to rounding
+            let at = (0..gradient.len()).max_by(|&a, &b| gradient[a].abs().total_cmp(&gradient[b].abs())).unwrap();
+            let moved = |by: f32| -> f64 {
+                let mut arrays = arrays.clone();
+                arrays.get_mut(name).unwrap().values[at] += by;
+                f64::from(loss(&c, &apply(c.learner.clone(), &arrays, true, "test").unwrap()).into_scalar::<f32>())
+            };
+            let step = 2e-3;
+            let numeric = (moved(step) - moved(-step)) / f64::from(2.0 * step);
+            assert!(
+                (numeric / f64::from(gradient[at]) - 1.0).abs() < 0.03,
+                "{name}: {numeric} is not {}",
+                gradient[at]
+            );
+        }
+    }
+
+    /// Losses of weight 0 are not computed; the temperature stays within its bounds.
+    #[test]
+    fn subsets_and_clamp() {
+        let c = case();
+        let only_ia = LossConfig { ic: 0.0, ca: 0.0, ..Default::default() };
+        let a = align(&c.learner, &c.text, c.groups.clone(), c.target.clone(), c.weights.clone(), &only_ia);
+        assert!(a.ic.is_none() && a.ca.is_none() && a.ia.is_some());
+        assert!((c.learner.scale().into_scalar::<f32>() - 1.0 / 0.07).abs() < 1e-3);
+        let mut arrays = collect(&c.learner);
+        for (value, clamped) in [(9.0, MAX_LOGIT_SCALE), (-1.0, 0.0)] {
+            arrays.get_mut("logit_scale").unwrap().values[0] = value;
+            let learner = apply(c.learner.clone(), &arrays, true, "test").unwrap().clamp();
+            assert_eq!(learner.temperature().val().into_scalar::<f32>(), clamped);
+        }
+    }
+}
