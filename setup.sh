@@ -9,7 +9,7 @@ need() { # command, package
         exit 1
     fi
     [ -n "${updated:-}" ] || { $sudo apt-get update -qq; updated=1; }
-    $sudo apt-get install -y -qq --no-install-recommends "$2" >/dev/null
+    $sudo apt-get install -y -qq --no-install-recommends "$2" >/dev/null || return 1
     echo "setup: installed $2"
 }
 
@@ -17,7 +17,7 @@ need cc gcc
 need make make
 need git git
 if ! command -v cargo >/dev/null 2>&1 && [ ! -x "$HOME/.cargo/bin/cargo" ]; then
-    need rustup rustup
+    need rustup rustup || { echo "setup: this system has no package rustup; install Rust 1.95 or newer, then run again" >&2; exit 1; }
     rustup default stable
     echo "setup: installed the stable Rust toolchain"
 fi

@@ -130,7 +130,7 @@ fn both_weight_layouts_load() {
     }
 }
 
-/// methods 1.5: ctx_t = l_t + h(F_t), with and without normalised features.
+/// Reference values: ctx_t = l_t + h(F_t), with and without normalised features.
 #[test]
 fn conditional_context_golden() {
     // padded from d = 4, hidden 2 to the module's 512 and 32 with zeros

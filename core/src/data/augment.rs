@@ -1,4 +1,4 @@
-//! Training-time augmentation: flips, quarter turns in the plane, shifts (methods 3.3). Off reproduces the literal recipe.
+//! Training-time augmentation: flips, quarter turns in the plane, shifts. Off reproduces the literal recipe.
 
 use serde::{Deserialize, Serialize};
 

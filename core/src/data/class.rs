@@ -1,4 +1,4 @@
-//! The classes of malignancy and how the readers' mean becomes one (methods 3.4).
+//! The classes of malignancy and how the readers' mean becomes one.
 
 use serde::{Deserialize, Serialize};
 

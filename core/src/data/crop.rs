@@ -1,4 +1,4 @@
-//! The network's input: a cube of 32 x 32 x 32 samples in HU, and its normalisation (methods 3.3).
+//! The network's input: a cube of 32 x 32 x 32 samples in HU, and its normalisation.
 
 use serde::{Deserialize, Serialize};
 
@@ -134,7 +134,7 @@ impl Normalisation {
 mod tests {
     use super::*;
 
-    /// methods 3.3: HU -1200, -600, 0, 400, 900 -> 0, .285714, .714286, 1, 1.
+    /// Reference values: HU -1200, -600, 0, 400, 900 -> 0, .285714, .714286, 1, 1.
     #[test]
     fn window_golden() {
         let n = Normalisation::window([-1000.0, 400.0]);
@@ -143,7 +143,7 @@ mod tests {
         }
     }
 
-    /// methods 3.3: n = 4, side 8 mm, centre 20 mm, spacing .8 -> voxels 21.25, 23.75, 26.25, 28.75.
+    /// Reference values: n = 4, side 8 mm, centre 20 mm, spacing .8 -> voxels 21.25, 23.75, 26.25, 28.75.
     #[test]
     fn cell_centres_golden() {
         for (i, expected) in [21.25, 23.75, 26.25, 28.75].into_iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Cross-validation folds: patients are the units, classes are stratified (methods 3.6).
+//! Cross-validation folds: patients are the units, classes are stratified.
 
 use std::collections::BTreeMap;
 
@@ -118,7 +118,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// methods 3.6: on all nodules, folds of 528-532 with class counts within 3 % of the target, whatever the seed.
+    /// On all nodules: folds of 528-532 with class counts within 3 % of the target, whatever the seed.
     #[cfg(feature = "lidc")]
     #[test]
     fn stratified_on_the_whole_database() {

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result, check_finite};
 
-/// What lies outside of a volume: air, in HU (methods: padding, not clamping).
+/// What lies outside of a volume: air, in HU (padding, not clamping).
 pub const OUTSIDE_HU: f32 = -1000.0;
 
 /// A CT volume: voxels in HU, axes (z, y, x), z ascending towards the head.
@@ -80,7 +80,7 @@ impl Volume {
 mod tests {
     use super::*;
 
-    /// methods 3.3: trilinear on 0..26 (3x3x3) at (.5, 1.25, 1.75) = 10.0.
+    /// Reference values: trilinear on 0..26 (3x3x3) at (.5, 1.25, 1.75) = 10.0.
     #[test]
     fn trilinear_golden() {
         let volume = Volume::new((0..27).map(|v| v as f32).collect(), [3; 3], [1.0; 3]).unwrap();

@@ -1,4 +1,4 @@
-//! The attribute read-out: softmax over k of mean over t of cos(F_t, a_k)/tau (methods 1.9; not in the paper).
+//! The attribute read-out: softmax over k of mean over t of cos(F_t, a_k)/tau (not in the paper).
 //!
 //! It says which words the image features are closest to, through the text encoder that trained the model. LIDC-IDRI used
 //! inconsistent scales for lobulation and spiculation in part of its cases; mention it wherever these scores are shown.

@@ -84,7 +84,7 @@ mod tests {
     use super::*;
     use burn::tensor::{Device, TensorData};
 
-    /// methods 4.3.
+    /// Reference values of the method.
     #[test]
     fn golden() {
         let a = [1.0, 2.0, 0.0, 1.0, 0.0, 1.0, 3.0, 1.0];

@@ -287,7 +287,7 @@ mod tests {
         }
     }
 
-    /// methods 4.3: QuickGELU(-2, -.5, 0, .5, 2); LayerNorm(1, 2, 3, 4) = -+1.341635, -+.447212; gradients equal burn's.
+    /// Reference values: QuickGELU(-2, -.5, 0, .5, 2); LayerNorm(1, 2, 3, 4) = -+1.341635, -+.447212; gradients equal burn's.
     #[test]
     fn row_operations_golden() {
         let device = Device::flex();

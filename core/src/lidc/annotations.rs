@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(scans.len(), 1018);
         assert_eq!(annotations.len(), 6859);
         assert_eq!(annotations.iter().map(|a| a.contours.len()).sum::<usize>(), 41406);
-        // methods 3.1: malignancy 1..5
+        // annotations by malignancy 1..5
         let count = |m| annotations.iter().filter(|a| a.malignancy == m).count();
         assert_eq!([1, 2, 3, 4, 5].map(count), [1020, 1580, 2606, 962, 691]);
     }

@@ -1,4 +1,4 @@
-//! Which annotations of a scan describe the same nodule: single linkage on contour distance in mm (methods 3.2).
+//! Which annotations of a scan describe the same nodule: single linkage on contour distance in mm.
 
 use super::annotations::{Annotation, Scan};
 
@@ -108,7 +108,7 @@ impl Cloud {
 mod tests {
     use super::*;
 
-    /// methods 3.2: minima d(a,b) = .8, d(b,c) = 1.1, d(a,c) = 3: one nodule at 1.25 mm, two at 1.0 mm.
+    /// Reference values: minima d(a,b) = .8, d(b,c) = 1.1, d(a,c) = 3: one nodule at 1.25 mm, two at 1.0 mm.
     #[test]
     fn single_linkage_golden() {
         let d = vec![vec![0.0, 0.8, 3.0], vec![0.8, 0.0, 1.1], vec![3.0, 1.1, 0.0]];

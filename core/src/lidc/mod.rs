@@ -1,4 +1,4 @@
-//! LIDC-IDRI: the embedded reader annotations and how they become nodules (methods 3.1-3.3).
+//! LIDC-IDRI: the embedded reader annotations and how they become nodules.
 
 pub mod annotations;
 pub mod cluster;

@@ -1,4 +1,4 @@
-//! A nodule: the annotations of its readers with volume, equivalent diameter, centre, ratings and class (methods 3.2-3.4).
+//! A nodule: the annotations of its readers with volume, equivalent diameter, centre, ratings and class.
 
 use std::collections::BTreeMap;
 
@@ -127,7 +127,7 @@ mod tests {
     use crate::lidc::annotations::embedded;
     use std::io::Read;
 
-    /// methods 3.3: a 4x3 rectangle at .7 mm has 5.88 mm2; three slices at 2.5 mm: 44.1 mm3, De 4.383422.
+    /// Reference values: a 4x3 rectangle at .7 mm has 5.88 mm2; three slices at 2.5 mm: 44.1 mm3, De 4.383422.
     #[test]
     fn rectangle_golden() {
         let contour = |z| Contour { inclusion: true, z, points: vec![(0, 0), (4, 0), (4, 3), (0, 3)] };
@@ -139,7 +139,7 @@ mod tests {
         assert!((volume_mm3(&[contour(0.0)], 0.7, 2.5) - 5.88 * 2.5).abs() < 1e-9);
     }
 
-    /// methods 3.2, 3.4: 2651 nodules with their counts by readers and class, and each row of the independent export.
+    /// 2651 nodules with their counts by readers and class, and each row of the independent export.
     #[test]
     fn counts_and_rows_agree_with_the_independent_export() {
         let scans = embedded().unwrap();

@@ -1,4 +1,4 @@
-//! Eq. (1): the instance-specific weights of the attributes, from the readers' mean ratings (methods 1.4).
+//! Eq. (1): the instance-specific weights of the attributes, from the readers' mean ratings.
 
 use serde::{Deserialize, Serialize};
 
@@ -55,7 +55,7 @@ pub fn entropy(w: &[f64; 8]) -> f64 {
 mod tests {
     use super::*;
 
-    /// methods 1.4.
+    /// Reference values of the method.
     #[test]
     fn goldens() {
         let v = [4.25, 1.0, 6.0, 3.5, 3.75, 2.0, 2.5, 4.75];

@@ -1,4 +1,4 @@
-//! Eqs. (2)-(5): the alignment losses of CLIP-Lung (methods 1.6). All features are L2-normalised, all results batch means.
+//! Eqs. (2)-(5): the alignment losses of CLIP-Lung. All features are L2-normalised, all results batch means.
 
 use burn::tensor::{Tensor, activation::log_softmax};
 use serde::{Deserialize, Serialize};
@@ -114,7 +114,7 @@ mod tests {
         logit_scale: Tensor<1>,
     }
 
-    /// The golden case of methods 1.6.
+    /// The golden case of the reference values.
     fn case(tau: f32) -> Case {
         let device = Device::flex().autodiff();
         let raw = Tensor::<3>::from_floats([[[1., 2., 2.], [2., -1., 2.]]], &device).require_grad();
@@ -137,7 +137,7 @@ mod tests {
         }
     }
 
-    /// methods 1.6: L_IC, L_IA, L_CA in both forms at tau .07 and .5.
+    /// Reference values: L_IC, L_IA, L_CA in both forms at tau .07 and .5.
     #[test]
     fn values() {
         for (tau, ic, ia, ia_logit, ca, ca_attribute) in [
@@ -161,7 +161,7 @@ mod tests {
         assert!((0.885939f64 + 6.767741 + 3.615059 + 0.5 * 2.423620 - 12.480549).abs() < 2e-6);
     }
 
-    /// methods 1.6: d L_IC / d logit_scale at tau .07, and d L_IC / dF (un-normalised F) at tau .5.
+    /// Reference values: d L_IC / d logit_scale at tau .07, and d L_IC / dF (un-normalised F) at tau .5.
     #[test]
     fn gradients() {
         let c = case(0.07);
@@ -195,7 +195,7 @@ mod tests {
         assert!((whole - (one(0) + one(1) + one(2)) / 3.0).abs() < 1e-6);
     }
 
-    /// methods 1.4: weights inside a cosine are a no-op.
+    /// Weights inside a cosine are a no-op.
     #[test]
     fn positive_scaling_of_attributes_changes_nothing() {
         let c = case(0.5);

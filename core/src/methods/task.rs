@@ -1,4 +1,4 @@
-//! The three tasks of the protocol: which nodules train, which are tested, and between which classes (methods 3.4).
+//! The three tasks of the protocol: which nodules train, which are tested, and between which classes.
 
 use serde::{Deserialize, Serialize};
 

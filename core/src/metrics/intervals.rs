@@ -83,7 +83,7 @@ mod tests {
     use super::*;
     use crate::metrics::tests::{close, ten};
 
-    /// methods 4.2.
+    /// Reference values of the method.
     #[test]
     fn goldens() {
         let w = wilson(283, 465);

@@ -1,4 +1,4 @@
-//! How good predictions are (methods 4): from probabilities and true classes to numbers with intervals. All in f64.
+//! How good predictions are: from probabilities and true classes to numbers with intervals. All in f64.
 
 pub mod calibration;
 pub mod classification;
@@ -58,7 +58,7 @@ pub fn argmax(values: &[f64]) -> usize {
 pub(crate) mod tests {
     use super::Scored;
 
-    /// The ten samples of methods 4.2.
+    /// The ten samples of the reference values.
     pub fn ten() -> Scored {
         let rows = [
             [0.7, 0.2, 0.1],

@@ -64,7 +64,7 @@ mod tests {
     use crate::metrics::classification::confusion;
     use crate::metrics::tests::{close, ten};
 
-    /// methods 4.2.
+    /// Reference values of the method.
     #[test]
     fn goldens() {
         let s = ten();

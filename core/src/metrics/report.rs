@@ -17,7 +17,7 @@ pub struct Estimate {
     pub interval: Option<Interval>,
 }
 
-/// The measures of methods 4.1.
+/// The measures of the method.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     pub nodules: usize,
@@ -157,7 +157,7 @@ mod tests {
         assert!(report(&Scored::default(), Task::LidcA, 0).is_none());
     }
 
-    /// methods 3.4: on lidc-b an answer "unsure" is an error, and the two-way decision is reported beside.
+    /// On lidc-b an answer "unsure" is an error, and the two-way decision is reported beside.
     #[test]
     fn unsure_answers_count_as_errors() {
         let scored = Scored {

@@ -1,5 +1,5 @@
 //! The image network of CLIP-Lung: ResNet-18, a row-major view, a 1x1 convolution, four channel groups and a linear classifier
-//! (methods 1.1, 1.2).
+//!.
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
@@ -152,7 +152,7 @@ mod tests {
         t.clone().into_data().iter::<f32>().nth(flat).unwrap()
     }
 
-    /// methods 1.2: (1,0,0)->(0,2,0); (2,3,1)->(0,5,5); (5,2,3)->(1,3,3); (511,3,3)->(127,7,7).
+    /// Reference values: (1,0,0)->(0,2,0); (2,3,1)->(0,5,5); (5,2,3)->(1,3,3); (511,3,3)->(127,7,7).
     #[test]
     fn row_major_view_golden() {
         let source = iota([1, 512, 4, 4]);
@@ -183,7 +183,7 @@ mod tests {
         assert_eq!(at(&pooled, [0, 5 * 16 + 4 + 2]), mean(5, 2, 4));
     }
 
-    /// methods 1.1: backbone 11,185,536; reduce 4128; classifier 512 C + C.
+    /// Reference values: backbone 11,185,536; reduce 4128; classifier 512 C + C.
     #[test]
     fn parameter_count() {
         let net = ImageNet::new(3, 0, &Device::flex());

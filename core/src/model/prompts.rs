@@ -1,4 +1,4 @@
-//! The words: class prompts with learnable context, and fixed attribute prompts (methods 1.3).
+//! The words: class prompts with learnable context, and fixed attribute prompts.
 
 use burn::tensor::Tensor;
 
@@ -88,7 +88,7 @@ mod tests {
     use crate::model::text_tower::Geometry;
     use burn::tensor::Device;
 
-    /// methods 1.3: cutting four tokens leaves "image of {class}." and "is {attribute}.".
+    /// Cutting four tokens leaves "image of {class}." and "is {attribute}.".
     #[test]
     fn the_cut_keeps_the_word() {
         let tokenizer = Tokenizer::new().unwrap();

@@ -1,5 +1,5 @@
 //! CLIP's text transformer (Radford et al., 2021; ViT-B/16: 12 pre-norm layers of width 512, 8 heads, QuickGELU, causal), frozen:
-//! its weights are constants through which gradients flow to the prompts (methods 1.3).
+//! its weights are constants through which gradients flow to the prompts.
 
 use burn::tensor::{Device, Tensor, TensorData, activation};
 use rayon::prelude::*;

@@ -38,6 +38,15 @@ impl Names {
             Err(Error::MissingTensor { file: file.into(), name: format!("{HF_TABLE}` or `{OPENAI_TABLE}") })
         }
     }
+
+    fn projection(self) -> &'static str {
+        if self == Self::OpenAi { "text_projection" } else { "text_projection.weight" }
+    }
+}
+
+/// A tensor that must be there.
+fn find<'a>(arrays: &'a Arrays, name: &str, file: &str) -> Result<&'a Array> {
+    arrays.get(name).ok_or_else(|| Error::MissingTensor { file: file.into(), name: name.into() })
 }
 
 impl Array {
@@ -66,31 +75,26 @@ impl<'a> TowerArrays<'a> {
     /// # Errors
     /// When the dimensions can't be read off.
     pub fn new(arrays: &'a Arrays, names: Names, heads: Option<usize>, file: &'a str) -> Result<Self> {
-        let placeholder = Geometry { width: 0, layers: 0, heads: 0, output: 0 };
-        let mut this = Self { arrays, names, geometry: placeholder, file };
-        let table = this.get(if names == Names::OpenAi { OPENAI_TABLE } else { HF_TABLE })?;
+        let table = find(arrays, if names == Names::OpenAi { OPENAI_TABLE } else { HF_TABLE }, file)?;
         let width = *table.shape.get(1).unwrap_or(&0);
         let stem = if names == Names::OpenAi { "transformer.resblocks" } else { "text_model.encoder.layers" };
         let layers = (0..).take_while(|n| arrays.keys().any(|k| k.starts_with(&format!("{stem}.{n}.")))).count();
         let heads = heads.unwrap_or(width / 64).max(1);
-        if layers == 0 || width == 0 || width % heads != 0 {
+        if layers == 0 || width == 0 || !width.is_multiple_of(heads) {
             return Err(Error::MissingTensor { file: file.into(), name: format!("{stem}.0.*") });
         }
-        let output = *this.get(this.projection_name())?.shape.get(usize::from(names == Names::OpenAi)).unwrap_or(&0);
-        this.geometry = Geometry { width, layers, heads, output };
-        Ok(this)
+        let projection = find(arrays, names.projection(), file)?;
+        let output = *projection.shape.get(usize::from(names == Names::OpenAi)).unwrap_or(&0);
+        Ok(Self { arrays, names, geometry: Geometry { width, layers, heads, output }, file })
     }
 
+    /// The tower's dimensions.
     pub fn geometry(&self) -> Geometry {
         self.geometry
     }
 
-    fn projection_name(&self) -> &'static str {
-        if self.names == Names::OpenAi { "text_projection" } else { "text_projection.weight" }
-    }
-
     fn get(&self, name: &str) -> Result<&'a Array> {
-        self.arrays.get(name).ok_or_else(|| Error::MissingTensor { file: self.file.into(), name: name.into() })
+        find(self.arrays, name, self.file)
     }
 
     fn shaped(&self, name: &str, expected: &[usize]) -> Result<Array> {
@@ -136,8 +140,8 @@ impl<'a> TowerArrays<'a> {
     pub fn projection(&self) -> Result<Array> {
         let Geometry { width, output, .. } = self.geometry;
         match self.names {
-            Names::OpenAi => self.shaped(self.projection_name(), &[width, output]),
-            Names::HuggingFace => self.shaped(self.projection_name(), &[output, width]).map(Array::transposed),
+            Names::OpenAi => self.shaped(self.names.projection(), &[width, output]),
+            Names::HuggingFace => self.shaped(self.names.projection(), &[output, width]).map(Array::transposed),
         }
     }
 

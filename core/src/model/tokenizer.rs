@@ -92,7 +92,7 @@ fn byte_letters() -> Vec<char> {
 mod tests {
     use super::*;
 
-    /// The prompts of methods 1.3 and 1000 further strings, tokenized by open_clip's copy of CLIP's tokenizer
+    /// The prompts of the method further strings, tokenized by open_clip's copy of CLIP's tokenizer
     /// (`tests/golden/tokenizer.py`).
     #[test]
     fn equal_to_clip() {

@@ -1,4 +1,4 @@
-//! The exponential moving average of the weights, which is what is evaluated and exported (methods 1.7).
+//! The exponential moving average of the weights, which is what is evaluated and exported.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -90,7 +90,7 @@ mod tests {
         }
     }
 
-    /// methods 1.7: the average over p = .9994999, .99924971, .998924439 from 1.
+    /// Reference values: the average over p = .9994999, .99924971, .998924439 from 1.
     #[test]
     fn golden_and_buffers() {
         let start = one(1.0, 5.0, None);

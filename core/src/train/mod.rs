@@ -1,4 +1,4 @@
-//! Training (methods 1.7): one step at a time, so that the caller owns the loop, the clock and the files.
+//! Training: one step at a time, so that the caller owns the loop, the clock and the files.
 
 pub mod batch;
 pub mod config;

@@ -1,4 +1,4 @@
-//! SGD with momentum 0.9 (no dampening, no Nesterov) and coupled weight decay, PyTorch's conventions (methods 1.7).
+//! SGD with momentum 0.9 (no dampening, no Nesterov) and coupled weight decay, PyTorch's conventions.
 
 use std::any::Any;
 use std::collections::{BTreeMap, HashMap};
@@ -166,7 +166,7 @@ mod tests {
         [(m.p.id, "p".to_owned())].into()
     }
 
-    /// methods 1.7: p = 1, gradients .5, -.2, .1, lr 1e-3: three steps; a stored and restored buffer changes nothing.
+    /// Reference values: p = 1, gradients .5, -.2, .1, lr 1e-3: three steps; a stored and restored buffer changes nothing.
     #[test]
     fn three_steps_golden() {
         let device = Device::flex().autodiff();

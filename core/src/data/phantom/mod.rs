@@ -127,7 +127,7 @@ mod tests {
             let (mean, sd) = statistics(&unit);
             sum = (sum.0 + mean / 2651.0, sum.1 + sd / 2651.0);
         }
-        // recipe, section 6: crop mean .205, sd .163 of the 0..1 scale
+        // measured when the recipe was made: crop mean .205, sd .163 of the 0..1 scale
         assert!((sum.0 - 0.205).abs() < 0.02, "mean {}", sum.0);
         assert!((sum.1 - 0.163).abs() < 0.03, "sd {}", sum.1);
 
@@ -144,7 +144,7 @@ mod tests {
         ratios.sort_by(f64::total_cmp);
         assert!(ratios[0] > 0.0, "an empty mask");
         let percentile = |p: usize| ratios[ratios.len() * p / 100];
-        // recipe, section 6: mask volume 5-95 %: .90-1.32 of a sphere of diameter De
+        // measured when the recipe was made: mask volume 5-95 %: .90-1.32 of a sphere of diameter De
         assert!((percentile(5) - 0.90).abs() < 0.1, "{}", percentile(5));
         assert!((percentile(95) - 1.32).abs() < 0.1, "{}", percentile(95));
     }

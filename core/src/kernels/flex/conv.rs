@@ -1,4 +1,4 @@
-//! Convolution as matrix products over patches, channels last, and its gradients.
+//! Convolution as matrix products over patches, channels last.
 //!
 //! With channels last a patch is a few contiguous runs, and the product needs no re-packing of the patches.
 
@@ -9,47 +9,37 @@ use rayon::prelude::*;
 use super::{Array, array, dims, values, zeroed};
 
 /// Output pixels a piece of work takes.
-const PIXELS: usize = 256;
+pub const PIXELS: usize = 256;
 
 /// The shape of one convolution.
 #[derive(Clone, Copy)]
 pub struct Geometry {
-    n: usize,
-    inputs: usize,
-    outputs: usize,
+    pub n: usize,
+    pub inputs: usize,
+    pub outputs: usize,
     kernel: usize,
     stride: usize,
     /// Height and width of the input and of the output.
-    from: [usize; 2],
-    to: [usize; 2],
+    pub from: [usize; 2],
+    pub to: [usize; 2],
 }
 
 impl Geometry {
     /// `x` `[n, h, w, inputs]`
-    fn new(x: [usize; 4], outputs: usize, kernel: usize, stride: usize) -> Self {
+    pub fn new(x: [usize; 4], outputs: usize, kernel: usize, stride: usize) -> Self {
         let [n, h, w, inputs] = x;
         let out = |size: usize| (size + 2 * (kernel / 2) - kernel) / stride + 1;
         Self { n, inputs, outputs, kernel, stride, from: [h, w], to: [out(h), out(w)] }
     }
 
-    /// Output pixels of the whole batch.
-    fn pixels(&self) -> usize {
-        self.n * self.to[0] * self.to[1]
-    }
-
     /// Values in a patch.
-    fn depth(&self) -> usize {
+    pub fn depth(&self) -> usize {
         self.kernel * self.kernel * self.inputs
-    }
-
-    /// A gradient of the output as one row a pixel.
-    fn rows(&self, grad: &Array) -> Array {
-        grad.to_contiguous().reshape(vec![self.pixels(), self.outputs].into())
     }
 
     /// For each kernel row of output pixel `pixel`: (first value in the input, how many, first value in the patch).
     #[inline(always)]
-    fn runs(&self, pixel: usize) -> impl Iterator<Item = (usize, usize, usize)> {
+    pub fn runs(&self, pixel: usize) -> impl Iterator<Item = (usize, usize, usize)> {
         let Self { inputs, kernel, stride, from: [h, w], to: [oh, ow], .. } = *self;
         let (image, y, x) = (pixel / (oh * ow), pixel / ow % oh, pixel % ow);
         let pad = kernel / 2;
@@ -64,7 +54,7 @@ impl Geometry {
     }
 
     /// The patches of output pixels `first..first + count`, `[count, k k inputs]`.
-    fn patches(&self, x: &[f32], first: usize, count: usize) -> Array {
+    pub fn patches(&self, x: &[f32], first: usize, count: usize) -> Array {
         let depth = self.depth();
         let mut out = Vec::with_capacity(count * depth);
         for i in 0..count {
@@ -90,21 +80,6 @@ pub fn arrange(weight: &Array) -> Array {
     array(out, &[cells * inputs, outputs])
 }
 
-/// The reverse of [`arrange`].
-fn restore(matrix: &Array, weight: [usize; 4]) -> Array {
-    let [outputs, inputs, k, _] = weight;
-    let (cells, m) = (k * k, values(matrix));
-    let mut out = zeroed(&weight);
-    out.par_chunks_mut(inputs * cells).enumerate().for_each(|(o, out)| {
-        for (i, taps) in out.chunks_exact_mut(cells).enumerate() {
-            for (cell, tap) in taps.iter_mut().enumerate() {
-                *tap = m[(cell * inputs + i) * outputs + o];
-            }
-        }
-    });
-    array(out, &weight)
-}
-
 /// One tap of `[outputs, inputs, cells]` as `[inputs, outputs]`, in blocks that stay in the cache.
 fn transpose(w: &[f32], cells: usize, inputs: usize, outputs: usize, out: &mut [f32]) {
     const BLOCK: usize = 16;
@@ -115,20 +90,6 @@ fn transpose(w: &[f32], cells: usize, inputs: usize, outputs: usize, out: &mut [
             }
         }
     }
-}
-
-/// The kernel turned by 180 degrees with inputs and outputs exchanged, as a matrix `[k k outputs, inputs]`.
-fn turned(weight: &Array) -> Array {
-    let [outputs, inputs, k, _] = dims(weight);
-    let (cells, w) = (k * k, values(weight));
-    let mut out = zeroed(&[cells * outputs, inputs]);
-    out.par_chunks_mut(outputs * inputs).enumerate().for_each(|(cell, out)| {
-        let tap = cells - 1 - cell;
-        for (o, line) in out.chunks_exact_mut(inputs).enumerate() {
-            line.iter_mut().enumerate().for_each(|(i, v)| *v = w[(o * inputs + i) * cells + tap]);
-        }
-    });
-    array(out, &[cells * outputs, inputs])
 }
 
 /// What is done to a piece of the output while it is still in the cache: (first value, values).
@@ -147,61 +108,4 @@ pub fn forward(x: &Array, matrix: &Array, kernel: usize, stride: usize, finish: 
         finish(piece * PIXELS * g.outputs, out);
     });
     array(out, &shape)
-}
-
-/// The gradient of the input `[n, h, w, inputs]`.
-pub fn input_gradient(x: [usize; 4], weight: &Array, stride: usize, grad: &Array) -> Array {
-    let [outputs, _, kernel, _] = dims(weight);
-    if stride == 1 {
-        return forward(grad, &turned(weight), kernel, 1, |_, _: &mut [f32]| {});
-    }
-    let g = Geometry::new(x, outputs, kernel, stride);
-    let transposed = arrange(weight).transpose(0, 1);
-    let grad = g.rows(grad);
-    let (plane, pixels) = (g.from[0] * g.from[1] * g.inputs, g.to[0] * g.to[1]);
-    let images = (PIXELS / pixels).max(1);
-    let mut out = zeroed(&x);
-    out.par_chunks_mut(images * plane).enumerate().for_each(|(piece, out)| {
-        let (first, count) = (piece * images * pixels, out.len() / plane * pixels);
-        let patches = Flex::float_matmul(grad.narrow(0, first, count), transposed.clone());
-        for (i, patch) in values(&patches).chunks_exact(g.depth()).enumerate() {
-            for (to, length, from) in g.runs(first + i) {
-                let target = &mut out[to - piece * images * plane..][..length];
-                target.iter_mut().zip(&patch[from..from + length]).for_each(|(t, v)| *t += v);
-            }
-        }
-    });
-    array(out, &x)
-}
-
-/// The gradient of the weight `[outputs, inputs, k, k]`.
-pub fn weight_gradient(x: &Array, weight: [usize; 4], stride: usize, grad: &Array) -> Array {
-    let g = Geometry::new(dims(x), weight[0], weight[2], stride);
-    let (x, grad) = (values(x), g.rows(grad));
-    // few enough pieces that their sums cost little, at least two
-    let count = g.pixels().div_ceil((g.pixels() / 1024).clamp(2, 16));
-    let parts: Vec<Array> = (0..g.pixels().div_ceil(count))
-        .into_par_iter()
-        .map(|piece| {
-            let first = piece * count;
-            let count = count.min(g.pixels() - first);
-            let patches = g.patches(&x, first, count);
-            Flex::float_matmul(patches.transpose(0, 1), grad.narrow(0, first, count))
-        })
-        .collect();
-    restore(&sum(parts), weight)
-}
-
-/// The sum of arrays of one shape, in their order.
-fn sum(parts: Vec<Array>) -> Array {
-    const PIECE: usize = 1 << 14;
-    let shape = parts[0].layout().shape().to_vec();
-    let parts: Vec<_> = parts.iter().map(values).collect();
-    let mut total = zeroed(&shape);
-    total.par_chunks_mut(PIECE).enumerate().for_each(|(i, out)| {
-        for part in &parts {
-            out.iter_mut().zip(&part[i * PIECE..]).for_each(|(t, v)| *t += v);
-        }
-    });
-    array(total, &shape)
 }

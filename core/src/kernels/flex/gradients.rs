@@ -7,7 +7,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Flex};
 
 use super::norm::{self, Around};
-use super::{Array, Kernels, conv, dims, rows};
+use super::{Array, Kernels, conv, conv_gradients, dims, rows};
 
 impl Kernels for Flex {
     fn convolve(x: Array, weight: Array, stride: usize) -> Array {
@@ -59,10 +59,10 @@ impl Backward<Flex, 2> for Convolve {
         let (x, weight, stride) = ops.state;
         let grad = grads.consume::<Flex>(&ops.node);
         if let Some(node) = weight_node {
-            grads.register::<Flex>(node.id, conv::weight_gradient(&x, dims(&weight), stride, &grad));
+            grads.register::<Flex>(node.id, conv_gradients::weight_gradient(&x, dims(&weight), stride, &grad));
         }
         if let Some(node) = x_node {
-            grads.register::<Flex>(node.id, conv::input_gradient(dims(&x), &weight, stride, &grad));
+            grads.register::<Flex>(node.id, conv_gradients::input_gradient(dims(&x), &weight, stride, &grad));
         }
     }
 }

@@ -6,6 +6,8 @@
 
 mod conv;
 #[cfg(feature = "train")]
+mod conv_gradients;
+#[cfg(feature = "train")]
 mod gradients;
 #[cfg(feature = "train")]
 mod norm;
