@@ -1,5 +1,5 @@
 //! Memory that is kept: activations of megabytes come and go by the thousand, and getting each anew from the kernel costs a
-//! quarter of a training step.
+//! fifth of a training step (docs/benchmarks.md).
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
