@@ -13,6 +13,7 @@ use clip_lung_core::model::directory::{CARD, CONFIG, GOLDEN, Model, WEIGHTS};
 
 use crate::failure::Failure;
 use crate::files;
+use crate::scan::{self, Place, Target};
 
 /// `--data DIR|phantom`.
 pub fn dataset(place: &str) -> Result<Dataset> {
@@ -40,17 +41,33 @@ pub fn model(dir: &Path, device: &Device) -> Result<Model> {
     Ok(Model::load(&found, &dir.display().to_string(), device)?)
 }
 
-/// Crops to predict, each with its name: a data set directory, or a `.npy` of `[32,32,32]` or `[N,32,32,32]` in HU.
-pub fn crops(place: &str) -> Result<Vec<(String, Crop)>> {
+/// What to predict: a data set directory, a `.npy` of `[32,32,32]` or `[N,32,32,32]` in HU, or nodules of a scan (a NIfTI file, or
+/// the folder of a DICOM series).
+pub fn targets(place: &str, nodules: &Place) -> Result<Vec<Target>> {
     let path = Path::new(place);
-    if place == "phantom" || path.is_dir() {
+    let ends = |end: &str| place.to_ascii_lowercase().ends_with(end);
+    let pointless = || {
+        let message = format!("{place}: holds crops already; --centre, --diameter and --nodules are for scans");
+        if nodules.given() { Err(Failure::Usage(message)) } else { Ok(()) }
+    };
+    if place == "phantom" || path.join(NODULES).is_file() || path.join(HEADER).is_file() {
+        pointless()?;
         let data = dataset(place)?;
-        return (0..data.len()).map(|i| Ok((data.rows[i].nodule_id.clone(), data.crop(i)?))).collect();
+        let target = |i: usize| Ok(Target { id: data.rows[i].nodule_id.clone(), crop: data.crop(i)?, geometry: None });
+        return (0..data.len()).map(target).collect();
     }
-    if path.extension().is_some_and(|e| e == "npy") {
-        return npy(path);
+    if path.is_dir() {
+        return scan::dicom(path, nodules);
     }
-    let advice = "give a data set directory or a .npy file of [32,32,32] or [N,32,32,32] in HU";
+    if ends(".npy") {
+        pointless()?;
+        return npy(path)
+            .map(|crops| crops.into_iter().map(|(id, crop)| Target { id, crop, geometry: None }).collect());
+    }
+    if ends(".nii") || ends(".nii.gz") {
+        return scan::nifti(path, nodules);
+    }
+    let advice = "give a data set directory, a .npy file in HU, a NIfTI file, or the folder of a DICOM series";
     let reason =
         if path.exists() { "not a kind of file that can be predicted" } else { "there is no such file or directory" };
     Err(Failure::File(format!("{place}: {reason}; {advice}")).into())

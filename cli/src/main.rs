@@ -3,20 +3,24 @@
 
 #![forbid(unsafe_code)]
 
+mod archive;
 mod bundle;
 mod card;
 mod curves;
 mod device;
 mod failure;
 mod files;
+mod gallery;
 mod input;
 mod memory;
 mod picture;
 mod run_dir;
+mod scan;
 mod scoring;
 mod table;
 mod text;
 mod verbs;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -38,6 +42,10 @@ enum Verb {
     Demo(verbs::demo::Args),
     /// Write the embedded synthetic data set as a dataset directory
     Phantom(verbs::phantom::Args),
+    /// Turn LIDC-IDRI as downloaded (DICOM, XML) into a dataset directory; continues where it stopped
+    Prepare(verbs::prepare::Args),
+    /// Draw a data set as an HTML page: three planes a nodule, ratings, class, and what was left out
+    Inspect(verbs::inspect::Args),
     /// Train one fold; continues where an interrupted run stopped
     Train(verbs::train::Args),
     /// Score a run or a model on a data set
@@ -64,6 +72,8 @@ fn main() -> ExitCode {
     let outcome = failure::catch(|| match cli.verb {
         Verb::Demo(args) => verbs::demo::run(args),
         Verb::Phantom(args) => verbs::phantom::run(args),
+        Verb::Prepare(args) => verbs::prepare::run(args),
+        Verb::Inspect(args) => verbs::inspect::run(args),
         Verb::Train(args) => verbs::train::run(args).map(drop),
         Verb::Evaluate(args) => verbs::evaluate::run(args),
         Verb::Predict(args) => verbs::predict::run(args),

@@ -10,28 +10,39 @@ use clip_lung_core::train::step::StepLog;
 use crate::failure::Failure;
 use crate::files;
 
-/// The directory while this process may write to it.
-pub struct RunDir {
-    path: PathBuf,
-    log: Option<File>,
-    _lock: File,
-}
+/// A directory that this process alone writes to.
+pub struct Lock(#[allow(dead_code)] File);
 
-impl RunDir {
+impl Lock {
     /// Creates the directory where needed and locks it.
-    pub fn open(path: &Path) -> Result<Self> {
+    pub fn take(path: &Path) -> Result<Self> {
         files::create_dir(path)?;
         let lock_path = path.join("lock");
         let failed =
             |e: &dyn std::fmt::Display| Failure::File(format!("{}: can't be locked ({e})", lock_path.display()));
         let lock = OpenOptions::new().create(true).append(true).open(&lock_path).map_err(|e| failed(&e))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.into(), log: None, _lock: lock }),
+            Ok(()) => Ok(Self(lock)),
             Err(std::fs::TryLockError::WouldBlock) => {
-                Err(failed(&"another process is writing this run; wait for it or choose another --out").into())
+                Err(failed(&"another process is writing there; wait for it or choose another --out").into())
             }
             Err(std::fs::TryLockError::Error(e)) => Err(failed(&e).into()),
         }
+    }
+}
+
+/// The directory while this process may write to it.
+pub struct RunDir {
+    path: PathBuf,
+    log: Option<File>,
+    _lock: Lock,
+}
+
+impl RunDir {
+    /// Creates the directory where needed and locks it.
+    pub fn open(path: &Path) -> Result<Self> {
+        let lock = Lock::take(path)?;
+        Ok(Self { path: path.into(), log: None, _lock: lock })
     }
 
     /// A file of the run.

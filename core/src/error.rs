@@ -1,5 +1,12 @@
 //! The one error type of the crate: a variant a cause, each message saying what is wrong, where, and what to do.
 
+#[cfg(feature = "lidc")]
+use crate::data::nifti::NiftiFault;
+#[cfg(feature = "lidc")]
+use crate::lidc::dicom::{DicomFault, SeriesFault};
+#[cfg(feature = "lidc")]
+use crate::lidc::xml::XmlFault;
+
 /// Everything that can be wrong with what a caller hands to this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -62,6 +69,30 @@ pub enum Error {
         "the model does not reproduce its golden probabilities (largest difference {difference:.2e}, allowed {allowed:.0e}); weights and golden file don't belong together, or this device computes wrongly"
     )]
     SelfTest { difference: f64, allowed: f64 },
+    /// A DICOM file can't be used.
+    #[cfg(feature = "lidc")]
+    #[error("{file}: {fault}")]
+    Dicom { file: String, fault: DicomFault },
+    /// The slices of a series don't make a volume.
+    #[cfg(feature = "lidc")]
+    #[error("series {series}: {fault}")]
+    Series { series: String, fault: SeriesFault },
+    /// An annotation file can't be used.
+    #[cfg(feature = "lidc")]
+    #[error("{file}: {fault}")]
+    Xml { file: String, fault: XmlFault },
+    /// A NIfTI file can't be used.
+    #[cfg(feature = "lidc")]
+    #[error("{file}: {fault}")]
+    Nifti { file: String, fault: NiftiFault },
+    /// A file that can't be read now.
+    #[error("{file}: can't be read ({reason}); check the disk and its permissions")]
+    Unreadable { file: String, reason: String },
+    /// A point that is not on the scan.
+    #[error(
+        "the centre {centre_mm:.1?} mm (voxel {voxel:.1?}) is off the scan, which has {} x {} x {} voxels; give the scanner's coordinates in mm, or voxels", dims[2], dims[1], dims[0]
+    )]
+    OffScan { centre_mm: [f64; 3], voxel: [f64; 3], dims: [usize; 3] },
     /// The embedded assets could not be decoded: a defect of the build.
     #[error("the embedded asset {0} can't be decoded: {1}; rebuild from a clean checkout")]
     Asset(&'static str, String),
@@ -71,7 +102,7 @@ pub enum Error {
 }
 
 /// The crate's result.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// The name of the first non-finite element's place, as an error.
 pub(crate) fn check_finite(file: &str, what: &str, values: &[f32]) -> Result<()> {

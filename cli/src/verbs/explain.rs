@@ -10,6 +10,7 @@ use clip_lung_core::model::directory::Model;
 
 use super::train::word;
 use crate::failure::Failure;
+use crate::scan::Place;
 use crate::{device, files, input, picture};
 
 #[derive(clap::Args)]
@@ -17,8 +18,10 @@ pub struct Args {
     /// A model directory
     #[arg(long)]
     model: PathBuf,
-    /// A .npy file in HU, or a data set directory with --index
+    /// A .npy file in HU, a data set directory with --index, a NIfTI file, or the folder of a DICOM series
     input: String,
+    #[command(flatten)]
+    place: Place,
     /// Which crop of the input, counted from 0
     #[arg(long, default_value_t = 0)]
     index: usize,
@@ -39,16 +42,24 @@ pub struct Args {
 pub fn run(args: Args) -> Result<()> {
     let (device, _) = device::select(&args.device)?;
     let model = input::model(&args.model, &device)?;
-    let crops = input::crops(&args.input)?;
-    let count = crops.len();
-    let chosen = crops.into_iter().nth(args.index);
-    let (id, crop) =
+    let targets = input::targets(&args.input, &args.place)?;
+    let count = targets.len();
+    let chosen = targets.into_iter().nth(args.index);
+    let target =
         chosen.ok_or_else(|| Failure::Usage(format!("--index {}: {} holds {count} crops", args.index, args.input)))?;
-    let document = draw(&model, &id, &crop, args.class, &args.out)?;
+    let mut document = draw(&model, &target.id, &target.crop, args.class, &args.out)?;
+    if let Some(geometry) = target.geometry {
+        document["crop"] = geometry;
+    }
     if args.json {
         println!("{document}");
     } else {
-        println!("{}: Grad-CAM of {id} for {}", args.out.display(), document["explained"].as_str().unwrap_or(""));
+        println!(
+            "{}: Grad-CAM of {} for {}",
+            args.out.display(),
+            target.id,
+            document["explained"].as_str().unwrap_or("")
+        );
     }
     Ok(())
 }

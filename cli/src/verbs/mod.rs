@@ -5,6 +5,8 @@ pub mod doctor;
 pub mod evaluate;
 pub mod explain;
 pub mod export;
+pub mod inspect;
 pub mod phantom;
 pub mod predict;
+pub mod prepare;
 pub mod train;

@@ -8,6 +8,7 @@ use clip_lung_core::data::crop::Crop;
 use clip_lung_core::model::directory::{Model, Prediction};
 use serde_json::{Map, Value, json};
 
+use crate::scan::{Place, Target};
 use crate::{device, input};
 
 #[derive(clap::Args)]
@@ -15,9 +16,11 @@ pub struct Args {
     /// A model directory
     #[arg(long)]
     model: PathBuf,
-    /// Data set directories, or .npy files of 32x32x32 or Nx32x32x32 values in HU
+    /// Data set directories; .npy files of 32x32x32 or Nx32x32x32 values in HU; NIfTI files; folders of a DICOM series
     #[arg(required = true)]
     inputs: Vec<String>,
+    #[command(flatten)]
+    place: Place,
     /// auto, cpu, cuda, cuda:N or wgpu
     #[arg(long, default_value = "auto")]
     device: String,
@@ -29,20 +32,20 @@ pub struct Args {
 pub fn run(args: Args) -> Result<()> {
     let (device, device_name) = device::select(&args.device)?;
     let model = input::model(&args.model, &device)?;
-    let mut crops = Vec::new();
+    let mut targets = Vec::new();
     for place in &args.inputs {
-        crops.extend(input::crops(place)?);
+        targets.extend(input::targets(place, &args.place)?);
     }
     let mut predictions = Vec::new();
-    for part in crops.chunks(32) {
+    for part in targets.chunks(32) {
         let start = Instant::now();
-        let batch: Vec<Crop> = part.iter().map(|(_, c)| c.clone()).collect();
+        let batch: Vec<Crop> = part.iter().map(|t| t.crop.clone()).collect();
         let found = model.predict(&batch)?;
         let ms = start.elapsed().as_secs_f64() * 1e3 / part.len() as f64;
-        predictions.extend(part.iter().zip(found).map(|((id, _), p)| (id.clone(), p, ms)));
+        predictions.extend(part.iter().zip(found).map(|(target, p)| (target, p, ms)));
     }
     if args.json {
-        let rows: Vec<Value> = predictions.iter().map(|(id, p, ms)| document(&model, id, p, *ms)).collect();
+        let rows: Vec<Value> = predictions.iter().map(|(target, p, ms)| document(&model, target, p, *ms)).collect();
         let meta = &model.config.metadata;
         let about = json!({
             "method": model.config.method, "task": model.config.task, "classes": model.config.classes,
@@ -54,7 +57,8 @@ pub fn run(args: Args) -> Result<()> {
     }
     let names: Vec<&str> = model.config.classes.iter().map(|c| c.name()).collect();
     println!("{:<28}{:<11}{}", "id", "class", names.iter().map(|n| format!("{n:>11}")).collect::<String>());
-    for (id, p, _) in &predictions {
+    for (target, p, _) in &predictions {
+        let id = &target.id;
         let shares: String = p.probabilities.iter().map(|v| format!("{v:>11.4}")).collect();
         println!("{id:<28}{:<11}{shares}", p.class.name());
     }
@@ -65,8 +69,13 @@ pub fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
-fn document(model: &Model, id: &str, p: &Prediction, ms: f64) -> Value {
+fn document(model: &Model, target: &Target, p: &Prediction, ms: f64) -> Value {
     let probabilities: Map<String, Value> =
         model.config.classes.iter().zip(&p.probabilities).map(|(c, v)| (c.name().to_owned(), json!(v))).collect();
-    json!({"id": id, "class": p.class, "probabilities": probabilities, "logits": p.logits, "ms": ms})
+    let mut row =
+        json!({"id": target.id, "class": p.class, "probabilities": probabilities, "logits": p.logits, "ms": ms});
+    if let Some(geometry) = &target.geometry {
+        row["crop"] = geometry.clone();
+    }
+    row
 }

@@ -1,8 +1,7 @@
 //! `clip-lung train`: one fold, from data to a scored model directory; resumable.
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -22,12 +21,12 @@ use clip_lung_core::train::config::{DataId, Grouping, HeldOut, TrainConfig};
 use clip_lung_core::train::split::{Split, split};
 use clip_lung_core::train::state;
 use clip_lung_core::train::step::Trainer;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 
 use crate::failure::Failure;
 use crate::run_dir::RunDir;
 use crate::table::{Anchors, render};
-use crate::{bundle, card, curves, device, files, input, scoring, text};
+use crate::{bundle, card, curves, device, files, input, scoring, text, watch};
 
 #[derive(clap::Args, Clone)]
 pub struct Args {
@@ -66,8 +65,12 @@ pub struct Args {
     /// Decay a step of the averaged weights, which are what is scored and exported
     #[arg(long, default_value_t = 0.999)]
     pub ema: f64,
+    /// Of weights, order and augmentation; the folds don't depend on it
     #[arg(long, default_value_t = 2)]
     pub seed: u64,
+    /// Of the folds: runs that are compared share it
+    #[arg(long, default_value_t = 2)]
+    pub fold_seed: u64,
     /// default (flips, quarter turns, shifts), flip-turn (in the plane only) or none
     #[arg(long, value_parser = word::<Augment>, default_value = "default")]
     pub augment: Augment,
@@ -174,6 +177,7 @@ fn config(args: &Args, data: &Dataset) -> Result<TrainConfig> {
         weight_decay: args.weight_decay,
         ema: args.ema,
         seed: args.seed,
+        fold_seed: args.fold_seed,
         augment: args.augment,
         losses: LossConfig {
             ic: args.ic,
@@ -226,7 +230,7 @@ fn train(
     let config = trainer.config.clone();
     let steps_an_epoch = split.train.len().div_ceil(config.batch_size) as u64;
     let total = steps_an_epoch * config.epochs as u64;
-    let stop = signals()?;
+    let stop = watch::stop_signal()?;
     let progress = Progress::new(trainer.step, total);
     let mut saved = Instant::now();
     while trainer.step < total {
@@ -255,16 +259,6 @@ fn train(
     Ok(trainer)
 }
 
-/// A flag that SIGINT and SIGTERM set; a second SIGINT ends the process at once.
-fn signals() -> Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop))?;
-        signal_hook::flag::register(signal, Arc::clone(&stop))?;
-    }
-    Ok(stop)
-}
-
 /// A bar on a terminal, a line an epoch elsewhere.
 struct Progress {
     bar: Option<ProgressBar>,
@@ -274,13 +268,9 @@ struct Progress {
 
 impl Progress {
     fn new(done: u64, total: u64) -> Self {
-        let bar = std::io::IsTerminal::is_terminal(&std::io::stderr()).then(|| {
-            let style =
-                ProgressStyle::with_template("{bar:30} {pos}/{len} steps, {elapsed} elapsed, {eta} left  {msg}");
-            let bar = ProgressBar::new(total).with_position(done);
-            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        let bar = watch::bar(total, "steps").inspect(|bar| {
+            bar.set_position(done);
             bar.reset_eta();
-            bar
         });
         Self { bar, start: (Instant::now(), done), total }
     }

@@ -55,14 +55,22 @@ impl Crop {
         let axis = |i: usize| -> Vec<f64> {
             (0..SIDE).map(|k| centre[i] + cell_offset(k, SIDE, 2.0 * diameter_mm) / volume.spacing()[i]).collect()
         };
-        let (zs, ys, xs) = (axis(0), axis(1), axis(2));
+        Self::sampled(volume, &[axis(0), axis(1), axis(2)])
+    }
+
+    /// The volume at the product of three axes of 32 voxel coordinates each (z, y, x), trilinear, air outside.
+    ///
+    /// # Errors
+    /// When an axis has another length.
+    pub fn sampled(volume: &Volume, axes: &[Vec<f64>; 3]) -> Result<Self> {
+        let [zs, ys, xs] = axes;
         let mut hu = Vec::with_capacity(VOXELS);
-        for &z in &zs {
-            for &y in &ys {
+        for &z in zs {
+            for &y in ys {
                 hu.extend(xs.iter().map(|&x| volume.sample([z, y, x]) as f32));
             }
         }
-        Ok(Self(hu))
+        Self::new(hu, "crop")
     }
 
     /// The HU samples, (z, y, x).

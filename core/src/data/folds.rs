@@ -100,6 +100,7 @@ pub(crate) mod tests {
                     mean_malignancy: 3.0,
                     class: Class::ALL[[0, 0, 1, 1, 2][random.below(5)]],
                     diameter_mm: 5.0,
+                    centre_mm: None,
                 });
             }
         }

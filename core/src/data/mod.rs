@@ -6,6 +6,8 @@ pub mod crop;
 pub mod dataset;
 pub mod folds;
 #[cfg(feature = "lidc")]
+pub mod nifti;
+#[cfg(feature = "lidc")]
 pub mod phantom;
 pub mod random;
 pub mod table;

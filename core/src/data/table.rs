@@ -28,6 +28,9 @@ pub const COLUMNS: [&str; 17] = [
     "diameter_mm",
 ];
 
+/// Optional columns: the centre in patient coordinates (LPS, mm), which `predict --nodules` reads too.
+pub const CENTRE_COLUMNS: [&str; 3] = ["centre_x_mm", "centre_y_mm", "centre_z_mm"];
+
 /// One nodule as the table describes it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
@@ -42,6 +45,8 @@ pub struct Row {
     pub class: Class,
     /// Equivalent diameter in mm.
     pub diameter_mm: f64,
+    /// Where the nodule lies in its scan, (x, y, z) in patient coordinates (LPS, mm), if the table says so.
+    pub centre_mm: Option<[f64; 3]>,
 }
 
 /// Reads the table; `file` names it in errors.
@@ -59,6 +64,7 @@ pub fn parse(text: &[u8], file: &str) -> Result<Vec<Row>> {
             .position(|h| h.trim() == column)
             .ok_or_else(|| Error::MissingColumn { file: file.into(), column: column.into() })?;
     }
+    let centre = CENTRE_COLUMNS.map(|column| header.iter().position(|h| h.trim() == column));
     let mut rows = Vec::new();
     for (n, record) in reader.records().enumerate() {
         let record = record.map_err(|e| bad_table(e.to_string()))?;
@@ -81,6 +87,7 @@ pub fn parse(text: &[u8], file: &str) -> Result<Vec<Row>> {
             mean_malignancy: cells.within("mean_malignancy", 1.0, 5.0, "a number between 1 and 5")?,
             class: Class::parse(cells.get("class")).ok_or_else(|| cells.bad("class", "benign, unsure or malignant"))?,
             diameter_mm: cells.within("diameter_mm", f64::MIN_POSITIVE, 1000.0, "a positive number of mm")?,
+            centre_mm: cells.centre(centre)?,
         });
     }
     Ok(rows)
@@ -93,7 +100,8 @@ pub fn parse(text: &[u8], file: &str) -> Result<Vec<Row>> {
 pub fn write(rows: &[Row]) -> Result<Vec<u8>> {
     let bad = |e: csv::Error| Error::BadTable { file: "nodules.csv".into(), reason: e.to_string() };
     let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(COLUMNS).map_err(bad)?;
+    let placed = !rows.is_empty() && rows.iter().all(|r| r.centre_mm.is_some());
+    writer.write_record(COLUMNS.iter().chain(CENTRE_COLUMNS.iter().filter(|_| placed))).map_err(bad)?;
     for (i, r) in rows.iter().enumerate() {
         let mut cells =
             vec![i.to_string(), r.patient_id.clone(), r.series_uid.clone(), r.nodule_id.clone(), r.readers.to_string()];
@@ -104,6 +112,7 @@ pub fn write(rows: &[Row]) -> Result<Vec<u8>> {
             r.class.name().into(),
             trimmed(r.diameter_mm),
         ]);
+        cells.extend(r.centre_mm.iter().flatten().filter(|_| placed).map(|v| trimmed(*v)));
         writer.write_record(cells).map_err(bad)?;
     }
     writer.into_inner().map_err(|e| Error::BadTable { file: "nodules.csv".into(), reason: e.to_string() })
@@ -141,6 +150,24 @@ impl Cells<'_> {
     fn text(&self, column: &str) -> Result<String> {
         let value = self.get(column);
         if value.is_empty() { Err(self.bad(column, "filled in")) } else { Ok(value.to_owned()) }
+    }
+
+    /// The centre, where the table has its three columns.
+    fn centre(&self, index: [Option<usize>; 3]) -> Result<Option<[f64; 3]>> {
+        let [Some(x), Some(y), Some(z)] = index else { return Ok(None) };
+        let mut centre = [0.0; 3];
+        for ((value, i), column) in centre.iter_mut().zip([x, y, z]).zip(CENTRE_COLUMNS) {
+            let text = self.record.get(i).unwrap_or("").trim();
+            let number = text.parse().ok().filter(|v: &f64| v.is_finite());
+            *value = number.ok_or_else(|| Error::BadCell {
+                file: self.file.into(),
+                row: self.row,
+                column: column.into(),
+                value: text.into(),
+                expected: "a number of mm",
+            })?;
+        }
+        Ok(Some(centre))
     }
 
     fn number<T: std::str::FromStr>(&self, column: &str, expected: &'static str) -> Result<T> {

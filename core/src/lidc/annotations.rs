@@ -19,15 +19,21 @@ pub struct Contour {
     pub points: Vec<(i32, i32)>,
 }
 
+/// What one reader thought of one nodule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReaderRatings {
+    /// In the order of [`RATING_COLUMNS`].
+    pub attributes: [u8; 8],
+    /// 1 highly unlikely .. 5 highly suspicious.
+    pub malignancy: u8,
+}
+
 /// One reader's description of one nodule.
 #[derive(Clone, Debug)]
 pub struct Annotation {
-    /// The number of the source database.
+    /// The number of the source.
     pub id: u32,
-    /// Ratings in the order of [`RATING_COLUMNS`].
-    pub ratings: [u8; 8],
-    /// 1 highly unlikely .. 5 highly suspicious.
-    pub malignancy: u8,
+    pub ratings: ReaderRatings,
     /// Outlines and holes in the order of the source.
     pub contours: Vec<Contour>,
 }
@@ -79,7 +85,8 @@ pub fn embedded() -> Result<Vec<Scan>> {
         let id = row.parse("annotation_id")?;
         of_annotation.insert(id, (scan, scans[scan].annotations.len()));
         let malignancy = row.parse("malignancy")?;
-        scans[scan].annotations.push(Annotation { id, ratings, malignancy, contours: Vec::new() });
+        let ratings = ReaderRatings { attributes: ratings, malignancy };
+        scans[scan].annotations.push(Annotation { id, ratings, contours: Vec::new() });
     }
     let table = Table::decode("contours.csv", include_bytes!("../../assets/lidc/contours.csv.gz"))?;
     for row in table.rows() {
@@ -156,7 +163,7 @@ mod tests {
         assert_eq!(annotations.len(), 6859);
         assert_eq!(annotations.iter().map(|a| a.contours.len()).sum::<usize>(), 41406);
         // annotations by malignancy 1..5
-        let count = |m| annotations.iter().filter(|a| a.malignancy == m).count();
+        let count = |m| annotations.iter().filter(|a| a.ratings.malignancy == m).count();
         assert_eq!([1, 2, 3, 4, 5].map(count), [1020, 1580, 2606, 962, 691]);
     }
 }

@@ -57,8 +57,8 @@ fn measure(id: u32, index: usize, scan: &Scan, members: Vec<usize>) -> Nodule {
         volume += volume_mm3(&annotation.contours, scan.pixel_spacing, scan.slice_spacing) / n;
         let c = centroid_mm(annotation, scan.pixel_spacing);
         (0..3).for_each(|i| centre[i] += c[i] / n);
-        (0..8).for_each(|k| ratings[k] += f64::from(annotation.ratings[k]) / n);
-        sum += u32::from(annotation.malignancy);
+        (0..8).for_each(|k| ratings[k] += f64::from(annotation.ratings.attributes[k]) / n);
+        sum += u32::from(annotation.ratings.malignancy);
     }
     Nodule {
         id,

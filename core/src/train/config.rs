@@ -47,7 +47,10 @@ pub struct TrainConfig {
     pub weight_decay: f64,
     /// Decay of the exponential moving average a step.
     pub ema: f64,
+    /// Of weights, order and augmentation; the folds don't depend on it.
     pub seed: u64,
+    /// Of the folds: runs that are compared share it.
+    pub fold_seed: u64,
     pub augment: Augment,
     pub losses: LossConfig,
     /// The text encoder in words, with its digest or seed; "none" for methods without one.
@@ -80,6 +83,7 @@ impl Default for TrainConfig {
             weight_decay: 1e-4,
             ema: 0.999,
             seed: 2,
+            fold_seed: 2,
             augment: Augment::default(),
             losses: LossConfig::default(),
             text_encoder: "none".into(),

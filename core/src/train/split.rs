@@ -22,11 +22,11 @@ pub struct Split {
 /// When the patients don't suffice.
 pub fn fold_of_rows(rows: &[Row], config: &TrainConfig) -> Result<Vec<usize>> {
     match config.grouping {
-        Grouping::Patient => folds::by_patient(rows, config.folds, config.seed),
+        Grouping::Patient => folds::by_patient(rows, config.folds, config.fold_seed),
         Grouping::Nodule => {
             let alone: Vec<Row> =
                 rows.iter().enumerate().map(|(i, r)| Row { patient_id: i.to_string(), ..r.clone() }).collect();
-            folds::by_patient(&alone, config.folds, config.seed)
+            folds::by_patient(&alone, config.folds, config.fold_seed)
         }
     }
 }
@@ -39,7 +39,7 @@ pub fn split(rows: &[Row], config: &TrainConfig) -> Result<Split> {
     let fold = fold_of_rows(rows, config)?;
     let (mut test, mut train): (Vec<usize>, Vec<usize>) = (0..rows.len()).partition(|&i| fold[i] == config.fold);
     if config.held_out == HeldOut::Val {
-        let seed = key(&[config.seed, config.fold as u64]);
+        let seed = key(&[config.fold_seed, config.fold as u64]);
         (train, test) = folds::hold_out(rows, &train, VALIDATION, seed)?;
     }
     train.retain(|&i| config.task.trains(rows[i].class));

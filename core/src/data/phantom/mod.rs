@@ -96,6 +96,7 @@ fn row(nodule: &Nodule, scan: &Scan, thresholds: Thresholds) -> Row {
         mean_malignancy: f64::from(nodule.malignancy_sum) / f64::from(nodule.readers()),
         class: nodule.class(thresholds),
         diameter_mm: nodule.diameter_mm,
+        centre_mm: None,
     }
 }
 

@@ -69,7 +69,7 @@ impl Subject<'_> {
 
     /// The share of readers who chose `code` for attribute `k` (nominal scales have no mean).
     fn fraction(&self, k: usize, code: u8) -> f64 {
-        let chosen = |m: &&usize| self.scan.annotations[**m].ratings[k] == code;
+        let chosen = |m: &&usize| self.scan.annotations[**m].ratings.attributes[k] == code;
         self.nodule.members.iter().filter(chosen).count() as f64 / self.nodule.members.len() as f64
     }
 }

@@ -1,0 +1,5 @@
+//! An archive of CT on disk: what is in it, and the work of turning it into a data set.
+
+pub mod account;
+pub mod search;
+pub mod work;

