@@ -163,7 +163,7 @@ fn work(args: &Args, settings: &Settings, described: &Value, start: Instant) -> 
     }
     let (Some(work), Some(out)) = (work, args.out.as_deref()) else { return Ok(()) };
     if rows.is_empty() {
-        let reasons: Vec<String> = account.reasons().into_iter().take(5).map(|(r, n)| format!("{r} ({n})")).collect();
+        let reasons: Vec<&str> = account.left_out.iter().map(|(_, s)| s.reason.as_str()).take(5).collect();
         work.discard()?;
         return Err(Failure::File(format!(
             "{}: not one nodule could be cut from {} series: {}",
@@ -275,8 +275,9 @@ fn one_series(
     let annotated = match (source, archive.readings.get(uid)) {
         (Some(database), _) => database.annotated(&series),
         (None, Some((_, readings))) => {
-            problems
-                .extend(readings.unrated.iter().map(|(label, why)| about(format!("a reader's nodule {label}: {why}"))));
+            problems.extend(
+                readings.unrated.iter().map(|(label, why)| about(format!("{why} (a reader's nodule {label})"))),
+            );
             from_xml(readings, &series).map(Some)
         }
         (None, None) => Ok(None),
