@@ -6,7 +6,7 @@ export CARGO_TARGET_DIR
 CARGO := $(shell command -v cargo || echo $(HOME)/.cargo/bin/cargo)
 BIN := $(CARGO_TARGET_DIR)/release/clip-lung
 
-.PHONY: demo test bench setup build lint
+.PHONY: demo test test-device fuzz bench setup build lint
 
 demo: build
 	$(BIN) demo --out demo
@@ -16,6 +16,15 @@ build: setup
 
 test: setup
 	$(CARGO) test --release --workspace --locked
+
+# Another device against the CPU: make test-device DEVICE=wgpu (or cuda, after ./setup-cuda.sh).
+DEVICE ?= wgpu
+test-device: setup
+	CLIP_LUNG_TEST_DEVICE=$(DEVICE) $(CARGO) test --release -p clip-lung --features $(DEVICE) --test device --locked -- --nocapture
+
+# Hostile bytes for a minute each: DICOM, annotation XML, NIfTI. FUZZ_SECONDS changes the minute.
+fuzz: setup
+	tests/fuzz/run.sh
 
 lint: setup
 	$(CARGO) fmt --all --check

@@ -63,7 +63,9 @@ fn probe(make: impl FnOnce() -> Device) -> std::result::Result<Device, String> {
 #[cfg(feature = "cuda")]
 fn cuda(index: usize) -> Result<(Device, String)> {
     let device = probe(|| Device::cuda(index)).map_err(|e| {
-        Failure::Device(format!("CUDA device {index} can't be used ({e}); `clip-lung doctor` shows what is there"))
+        Failure::Device(format!(
+            "CUDA device {index} can't be used: it needs an NVIDIA GPU, its driver and NVRTC, or use --device cpu ({e})"
+        ))
     })?;
     Ok((device, format!("cuda:{index}")))
 }

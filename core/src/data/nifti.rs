@@ -165,7 +165,7 @@ fn gunzip(bytes: &[u8]) -> Result<Vec<u8>, NiftiFault> {
     let bad = |e: std::io::Error| NiftiFault::Gzip(e.to_string());
     reader.by_ref().take(352).read_to_end(&mut out).map_err(bad)?;
     let Ok(h) = NiftiHeader::from_reader(out.as_slice()) else { return Ok(out) };
-    let count: u64 = h.dim[1..8].iter().take(usize::from(h.dim[0]).min(7)).map(|d| u64::from((*d).max(1))).product();
+    let count = h.dim[1..4].iter().fold(1u64, |n, d| n.saturating_mul(u64::from((*d).max(1))));
     let size = h.data_type().map_or(1, |t| t.size_of() as u64);
     let limit = count.saturating_mul(size).min(MAX_VOXELS * 8).saturating_add(h.vox_offset.clamp(352.0, 1e7) as u64);
     reader.take(limit.saturating_sub(out.len() as u64)).read_to_end(&mut out).map_err(bad)?;

@@ -1,5 +1,7 @@
 //! Which annotations of a scan describe the same nodule: single linkage on contour distance in mm.
 
+use std::collections::HashSet;
+
 use super::annotations::{Annotation, Scan};
 
 /// Slack of the tolerance comparison in mm: z values such as -122.544998 make an exact gap come out as 2.5000000000000142.
@@ -68,39 +70,52 @@ fn components(distance: &[Vec<f64>], tolerance: f64) -> Vec<Vec<usize>> {
 /// The contour points of one annotation in mm, with their bounding box.
 struct Cloud {
     points: Vec<[f64; 3]>,
+    /// The same points as exact keys: pixels, and z in micrometres.
+    keys: HashSet<(i32, i32, i64)>,
     low: [f64; 3],
     high: [f64; 3],
 }
 
 impl Cloud {
     fn new(annotation: &Annotation, pixel: f64) -> Self {
-        let points: Vec<[f64; 3]> = annotation
-            .contours
-            .iter()
-            .flat_map(|c| c.points.iter().map(move |&(x, y)| [f64::from(x) * pixel, f64::from(y) * pixel, c.z]))
-            .collect();
+        let contours = || annotation.contours.iter().flat_map(|c| c.points.iter().map(move |&(x, y)| (x, y, c.z)));
+        let points: Vec<[f64; 3]> =
+            contours().map(|(x, y, z)| [f64::from(x) * pixel, f64::from(y) * pixel, z]).collect();
+        let keys = contours().map(|(x, y, z)| (x, y, (z * 1e3).round() as i64)).collect();
         let fold = |start: f64, pick: fn(f64, f64) -> f64| {
             points.iter().fold([start; 3], |a, p| [pick(a[0], p[0]), pick(a[1], p[1]), pick(a[2], p[2])])
         };
         let (low, high) = (fold(f64::INFINITY, f64::min), fold(f64::NEG_INFINITY, f64::max));
-        Self { points, low, high }
+        Self { points, keys, low, high }
     }
 
-    /// The smallest distance of two points; the distance of the boxes where that already exceeds `far`.
+    /// The smallest distance of two points, where it lies between the floor of the tolerance and `far`; outside of that, a number
+    /// on the same side.
     fn distance(&self, other: &Self, far: f64) -> f64 {
         let gap = |i: usize| (self.low[i].max(other.low[i]) - self.high[i].min(other.high[i])).max(0.0);
         let boxes = (0..3).map(|i| gap(i).powi(2)).sum::<f64>().sqrt();
         if boxes > far {
             return boxes;
         }
+        // readers of one nodule nearly always share a point
+        if !self.keys.is_disjoint(&other.keys) {
+            return 0.0;
+        }
+        let (mine, others) = (self.near(other, far), other.near(self, far));
         let mut best = f64::INFINITY;
-        for a in &self.points {
-            for b in &other.points {
+        for a in &mine {
+            for b in &others {
                 let d = (a[0] - b[0]).powi(2) + (a[1] - b[1]).powi(2) + (a[2] - b[2]).powi(2);
                 best = best.min(d);
             }
         }
         best.sqrt()
+    }
+
+    /// The points within `far` of the other's box.
+    fn near(&self, other: &Self, far: f64) -> Vec<[f64; 3]> {
+        let within = |p: &&[f64; 3]| (0..3).all(|i| p[i] >= other.low[i] - far && p[i] <= other.high[i] + far);
+        self.points.iter().filter(within).copied().collect()
     }
 }
 

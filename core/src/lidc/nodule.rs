@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use rayon::prelude::*;
+
 use super::annotations::{Annotation, Contour, Scan};
 use super::cluster::cluster;
 use crate::data::class::{Class, Thresholds};
@@ -40,9 +42,10 @@ impl Nodule {
 
 /// All nodules of all scans, by [`cluster`].
 pub fn nodules(scans: &[Scan]) -> Vec<Nodule> {
+    let groups: Vec<Vec<Vec<usize>>> = scans.par_iter().map(cluster).collect();
     let mut all = Vec::new();
-    for (index, scan) in scans.iter().enumerate() {
-        for members in cluster(scan) {
+    for (index, (scan, groups)) in scans.iter().zip(groups).enumerate() {
+        for members in groups {
             all.push(measure(all.len() as u32, index, scan, members));
         }
     }
