@@ -1,5 +1,7 @@
 //! What the command line's tests share.
 
+#![allow(dead_code)]
+
 use std::path::Path;
 use std::process::{Command, Output};
 

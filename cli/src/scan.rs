@@ -113,14 +113,7 @@ pub fn dicom(dir: &Path, place: &Place) -> Result<Vec<Target>> {
     let (uid, slices) = chosen;
     let headers = slices.iter().map(|s| s.header.clone()).enumerate().collect();
     let series = Series::order(headers).map_err(|fault| Error::Series { series: uid.clone(), fault })?;
-    let mut reader = SeriesReader::new(&series, |file| {
-        let path = dir.join(&slices[file].path);
-        let name = slices[file].path.display().to_string();
-        match std::fs::read(&path) {
-            Ok(bytes) => Ok((name, bytes)),
-            Err(e) => Err(Error::Unreadable { file: name, reason: e.to_string() }),
-        }
-    });
+    let mut reader = SeriesReader::new(&series, |file| slices[file].read(dir));
     let mut wanted = wanted(place, "nodule")?;
     wanted.retain(|(_, w)| w.series_uid.as_ref().is_none_or(|u| u == uid));
     if wanted.is_empty() {

@@ -2,4 +2,5 @@
 
 pub mod account;
 pub mod search;
+pub mod series;
 pub mod work;

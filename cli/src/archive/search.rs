@@ -1,9 +1,10 @@
 //! Finds CT series and annotation files below a folder, whatever its layout: from headers alone, grouped by SeriesInstanceUID.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use anyhow::Result;
 use clip_lung_core::lidc::dicom::{self, DicomFault, Header};
@@ -22,7 +23,19 @@ pub struct SliceFile {
     /// Relative to the folder searched.
     pub path: PathBuf,
     pub bytes: u64,
+    pub modified: Option<SystemTime>,
     pub header: Header,
+}
+
+impl SliceFile {
+    /// The file's name and bytes.
+    pub fn read(&self, root: &Path) -> clip_lung_core::Result<(String, Vec<u8>)> {
+        let name = self.path.display().to_string();
+        match std::fs::read(root.join(&self.path)) {
+            Ok(bytes) => Ok((name, bytes)),
+            Err(e) => Err(clip_lung_core::Error::Unreadable { file: name, reason: e.to_string() }),
+        }
+    }
 }
 
 /// What lies below a folder.
@@ -110,8 +123,14 @@ fn look(root: &Path, path: &Path, with_xml: bool) -> Kind {
         };
     }
     match header(path) {
-        Ok((bytes, Ok(dicom::File::Ct(header)))) => {
-            Kind::Slice(Box::new(SliceFile { path: relative(root, path), bytes, header: *header }))
+        Ok((file, Ok(dicom::File::Ct(header)))) => {
+            let modified = file.modified().ok();
+            Kind::Slice(Box::new(SliceFile {
+                path: relative(root, path),
+                bytes: file.len(),
+                modified,
+                header: *header,
+            }))
         }
         Ok((_, Ok(dicom::File::Other(modality)))) => Kind::Other(format!("DICOM of modality {modality}")),
         Ok((_, Err(DicomFault::NotDicom))) => Kind::Other("not DICOM".into()),
@@ -120,20 +139,21 @@ fn look(root: &Path, path: &Path, with_xml: bool) -> Kind {
     }
 }
 
-/// The header of a file, from its beginning where that suffices, with the file's size.
-fn header(path: &Path) -> std::io::Result<(u64, Result<dicom::File, DicomFault>)> {
+/// The header of a file, from its beginning where that suffices.
+fn header(path: &Path) -> std::io::Result<(Metadata, Result<dicom::File, DicomFault>)> {
     let mut file = File::open(path)?;
-    let size = file.metadata()?.len();
+    let about = file.metadata()?;
+    let size = about.len();
     let mut bytes = Vec::with_capacity(HEAD.min(size as usize));
     file.by_ref().take(HEAD as u64).read_to_end(&mut bytes)?;
     let found = dicom::read_file(&bytes);
     // cut short by us, not by its writer; deflated data sets may break anywhere
     let cut = size > bytes.len() as u64 && matches!(found, Err(ref f) if *f != DicomFault::NotDicom);
     if !cut {
-        return Ok((size, found));
+        return Ok((about, found));
     }
     file.take(MAX_FILE).read_to_end(&mut bytes)?;
-    Ok((size, dicom::read_file(&bytes)))
+    Ok((about, dicom::read_file(&bytes)))
 }
 
 /// No single CT slice is larger.
