@@ -117,7 +117,7 @@ impl Scan {
     }
 
     /// Stored values of slice k.
-    fn values(&self, k: usize) -> Vec<i32> {
+    pub fn values(&self, k: usize) -> Vec<i32> {
         let n = usize::from(self.side);
         let shift = if self.signed { 0 } else { 1024 };
         let at = |i: usize| i as f64 * self.spacing;
