@@ -14,6 +14,7 @@ need() { # command, package
 }
 
 need cc gcc
+need c++ g++
 need make make
 need git git
 if ! command -v cargo >/dev/null 2>&1 && [ ! -x "$HOME/.cargo/bin/cargo" ]; then

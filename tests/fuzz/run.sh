@@ -4,13 +4,12 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 seconds=${FUZZ_SECONDS:-60}
-cargo=$(command -v cargo || echo "$HOME/.cargo/bin/cargo")
+export PATH="$PATH:$HOME/.cargo/bin"
 target="${CARGO_TARGET_DIR:-$HOME/.cache/clip-lung/target}/fuzz"
-host=$(rustc -vV 2>/dev/null | sed -n 's/^host: //p' || true)
-host=${host:-x86_64-unknown-linux-gnu}
+host=$(rustc -vV | sed -n 's/^host: //p')
 # only with --target do these flags leave build scripts and macros alone
 CARGO_TARGET_DIR="$target" RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table -Ccodegen-units=1" \
-    "$cargo" build --release --locked --target "$host"
+    cargo build --release --locked --target "$host"
 for name in dicom xml nifti; do
     case $name in dicom) kinds="dcm" ;; xml) kinds="xml" ;; nifti) kinds="nii gz" ;; esac
     corpus="$target/corpus/$name"
