@@ -5,6 +5,21 @@ use burn::tensor::Device;
 
 use crate::failure::Failure;
 
+/// `--device`, as every verb that computes has it.
+#[derive(clap::Args, Clone)]
+pub struct Choice {
+    /// auto, cpu, cuda, cuda:N or wgpu
+    #[arg(long, default_value = "auto")]
+    pub device: String,
+}
+
+impl Choice {
+    /// The device, with its name.
+    pub fn open(&self) -> Result<(Device, String)> {
+        select(&self.device)
+    }
+}
+
 /// The device of `--device auto|cpu|cuda[:i]|wgpu`, with its name.
 pub fn select(choice: &str) -> Result<(Device, String)> {
     let (kind, index) = choice.split_once(':').unwrap_or((choice, "0"));

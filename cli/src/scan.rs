@@ -28,7 +28,7 @@ pub struct Place {
     #[arg(long)]
     voxel: bool,
     /// Many nodules: CSV with columns centre_x_mm, centre_y_mm, centre_z_mm, diameter_mm and perhaps nodule_id and series_uid
-    /// (as `prepare` writes), or a JSON list of {"id", "centre": [x,y,z], "diameter_mm"}
+    /// (as `prepare` writes), or a JSON list of {id, centre, diameter_mm}, the centre a list of three
     #[arg(long, conflicts_with_all = ["centre", "diameter"])]
     nodules: Option<String>,
     /// The SeriesInstanceUID, where a folder holds several series

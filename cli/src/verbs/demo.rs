@@ -19,9 +19,8 @@ pub struct Args {
     /// A few nodules and steps: shows that everything works, not that it learns
     #[arg(long)]
     quick: bool,
-    /// auto, cpu, cuda, cuda:N or wgpu
-    #[arg(long, default_value = "auto")]
-    device: String,
+    #[command(flatten)]
+    on: device::Choice,
 }
 
 /// A verb's arguments as if typed.
@@ -62,7 +61,7 @@ pub fn run(args: Args) -> Result<()> {
         "--ema",
         "0.98",
         "--device",
-        &args.device,
+        &args.on.device,
     ];
     let training = Instant::now();
     let outcome = train::run_on(typed(&words)?, &data)?;
@@ -83,7 +82,7 @@ pub fn run(args: Args) -> Result<()> {
     );
 
     let picture = args.out.join("explanation.png");
-    let (device, _) = device::select(&args.device)?;
+    let (device, _) = args.on.open()?;
     let model = input::model(&outcome.model, &device)?;
     let row = outcome.held_out.first().copied().unwrap_or(0);
     let id = format!("nodule {}", data.rows[row].nodule_id);
@@ -102,7 +101,7 @@ pub fn run(args: Args) -> Result<()> {
         &exported.display().to_string(),
         &crop.display().to_string(),
         "--device",
-        &args.device,
+        &args.on.device,
     ])?)?;
     println!(
         "\nAll in {:.0} s. Synthetic images: this shows that the program learns, not how well it reads CT.",

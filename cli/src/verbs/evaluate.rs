@@ -23,16 +23,15 @@ pub struct Args {
     /// Score a model on this task instead of its own (lidc-a and lidc-b share their models)
     #[arg(long, value_parser = word::<Task>)]
     task: Option<Task>,
-    /// auto, cpu, cuda, cuda:N or wgpu
-    #[arg(long, default_value = "auto")]
-    device: String,
+    #[command(flatten)]
+    on: device::Choice,
     /// Print the metrics as JSON
     #[arg(long)]
     json: bool,
 }
 
 pub fn run(args: Args) -> Result<()> {
-    let (device, _) = device::select(&args.device)?;
+    let (device, _) = args.on.open()?;
     let data = input::dataset(&args.data)?;
     let is_run = args.target.join("model").is_dir();
     let model_dir = if is_run { args.target.join("model") } else { args.target.clone() };

@@ -31,16 +31,15 @@ pub struct Args {
     /// The class to explain; the predicted one if not given
     #[arg(long, value_parser = word::<Class>)]
     class: Option<Class>,
-    /// auto, cpu, cuda, cuda:N or wgpu
-    #[arg(long, default_value = "auto")]
-    device: String,
+    #[command(flatten)]
+    on: device::Choice,
     /// Print the numbers as JSON
     #[arg(long)]
     json: bool,
 }
 
 pub fn run(args: Args) -> Result<()> {
-    let (device, _) = device::select(&args.device)?;
+    let (device, _) = args.on.open()?;
     let model = input::model(&args.model, &device)?;
     let targets = input::targets(&args.input, &args.place)?;
     let count = targets.len();

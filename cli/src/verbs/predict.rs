@@ -21,16 +21,15 @@ pub struct Args {
     inputs: Vec<String>,
     #[command(flatten)]
     place: Place,
-    /// auto, cpu, cuda, cuda:N or wgpu
-    #[arg(long, default_value = "auto")]
-    device: String,
+    #[command(flatten)]
+    on: device::Choice,
     /// Print the predictions as one JSON document
     #[arg(long)]
     json: bool,
 }
 
 pub fn run(args: Args) -> Result<()> {
-    let (device, device_name) = device::select(&args.device)?;
+    let (device, device_name) = args.on.open()?;
     let model = input::model(&args.model, &device)?;
     let mut targets = Vec::new();
     for place in &args.inputs {

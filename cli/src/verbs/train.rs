@@ -95,9 +95,8 @@ pub struct Args {
     /// softmax (eq. 1), range, sum or uniform
     #[arg(long, value_parser = word::<AttributeWeights>, default_value = "softmax")]
     pub attribute_weights: AttributeWeights,
-    /// auto, cpu, cuda, cuda:N or wgpu
-    #[arg(long, default_value = "auto")]
-    pub device: String,
+    #[command(flatten)]
+    pub on: device::Choice,
     /// Seconds between saved states; 0 saves after each step
     #[arg(long, default_value_t = 60)]
     pub save_every: u64,
@@ -132,7 +131,7 @@ pub fn run(args: Args) -> Result<Outcome> {
 
 /// Trains on data that are already in memory.
 pub fn run_on(args: Args, data: &Dataset) -> Result<Outcome> {
-    let (device, device_name) = device::select(&args.device)?;
+    let (device, device_name) = args.on.open()?;
     let mut config = config(&args, data)?;
     config.check().map_err(|e| Failure::Usage(e.to_string()))?;
     let text = match config.method {

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use super::annotations::{Annotation, Contour, Scan};
 use super::cluster::cluster;
 use crate::data::class::{Class, Thresholds};
+use crate::data::table::Row;
 
 /// One nodule of one scan.
 #[derive(Clone, Debug)]
@@ -32,6 +33,22 @@ impl Nodule {
     /// How many readers described it.
     pub fn readers(&self) -> u32 {
         self.members.len() as u32
+    }
+
+    /// Its row in a data set, without a place in the scanner's frame.
+    pub fn row(&self, id: &str, scan: &Scan, thresholds: Thresholds) -> Row {
+        Row {
+            patient_id: scan.patient_id.clone(),
+            series_uid: scan.series_uid.clone(),
+            nodule_id: id.into(),
+            readers: self.readers(),
+            ratings: self.ratings,
+            malignancy_sum: self.malignancy_sum,
+            mean_malignancy: f64::from(self.malignancy_sum) / f64::from(self.readers()),
+            class: self.class(thresholds),
+            diameter_mm: self.diameter_mm,
+            centre_mm: None,
+        }
     }
 
     /// Its class.

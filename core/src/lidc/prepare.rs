@@ -97,12 +97,16 @@ where
             out.skipped.push(Skipped::nodule(series, id, fault.to_string()));
             continue;
         }
-        let row = row(id, nodule, &annotated.scan, series, settings.thresholds);
-        let centre = row.centre_mm.unwrap_or_default();
+        let pixel = annotated.scan.pixel_spacing;
+        let [x, y, z] = nodule.centre_mm;
+        let centre = series.patient_mm(x / pixel, y / pixel, z);
         match reader.crop(centre, settings.fov_mm.unwrap_or(2.0 * nodule.diameter_mm)) {
             Ok(crop) => {
                 out.crops.push(crop);
-                out.rows.push(row);
+                // as the DICOM files write it
+                let patient_id = series.header.patient_id.clone();
+                let row = nodule.row(id, &annotated.scan, settings.thresholds);
+                out.rows.push(Row { patient_id, centre_mm: Some(centre), ..row });
             }
             Err(Error::Series { fault, .. }) => out.skipped.push(Skipped::nodule(series, id, fault.to_string())),
             Err(error @ Error::Unreadable { .. }) => return Err(error),
@@ -138,20 +142,4 @@ fn usable(nodule: &Nodule, scan: &Scan, series: &Series, settings: &Settings) ->
         }
     }
     Ok(())
-}
-
-fn row(id: &str, nodule: &Nodule, scan: &Scan, series: &Series, thresholds: Thresholds) -> Row {
-    let [x, y, z] = nodule.centre_mm;
-    Row {
-        patient_id: series.header.patient_id.clone(),
-        series_uid: series.header.series_uid.clone(),
-        nodule_id: id.into(),
-        readers: nodule.readers(),
-        ratings: nodule.ratings,
-        malignancy_sum: nodule.malignancy_sum,
-        mean_malignancy: f64::from(nodule.malignancy_sum) / f64::from(nodule.readers()),
-        class: nodule.class(thresholds),
-        diameter_mm: nodule.diameter_mm,
-        centre_mm: Some(series.patient_mm(x / scan.pixel_spacing, y / scan.pixel_spacing, z)),
-    }
 }

@@ -38,7 +38,7 @@ pub fn phantom(thresholds: Thresholds, limit: Option<usize>) -> Result<Dataset> 
             .zip(hu.values())
             .for_each(|(o, hu)| *o = ((hu + 1000.0) / SLOPE).round().clamp(0.0, 255.0) as u8);
     });
-    let rows = all.iter().map(|n| row(n, &scans[n.scan], thresholds)).collect();
+    let rows = all.iter().map(|n| n.row(&n.id.to_string(), &scans[n.scan], thresholds)).collect();
     let header = Header {
         schema: 1,
         name: NAME.into(),
@@ -60,7 +60,7 @@ pub fn phantom(thresholds: Thresholds, limit: Option<usize>) -> Result<Dataset> 
 /// Only when the build embedded damaged files.
 pub fn rows(thresholds: Thresholds) -> Result<Vec<Row>> {
     let scans = embedded()?;
-    Ok(nodules(&scans).iter().map(|n| row(n, &scans[n.scan], thresholds)).collect())
+    Ok(nodules(&scans).iter().map(|n| n.row(&n.id.to_string(), &scans[n.scan], thresholds)).collect())
 }
 
 /// The geometry and ratings of one nodule that the drawing steps share.
@@ -83,21 +83,6 @@ fn draw(nodule: &Nodule, scan: &Scan) -> Grid {
     tissue::add_spicules(&subject, &soft, &mut hu);
     tissue::add_noise(&subject, &mut hu);
     hu
-}
-
-fn row(nodule: &Nodule, scan: &Scan, thresholds: Thresholds) -> Row {
-    Row {
-        patient_id: scan.patient_id.clone(),
-        series_uid: scan.series_uid.clone(),
-        nodule_id: nodule.id.to_string(),
-        readers: nodule.readers(),
-        ratings: nodule.ratings,
-        malignancy_sum: nodule.malignancy_sum,
-        mean_malignancy: f64::from(nodule.malignancy_sum) / f64::from(nodule.readers()),
-        class: nodule.class(thresholds),
-        diameter_mm: nodule.diameter_mm,
-        centre_mm: None,
-    }
 }
 
 #[cfg(test)]
