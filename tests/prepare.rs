@@ -247,7 +247,7 @@ fn options_and_refusals() {
     let out = place.path().join("fov");
     prepare(&dicom, &out, &["--fov-mm", "60", "--thresholds", "strict"]);
     let data = load(&out);
-    assert!(data.header.notes.contains("60 mm"));
+    assert!(data.header.notes.contains("fixed 60 mm cube"));
     // at 60 mm a ball of 32.5 mm covers its share of the cube
     let share = data.crop(0).unwrap().hu().iter().filter(|v| **v > -400.0).count() as f64 / 32768.0;
     let known = std::f64::consts::PI / 6.0 * 32.5f64.powi(3) / 60.0f64.powi(3);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use burn::tensor::Device;
-use clip_lung_core::data::crop::Normalisation;
+use clip_lung_core::data::crop::{Normalisation, Side};
 use clip_lung_core::data::dataset::Dataset;
 use clip_lung_core::model::directory::{Input, Metadata, ModelConfig, Parts, build};
 use clip_lung_core::model::weights::{Array, Arrays, Precision, collect};
@@ -26,13 +26,13 @@ pub fn arrays(trainer: &Trainer) -> Arrays {
 }
 
 /// A `config.json` for a model of this run.
-pub fn config(run: &TrainConfig, norm: &Normalisation, metrics: serde_json::Value) -> ModelConfig {
+pub fn config(run: &TrainConfig, norm: &Normalisation, side: Side, metrics: serde_json::Value) -> ModelConfig {
     ModelConfig {
         schema: 1,
         method: run.method,
         task: run.task,
         classes: run.task.classes().to_vec(),
-        input: Input::new(norm),
+        input: Input::new(norm, side),
         metadata: Metadata {
             version: env!("CARGO_PKG_VERSION").into(),
             created: humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string(),

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use burn::tensor::Device;
 use clip_lung_core::data::class::Thresholds;
-use clip_lung_core::data::crop::{Crop, SIDE, VOXELS};
+use clip_lung_core::data::crop::{Crop, SIDE, Side, VOXELS};
 use clip_lung_core::data::dataset::{CROPS, Dataset, HEADER, NODULES};
 use clip_lung_core::data::phantom;
 use clip_lung_core::error::Error;
@@ -42,8 +42,8 @@ pub fn model(dir: &Path, device: &Device) -> Result<Model> {
 }
 
 /// What to predict: a data set directory, a `.npy` of `[32,32,32]` or `[N,32,32,32]` in HU, or nodules of a scan (a NIfTI file, or
-/// the folder of a DICOM series).
-pub fn targets(place: &str, nodules: &Place) -> Result<Vec<Target>> {
+/// the folder of a DICOM series), cut with the side that the model was trained on.
+pub fn targets(place: &str, nodules: &Place, side: Side) -> Result<Vec<Target>> {
     let path = Path::new(place);
     let ends = |end: &str| place.to_ascii_lowercase().ends_with(end);
     let pointless = || {
@@ -57,7 +57,7 @@ pub fn targets(place: &str, nodules: &Place) -> Result<Vec<Target>> {
         return (0..data.len()).map(target).collect();
     }
     if path.is_dir() {
-        return scan::dicom(path, nodules);
+        return scan::dicom(path, nodules, side);
     }
     if ends(".npy") {
         pointless()?;
@@ -65,7 +65,7 @@ pub fn targets(place: &str, nodules: &Place) -> Result<Vec<Target>> {
             .map(|crops| crops.into_iter().map(|(id, crop)| Target { id, crop, geometry: None }).collect());
     }
     if ends(".nii") || ends(".nii.gz") {
-        return scan::nifti(path, nodules);
+        return scan::nifti(path, nodules, side);
     }
     let advice = "give a data set directory, a .npy file in HU, a NIfTI file, or the folder of a DICOM series";
     let reason =

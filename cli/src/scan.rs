@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use clip_lung_core::Error;
-use clip_lung_core::data::crop::Crop;
+use clip_lung_core::data::crop::{Crop, Side};
 use clip_lung_core::data::nifti::NiftiScan;
 use clip_lung_core::lidc::dicom::{Series, SeriesReader};
 use serde::Deserialize;
@@ -20,7 +20,7 @@ pub struct Place {
     /// The nodule's centre in a scan: x,y,z in mm, in the scanner's frame (DICOM: LPS; NIfTI: RAS, the file's own)
     #[arg(long, value_parser = triple, allow_hyphen_values = true, requires = "diameter")]
     centre: Option<[f64; 3]>,
-    /// The nodule's diameter in mm; the crop's side is twice that
+    /// The nodule's diameter in mm; the crop's side is twice that, unless the model was trained on a fixed field of view
     #[arg(long, allow_negative_numbers = true)]
     diameter: Option<f64>,
     /// --centre and --nodules count voxels from 0 instead: column,row,slice of a DICOM series (slices from the feet), i,j,k of
@@ -69,7 +69,7 @@ struct Wanted {
 }
 
 /// The crops of a NIfTI file.
-pub fn nifti(path: &Path, place: &Place) -> Result<Vec<Target>> {
+pub fn nifti(path: &Path, place: &Place, side: Side) -> Result<Vec<Target>> {
     let name = path.display().to_string();
     let scan = NiftiScan::parse(&files::read(path)?, &name)?;
     let stem =
@@ -79,15 +79,19 @@ pub fn nifti(path: &Path, place: &Place) -> Result<Vec<Target>> {
         .into_iter()
         .map(|(id, w)| {
             let mm = if place.voxel { scan.mm(w.centre) } else { w.centre };
-            let side = 2.0 * w.diameter_mm;
+            let side = cube(side, w.diameter_mm)?;
             let crop = scan.crop(mm, side)?;
-            Ok(Target { id, crop, geometry: Some(geometry("RAS", mm, scan.voxel(mm), side, Value::Null)) })
+            Ok(Target {
+                id,
+                crop,
+                geometry: Some(geometry("RAS", mm, scan.voxel(mm), side, w.diameter_mm, Value::Null)),
+            })
         })
         .collect()
 }
 
 /// The crops of a DICOM series in a folder.
-pub fn dicom(dir: &Path, place: &Place) -> Result<Vec<Target>> {
+pub fn dicom(dir: &Path, place: &Place, side: Side) -> Result<Vec<Target>> {
     let archive = search(dir, false, |_, _| ())?;
     let name = dir.display();
     let chosen = match (&place.series, archive.series.len()) {
@@ -125,8 +129,8 @@ pub fn dicom(dir: &Path, place: &Place) -> Result<Vec<Target>> {
             let [x, y, z] = w.centre;
             let mm = if place.voxel { series.mm_of_voxel([z, y, x]) } else { w.centre };
             let [z, y, x] = series.voxel(mm);
-            let side = 2.0 * w.diameter_mm;
-            let mut geometry = geometry("LPS", mm, [x, y, z], side, json!(uid));
+            let side = cube(side, w.diameter_mm)?;
+            let mut geometry = geometry("LPS", mm, [x, y, z], side, w.diameter_mm, json!(uid));
             if !series.gaps.is_empty() {
                 geometry["missing_slices_mm"] = json!(series.gaps);
             }
@@ -135,9 +139,18 @@ pub fn dicom(dir: &Path, place: &Place) -> Result<Vec<Target>> {
         .collect()
 }
 
-fn geometry(frame: &str, mm: [f64; 3], voxel: [f64; 3], side: f64, series: Value) -> Value {
+/// The cube's side in mm, of a diameter that is one.
+fn cube(side: Side, diameter_mm: f64) -> Result<f64> {
+    if diameter_mm.is_finite() && diameter_mm > 0.0 {
+        return Ok(side.mm(diameter_mm));
+    }
+    let (what, value) = ("the nodule's diameter".into(), format!("{diameter_mm} mm"));
+    Err(Error::OutOfRange { what, value, expected: "positive".into() }.into())
+}
+
+fn geometry(frame: &str, mm: [f64; 3], voxel: [f64; 3], side: f64, diameter: f64, series: Value) -> Value {
     json!({
-        "frame": frame, "centre_mm": mm, "centre_voxel": voxel, "side_mm": side, "diameter_mm": side / 2.0,
+        "frame": frame, "centre_mm": mm, "centre_voxel": voxel, "side_mm": side, "diameter_mm": diameter,
         "shape": [32, 32, 32], "axes": "z towards the head, y towards the back, x towards the left", "series_uid": series,
     })
 }

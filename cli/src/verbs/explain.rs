@@ -41,7 +41,7 @@ pub struct Args {
 pub fn run(args: Args) -> Result<()> {
     let (device, _) = args.on.open()?;
     let model = input::model(&args.model, &device)?;
-    let targets = input::targets(&args.input, &args.place)?;
+    let targets = input::targets(&args.input, &args.place, model.config.input.side())?;
     let count = targets.len();
     let chosen = targets.into_iter().nth(args.index);
     let target =

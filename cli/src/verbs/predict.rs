@@ -33,7 +33,7 @@ pub fn run(args: Args) -> Result<()> {
     let model = input::model(&args.model, &device)?;
     let mut targets = Vec::new();
     for place in &args.inputs {
-        targets.extend(input::targets(place, &args.place)?);
+        targets.extend(input::targets(place, &args.place, model.config.input.side())?);
     }
     let mut predictions = Vec::new();
     for part in targets.chunks(32) {

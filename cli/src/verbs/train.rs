@@ -310,7 +310,7 @@ fn finish(
     let config = &trainer.config;
     let arrays = bundle::arrays(trainer);
     let draft = bundle::files(
-        bundle::config(config, norm, serde_json::Value::Null),
+        bundle::config(config, norm, data.side(), serde_json::Value::Null),
         arrays.clone(),
         data,
         &split.held_out,
@@ -348,7 +348,14 @@ fn finish(
     files::write(&dir.file("curves.svg"), curves::svg(&dir.steps(), &title)?.as_bytes())?;
     let summary = serde_json::json!({"accuracy": report.accuracy, "macro_auc": report.macro_auc, "majority": report.majority, "held_out": report.nodules});
     let card = card::card(config, split.train.len(), synthetic, &report);
-    let built = bundle::files(bundle::config(config, norm, summary), arrays, data, &split.held_out, &card, device)?;
+    let built = bundle::files(
+        bundle::config(config, norm, data.side(), summary),
+        arrays,
+        data,
+        &split.held_out,
+        &card,
+        device,
+    )?;
     let model = dir.file("model");
     files::write_dir(&model, &built)?;
 

@@ -79,6 +79,43 @@ impl Crop {
     }
 }
 
+/// The side of a crop's cube, in words that a data set's notes and a model's configuration share.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Side {
+    /// Twice the nodule's equivalent diameter, as published; it hides the size.
+    TwiceDiameter,
+    /// The same number of mm for all.
+    Fixed(f64),
+}
+
+impl Side {
+    /// The side for a nodule of this diameter, in mm.
+    pub fn mm(self, diameter_mm: f64) -> f64 {
+        match self {
+            Self::TwiceDiameter => 2.0 * diameter_mm,
+            Self::Fixed(side) => side,
+        }
+    }
+
+    /// The side that a text names: fixed where it says `fixed N mm cube`.
+    pub fn parse(text: &str) -> Self {
+        let fixed = text.split("fixed ").skip(1).find_map(|rest| {
+            let (number, unit) = rest.split_once(' ')?;
+            number.parse().ok().filter(|n: &f64| n.is_finite() && *n > 0.0 && unit.starts_with("mm cube"))
+        });
+        fixed.map_or(Self::TwiceDiameter, Self::Fixed)
+    }
+}
+
+impl std::fmt::Display for Side {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::TwiceDiameter => f.write_str("2x equivalent diameter"),
+            Self::Fixed(side) => write!(f, "fixed {side} mm cube"),
+        }
+    }
+}
+
 /// The offset in mm of cell centre `i` of `n` from the middle of a side of `side_mm`.
 pub fn cell_offset(i: usize, n: usize, side_mm: f64) -> f64 {
     (i as f64 + 0.5) / n as f64 * side_mm - side_mm / 2.0
@@ -157,6 +194,19 @@ mod tests {
         for (i, expected) in [21.25, 23.75, 26.25, 28.75].into_iter().enumerate() {
             assert!(((20.0 + cell_offset(i, 4, 8.0)) / 0.8 - expected).abs() < 1e-12);
         }
+    }
+
+    #[test]
+    fn sides_read_what_they_write() {
+        for side in [Side::TwiceDiameter, Side::Fixed(50.0), Side::Fixed(37.5)] {
+            assert_eq!(Side::parse(&format!("Crops: {side}, trilinear")), side);
+        }
+        assert_eq!(
+            Side::parse("Masked, fixed 32 mm cube at 1 mm instead of 2x equivalent diameter"),
+            Side::Fixed(32.0)
+        );
+        assert_eq!(Side::parse("fixed -1 mm cube, fixed up"), Side::TwiceDiameter);
+        assert_eq!((Side::TwiceDiameter.mm(7.0), Side::Fixed(50.0).mm(7.0)), (14.0, 50.0));
     }
 
     #[test]

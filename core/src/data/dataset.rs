@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::class::Thresholds;
-use super::crop::{Crop, SIDE, VOXELS};
+use super::crop::{Crop, SIDE, Side, VOXELS};
 use super::table::{self, Row};
 use crate::error::{Error, Result};
 
@@ -109,6 +109,11 @@ impl Dataset {
             });
         }
         super::crop::Normalisation::window(self.header.hu_window).check()
+    }
+
+    /// The side of its crops, as its notes name it.
+    pub fn side(&self) -> Side {
+        Side::parse(&self.header.notes)
     }
 
     fn stored(&self) -> usize {

@@ -68,10 +68,6 @@ pub fn dataset(parts: Vec<Part>, settings: &Settings, source: &str) -> Result<Da
         rows.extend(part.rows);
         hu.extend(part.hu);
     }
-    let crop = match settings.fov_mm {
-        Some(side) => format!("a cube of {side} mm"),
-        None => "a cube of twice the equivalent diameter".into(),
-    };
     let header = Header {
         schema: 1,
         name: "lidc-idri".into(),
@@ -82,7 +78,10 @@ pub fn dataset(parts: Vec<Part>, settings: &Settings, source: &str) -> Result<Da
             .into(),
         hu_window: [-1000.0, 400.0],
         thresholds: settings.thresholds,
-        notes: format!("Crops: {crop} around the nodule's centre, 32 samples an axis, trilinear. Labels are the readers' impressions."),
+        notes: format!(
+            "Crops: {}, around the nodule's centre, 32 samples an axis, trilinear. Labels are the readers' impressions.",
+            settings.side()
+        ),
     };
     Dataset::new(header, rows, Voxels::I16(hu), 1.0, 0.0)
 }

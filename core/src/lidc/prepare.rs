@@ -7,7 +7,7 @@ use super::dicom::{Series, SeriesReader};
 use super::nodule::Nodule;
 use super::source::Annotated;
 use crate::data::class::Thresholds;
-use crate::data::crop::Crop;
+use crate::data::crop::{Crop, Side};
 use crate::data::table::Row;
 use crate::error::{Error, Result};
 
@@ -27,6 +27,13 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self { thresholds: Thresholds::Inclusive, min_readers: 1, max_slice_thickness: None, fov_mm: None }
+    }
+}
+
+impl Settings {
+    /// The side of the crops.
+    pub fn side(&self) -> Side {
+        self.fov_mm.map_or(Side::TwiceDiameter, Side::Fixed)
     }
 }
 
@@ -100,7 +107,7 @@ where
         let pixel = annotated.scan.pixel_spacing;
         let [x, y, z] = nodule.centre_mm;
         let centre = series.patient_mm(x / pixel, y / pixel, z);
-        match reader.crop(centre, settings.fov_mm.unwrap_or(2.0 * nodule.diameter_mm)) {
+        match reader.crop(centre, settings.side().mm(nodule.diameter_mm)) {
             Ok(crop) => {
                 out.crops.push(crop);
                 // as the DICOM files write it

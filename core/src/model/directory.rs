@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::image_net::{Features, ImageNet};
 use super::weights::{Array, Arrays, Precision, apply, read, write};
 use crate::data::class::Class;
-use crate::data::crop::{Crop, Normalisation, SIDE, VOXELS};
+use crate::data::crop::{Crop, Normalisation, SIDE, Side, VOXELS};
 use crate::data::dataset::hex;
 use crate::error::{Error, Result};
 use crate::methods::Method;
@@ -237,15 +237,14 @@ impl ModelConfig {
 }
 
 impl Input {
-    /// The usual crop with these statistics.
-    pub fn new(norm: &Normalisation) -> Self {
-        Self {
-            shape: [SIDE; 3],
-            hu_window: norm.hu_window,
-            mean: norm.mean,
-            std: norm.std,
-            crop: "2x equivalent diameter".into(),
-        }
+    /// Crops of this side with these statistics.
+    pub fn new(norm: &Normalisation, side: Side) -> Self {
+        Self { shape: [SIDE; 3], hu_window: norm.hu_window, mean: norm.mean, std: norm.std, crop: side.to_string() }
+    }
+
+    /// The side of the crops it was trained on.
+    pub fn side(&self) -> Side {
+        Side::parse(&self.crop)
     }
 
     /// As a normalisation.
