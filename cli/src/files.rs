@@ -57,7 +57,9 @@ pub fn write_dir(dir: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<()> {
     let full = |e: &std::io::Error| failed(dir, "written", "free some space or choose another place", e);
     let beside = tempfile::Builder::new().prefix(".writing-").tempdir_in(parent).map_err(|e| full(&e))?;
     for (name, bytes) in files {
-        write(&beside.path().join(name), bytes)?;
+        let path = beside.path().join(name);
+        create_dir(path.parent().unwrap_or(beside.path()))?;
+        write(&path, bytes)?;
     }
     #[cfg(unix)]
     {

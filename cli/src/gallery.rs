@@ -49,8 +49,8 @@ impl LeftOut {
     }
 }
 
-/// The page; `all` is how many nodules the data set has.
-pub fn page(data: &Dataset, all: usize, left_out: &[LeftOut]) -> Result<String> {
+/// The page; `all` is how many nodules the data set has, `dropped` those left out that could be cut.
+pub fn page(data: &Dataset, all: usize, dropped: Option<&Dataset>, left_out: &[LeftOut]) -> Result<String> {
     let mut html = String::from(HEAD);
     let count = |c: Class| data.rows.iter().filter(|r| r.class == c).count();
     let [benign, unsure, malignant] = Class::ALL.map(count);
@@ -69,12 +69,15 @@ pub fn page(data: &Dataset, all: usize, left_out: &[LeftOut]) -> Result<String> 
             .map(|c| format!("<label><input type=\"checkbox\" id=\"{0}\" checked> {0}</label>", c.name()))
             .join(" ")
     )?;
-    let mut hu = vec![0.0; SIDE * SIDE * SIDE];
-    for (i, row) in data.rows.iter().enumerate() {
-        data.write_hu(i, &mut hu);
-        figure(&mut html, row, &planes(&hu, data.header.hu_window)?)?;
-    }
+    figures(&mut html, data, |_| None)?;
     html.push_str("</main><section id=\"left-out\"><h2>Left out</h2>");
+    if let Some(dropped) = dropped {
+        html.push_str("<main>");
+        figures(&mut html, dropped, |row| {
+            left_out.iter().find(|l| l.nodule_id == row.nodule_id).map(|l| l.reason.as_str())
+        })?;
+        html.push_str("</main><br>");
+    }
     if left_out.is_empty() {
         html.push_str("<p>Nothing.</p>");
     } else {
@@ -90,7 +93,16 @@ pub fn page(data: &Dataset, all: usize, left_out: &[LeftOut]) -> Result<String> 
     Ok(html)
 }
 
-fn figure(html: &mut String, row: &Row, png: &str) -> Result<()> {
+fn figures<'a>(html: &mut String, data: &Dataset, reason: impl Fn(&Row) -> Option<&'a str>) -> Result<()> {
+    let mut hu = vec![0.0; SIDE * SIDE * SIDE];
+    for (i, row) in data.rows.iter().enumerate() {
+        data.write_hu(i, &mut hu);
+        figure(html, row, &planes(&hu, data.header.hu_window)?, reason(row))?;
+    }
+    Ok(())
+}
+
+fn figure(html: &mut String, row: &Row, png: &str, reason: Option<&str>) -> Result<()> {
     let ratings: Vec<String> =
         RATING_COLUMNS.iter().zip(row.ratings).map(|(name, v)| format!("{} {v:.1}", name.replace('_', " "))).collect();
     let class = row.class.name();
@@ -98,13 +110,14 @@ fn figure(html: &mut String, row: &Row, png: &str) -> Result<()> {
         html,
         "<figure class=\"{class}\"><img loading=\"lazy\" width=\"{w}\" height=\"{h}\" alt=\"nodule {id}: axial, coronal, sagittal\" \
          src=\"data:image/png;base64,{png}\"><figcaption><b>{id}</b> <span>{class} {mean:.2}</span> {diameter:.1} mm, {readers} \
-         reader(s)<br><small>{patient}<br>{ratings}</small></figcaption></figure>",
+         reader(s){reason}<br><small>{patient}<br>{ratings}</small></figcaption></figure>",
         w = 3 * SIDE as u32 * ZOOM + 2 * ZOOM,
         h = SIDE as u32 * ZOOM,
         id = escape(&row.nodule_id),
         mean = row.mean_malignancy,
         diameter = row.diameter_mm,
         readers = row.readers,
+        reason = reason.map(|r| format!("<br><b>left out:</b> {}", escape(r))).unwrap_or_default(),
         patient = escape(&row.patient_id),
         ratings = ratings.join(", "),
     )?;

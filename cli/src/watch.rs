@@ -1,11 +1,15 @@
 //! What a long command shows and listens to.
 
 use std::io::IsTerminal;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
+
+/// A line this often where there is no terminal.
+const LINE_EVERY: Duration = Duration::from_secs(30);
 
 /// A progress bar with the time left, on a terminal only.
 pub fn bar(total: u64, unit: &str) -> Option<ProgressBar> {
@@ -15,6 +19,43 @@ pub fn bar(total: u64, unit: &str) -> Option<ProgressBar> {
         bar.set_style(ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar
     })
+}
+
+/// Progress of work that many threads do: a bar on a terminal, now and then a line elsewhere.
+pub struct Progress {
+    bar: Option<ProgressBar>,
+    unit: &'static str,
+    start: Instant,
+    told: Mutex<Instant>,
+}
+
+impl Progress {
+    pub fn new(unit: &'static str) -> Self {
+        Self { bar: bar(0, unit), unit, start: Instant::now(), told: Mutex::new(Instant::now()) }
+    }
+
+    /// `done` of `total`.
+    pub fn set(&self, done: u64, total: u64) {
+        if let Some(bar) = &self.bar {
+            bar.set_length(total);
+            bar.set_position(done);
+        } else if let Ok(mut told) = self.told.try_lock()
+            && told.elapsed() >= LINE_EVERY
+        {
+            *told = Instant::now();
+            let elapsed = self.start.elapsed().as_secs_f64();
+            let left = elapsed / done.max(1) as f64 * total.saturating_sub(done) as f64;
+            eprintln!("{done}/{total} {}, {elapsed:.0} s elapsed, {left:.0} s left", self.unit);
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
 }
 
 /// A flag that SIGINT and SIGTERM set; a second SIGINT ends the process at once.

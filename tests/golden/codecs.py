@@ -3,7 +3,7 @@
 
     pip install pydicom numpy imagecodecs && python3 codecs.py
 
-Writes codecs/NAME.dcm and, for each, what pydicom or imagecodecs decodes: codecs/NAME.raw (little-endian int32, 48 x 40 stored
+Writes codecs/ball/K.j2k and codecs/NAME.dcm and, for each, what pydicom or imagecodecs decodes: codecs/NAME.raw (little-endian int32, 48 x 40 stored
 values). The names say syntax, stored bits and signedness.
 """
 import os
@@ -59,4 +59,16 @@ coded = imagecodecs.jpeg8_encode(u8, level=95)
 write("jpeg_baseline_u8", baseline, u8, 8, False, coded, imagecodecs.jpeg8_decode(coded))
 coded = imagecodecs.jpeg2k_encode(u12, reversible=False, level=60, codecformat="j2k", bitspersample=12)
 write("jpeg2000_u12", j2k_lossy, u12, 12, False, coded, imagecodecs.jpeg2k_decode(coded))
+
+# the slices of tests/archive's usual scan at .9 mm and 2.5 mm: a ball of 40 HU in -850 HU, whose series the tests write
+side, slices, spacing, thickness = 100, 28, .9, 2.5
+gy, gx = np.mgrid[:side, :side] * spacing
+os.makedirs(os.path.join(here, "ball"), exist_ok=True)
+for k in range(slices):
+    inside = (gx - 45) ** 2 + (gy - 44) ** 2 + ((k - slices // 2) * thickness) ** 2 < 16.25**2
+    image = np.where(inside, 40, -850).astype(np.int16)
+    coded = imagecodecs.jpeg2k_encode(image, reversible=True, level=0, codecformat="j2k", bitspersample=16)
+    assert (imagecodecs.jpeg2k_decode(coded) == image).all()
+    with open(os.path.join(here, "ball", f"{k}.j2k"), "wb") as f:
+        f.write(coded)
 print(sorted(os.listdir(here)))

@@ -43,10 +43,9 @@ pub struct Task<'a> {
 pub fn every_series(task: &Task) -> Result<Vec<Outcome>> {
     let archive = task.archive;
     let stop = watch::stop_signal()?;
-    let bar = watch::bar(archive.series.len() as u64, "series");
+    let progress = watch::Progress::new("series");
     let done = AtomicU64::new(0);
     let first_failure: Mutex<Option<anyhow::Error>> = Mutex::new(None);
-    // the largest first would finish sooner, but the order of paths keeps a disk's head calm
     let series: Vec<(&String, &Vec<SliceFile>)> = archive.series.iter().collect();
     let outcomes: Vec<Option<Outcome>> = series
         .par_iter()
@@ -57,11 +56,11 @@ pub fn every_series(task: &Task) -> Result<Vec<Outcome>> {
             }
             let outcome = one_series(task, uid, slices);
             let n = done.fetch_add(1, Ordering::Relaxed) + 1;
-            bar.iter().for_each(|b| b.set_position(n));
+            progress.set(n, archive.series.len() as u64);
             outcome.map_err(|e| first_failure.lock().map(|mut f| f.get_or_insert(e).to_string())).ok()
         })
         .collect();
-    bar.iter().for_each(indicatif::ProgressBar::finish_and_clear);
+    drop(progress);
     if let Some(failure) = first_failure.into_inner().ok().flatten() {
         return Err(failure);
     }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
+use super::prepare::DROPPED;
 use crate::gallery::{self, LeftOut};
 use crate::{files, input};
 
@@ -31,12 +32,14 @@ pub fn run(args: Args) -> Result<()> {
     let dir = PathBuf::from(&args.dataset);
     let skipped = dir.join("skipped.csv");
     let left_out = if skipped.is_file() { LeftOut::read(&files::read(&skipped)?, &skipped)? } else { Vec::new() };
+    let dropped = dir.join(DROPPED);
+    let dropped = if dropped.is_dir() { Some(input::dataset(&dropped.display().to_string())?) } else { None };
     let out = match args.out {
         Some(out) => out,
         None if dir.is_dir() => dir.join("inspect.html"),
         None => PathBuf::from("inspect.html"),
     };
-    files::write(&out, gallery::page(&data, all, &left_out)?.as_bytes())?;
+    files::write(&out, gallery::page(&data, all, dropped.as_ref(), &left_out)?.as_bytes())?;
     if args.json {
         println!(
             "{}",

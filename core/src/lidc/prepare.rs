@@ -48,11 +48,26 @@ pub struct Skipped {
     pub reason: String,
 }
 
+/// Nodules with their crops, in one order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Cut {
+    pub rows: Vec<Row>,
+    pub crops: Vec<Crop>,
+}
+
+impl Cut {
+    fn push(&mut self, row: Row, crop: Crop) {
+        self.rows.push(row);
+        self.crops.push(crop);
+    }
+}
+
 /// What a series gave.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Prepared {
-    pub rows: Vec<Row>,
-    pub crops: Vec<Crop>,
+    pub kept: Cut,
+    /// Nodules left out that could be cut all the same: for looking at.
+    pub dropped: Cut,
     pub skipped: Vec<Skipped>,
 }
 
@@ -62,6 +77,8 @@ pub struct Prepared {
 pub enum NoduleFault {
     #[error("{found} readers, fewer than --min-readers {wanted}")]
     Readers { found: u32, wanted: u32 },
+    #[error("slices are {found} mm thick, more than --max-slice-thickness {limit}")]
+    Thick { found: f64, limit: f64 },
     #[error("an outline at z {z} mm has no slice: the scan reaches from {low} to {high} mm")]
     NoSlice { z: f64, low: f64, high: f64 },
     #[error("an outline reaches ({x}, {y}), outside of the image of {columns} x {rows}")]
@@ -92,32 +109,30 @@ where
     F: FnMut(usize) -> Result<(String, Vec<u8>)>,
 {
     let mut out = Prepared::default();
-    let thickness = annotated.scan.slice_thickness;
-    if let Some(limit) = settings.max_slice_thickness.filter(|limit| thickness > *limit) {
-        let reason = format!("slices are {thickness} mm thick, more than --max-slice-thickness {limit}");
-        out.skipped = annotated.nodules.iter().map(|(id, _)| Skipped::nodule(series, id, reason.as_str())).collect();
-        return Ok(out);
-    }
     let mut reader = SeriesReader::new(series, fetch);
     for (id, nodule) in &annotated.nodules {
-        if let Err(fault) = usable(nodule, &annotated.scan, series, settings) {
-            out.skipped.push(Skipped::nodule(series, id, fault.to_string()));
-            continue;
-        }
         let pixel = annotated.scan.pixel_spacing;
         let [x, y, z] = nodule.centre_mm;
         let centre = series.patient_mm(x / pixel, y / pixel, z);
-        match reader.crop(centre, settings.side().mm(nodule.diameter_mm)) {
-            Ok(crop) => {
-                out.crops.push(crop);
-                // as the DICOM files write it
-                let patient_id = series.header.patient_id.clone();
-                let row = nodule.row(id, &annotated.scan, settings.thresholds);
-                out.rows.push(Row { patient_id, centre_mm: Some(centre), ..row });
+        // the patient as the DICOM files write it
+        let patient_id = series.header.patient_id.clone();
+        let row = nodule.row(id, &annotated.scan, settings.thresholds);
+        let row = Row { patient_id, centre_mm: Some(centre), ..row };
+        let mut leave = |reason: String| out.skipped.push(Skipped::nodule(series, id, reason));
+        match (
+            usable(nodule, &annotated.scan, series, settings),
+            reader.crop(centre, settings.side().mm(nodule.diameter_mm)),
+        ) {
+            (_, Err(error @ Error::Unreadable { .. })) => return Err(error),
+            (Ok(()), Ok(crop)) => out.kept.push(row, crop),
+            (Ok(()), Err(Error::Series { fault, .. })) => leave(fault.to_string()),
+            (Ok(()), Err(error)) => leave(error.to_string()),
+            (Err(fault), crop) => {
+                leave(fault.to_string());
+                if let Ok(crop) = crop {
+                    out.dropped.push(row, crop);
+                }
             }
-            Err(Error::Series { fault, .. }) => out.skipped.push(Skipped::nodule(series, id, fault.to_string())),
-            Err(error @ Error::Unreadable { .. }) => return Err(error),
-            Err(error) => out.skipped.push(Skipped::nodule(series, id, error.to_string())),
         }
     }
     Ok(out)
@@ -126,6 +141,10 @@ where
 fn usable(nodule: &Nodule, scan: &Scan, series: &Series, settings: &Settings) -> Result<(), NoduleFault> {
     if nodule.readers() < settings.min_readers {
         return Err(NoduleFault::Readers { found: nodule.readers(), wanted: settings.min_readers });
+    }
+    let found = scan.slice_thickness;
+    if let Some(limit) = settings.max_slice_thickness.filter(|limit| found > *limit) {
+        return Err(NoduleFault::Thick { found, limit });
     }
     if !(nodule.volume_mm3.is_finite() && nodule.volume_mm3 > 0.0) {
         return Err(NoduleFault::NoVolume);
