@@ -118,7 +118,7 @@ fn every_method_comes_near_the_best_rate() {
     for method in ["ce", "clip-lung"] {
         let run = text(&place.path().join(method));
         let arguments =
-            ["train", "--data", &text(&data), "--out", &run, "--method", method, "--folds", "2", "--epochs", "7"]
+            ["train", "--data", &text(&data), "--out", &run, "--method", method, "--folds", "2", "--epochs", "11"]
                 .map(str::to_owned);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         ok(&[&arguments[..], &["--lr", "0.02", "--ema", "0.9", "--text-encoder", "random"]].concat());
