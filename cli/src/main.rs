@@ -14,11 +14,13 @@ mod gallery;
 mod input;
 mod memory;
 mod picture;
+mod results;
 mod run_dir;
 mod scan;
 mod scoring;
 mod table;
 mod text;
+mod training;
 mod verbs;
 mod watch;
 

@@ -1,5 +1,7 @@
 //! Metrics as a table on the terminal.
 
+use clip_lung_core::data::dataset::Dataset;
+use clip_lung_core::data::phantom;
 use clip_lung_core::metrics::report::{Estimate, Report};
 
 /// What stands beside a model's own numbers.
@@ -56,4 +58,10 @@ pub fn render(report: &Report, anchors: &Anchors<'_>, heading: &str, text_encode
     }
     out += "\n  Research use only, not a medical device.\n";
     out
+}
+
+/// The data set's name, with a warning where the images are synthetic.
+pub fn shown(data: &Dataset) -> String {
+    let name = &data.header.name;
+    if name == phantom::NAME { format!("{name} (synthetic images: not evidence about CT)") } else { name.clone() }
 }

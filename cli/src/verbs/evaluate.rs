@@ -9,8 +9,8 @@ use clip_lung_core::methods::task::Task;
 use clip_lung_core::train::config::TrainConfig;
 use clip_lung_core::train::split::split;
 
-use super::train::{shown, word};
-use crate::table::{Anchors, render};
+use super::train::word;
+use crate::table::{Anchors, render, shown};
 use crate::{device, files, input, scoring};
 
 #[derive(clap::Args)]

@@ -1,32 +1,28 @@
 //! `clip-lung train`: one fold, from data to a scored model directory; resumable.
 
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Result;
 use burn::tensor::Device;
 use clip_lung_core::data::augment::Augment;
 use clip_lung_core::data::crop::Normalisation;
 use clip_lung_core::data::dataset::Dataset;
-use clip_lung_core::data::phantom;
 use clip_lung_core::methods::Method;
 use clip_lung_core::methods::attributes::AttributeWeights;
 use clip_lung_core::methods::clip_lung::{LossConfig, TextSide};
 use clip_lung_core::methods::losses::{CaForm, IaForm};
 use clip_lung_core::methods::task::Task;
-use clip_lung_core::metrics::report::Report;
-use clip_lung_core::train::batch::{batch, epoch_order, statistics};
+use clip_lung_core::train::batch::statistics;
 use clip_lung_core::train::config::{DataId, Grouping, HeldOut, TrainConfig};
 use clip_lung_core::train::split::{Split, split};
 use clip_lung_core::train::state;
 use clip_lung_core::train::step::Trainer;
-use indicatif::ProgressBar;
 
 use crate::failure::Failure;
+use crate::results::{self, Outcome};
 use crate::run_dir::RunDir;
-use crate::table::{Anchors, render};
-use crate::{bundle, card, curves, device, files, input, scoring, text, watch};
+use crate::{device, files, input, text, training};
 
 #[derive(clap::Args, Clone)]
 pub struct Args {
@@ -116,14 +112,6 @@ pub fn word<T: serde::de::DeserializeOwned>(text: &str) -> std::result::Result<T
     })
 }
 
-/// What a finished run leaves for its caller.
-pub struct Outcome {
-    pub report: Report,
-    pub size_only: Report,
-    pub model: PathBuf,
-    pub held_out: Vec<usize>,
-}
-
 pub fn run(args: Args) -> Result<Outcome> {
     let data = input::dataset(&args.data)?;
     run_on(args, &data)
@@ -157,8 +145,8 @@ pub fn run_on(args: Args, data: &Dataset) -> Result<Outcome> {
         split.held_out.len(),
         config.text_encoder,
     );
-    trainer = train(trainer, &mut dir, data, &split, &norm, Duration::from_secs(args.save_every))?;
-    finish(&trainer, &dir, data, split, &norm, &device, args.json)
+    trainer = training::run(trainer, &mut dir, data, &split, &norm, Duration::from_secs(args.save_every))?;
+    results::write(&trainer, &dir, data, split, &norm, &device, args.json)
 }
 
 fn config(args: &Args, data: &Dataset) -> Result<TrainConfig> {
@@ -215,165 +203,4 @@ fn start(
         .into()),
         None => Ok((Trainer::new(config.clone(), text, device)?, statistics(data, &split.train))),
     }
-}
-
-/// The loop: epochs of shuffled batches; the state is saved in between, at a signal, and at the end.
-fn train(
-    mut trainer: Trainer,
-    dir: &mut RunDir,
-    data: &Dataset,
-    split: &Split,
-    norm: &Normalisation,
-    save_every: Duration,
-) -> Result<Trainer> {
-    let config = trainer.config.clone();
-    let steps_an_epoch = split.train.len().div_ceil(config.batch_size) as u64;
-    let total = steps_an_epoch * config.epochs as u64;
-    let stop = watch::stop_signal()?;
-    let progress = Progress::new(trainer.step, total);
-    let mut saved = Instant::now();
-    while trainer.step < total {
-        let (epoch, index) = ((trainer.step / steps_an_epoch) as usize, (trainer.step % steps_an_epoch) as usize);
-        let order = epoch_order(&split.train, config.seed, epoch);
-        let rows = order.chunks(config.batch_size).nth(index).unwrap_or(&[]);
-        let batch = batch(data, rows, norm, &config, epoch, trainer.device());
-        let (next, log) = trainer.step(&batch, epoch)?;
-        trainer = if next.step.is_multiple_of(steps_an_epoch) { next.end_epoch() } else { next };
-        dir.append(&log)?;
-        progress.step(&log, trainer.step, steps_an_epoch);
-        let stopping = stop.load(Ordering::Relaxed);
-        if stopping || saved.elapsed() >= save_every || trainer.step == total {
-            files::write(&dir.state_path(), &state::save(&trainer, norm)?)?;
-            saved = Instant::now();
-        }
-        if stopping && trainer.step < total {
-            let message = format!(
-                "stopped after step {} of {total}; the state is saved, the same command continues",
-                trainer.step
-            );
-            return Err(Failure::Interrupted(message).into());
-        }
-    }
-    progress.finish();
-    Ok(trainer)
-}
-
-/// A bar on a terminal, a line an epoch elsewhere.
-struct Progress {
-    bar: Option<ProgressBar>,
-    start: (Instant, u64),
-    total: u64,
-}
-
-impl Progress {
-    fn new(done: u64, total: u64) -> Self {
-        let bar = watch::bar(total, "steps").inspect(|bar| {
-            bar.set_position(done);
-            bar.reset_eta();
-        });
-        Self { bar, start: (Instant::now(), done), total }
-    }
-
-    fn step(&self, log: &clip_lung_core::train::step::StepLog, step: u64, steps_an_epoch: u64) {
-        let message = format!("loss {:.3}, accuracy {:.2}", log.loss, log.accuracy);
-        if let Some(bar) = &self.bar {
-            bar.set_position(step);
-            bar.set_message(message);
-        } else if step.is_multiple_of(steps_an_epoch) {
-            let pace = self.start.0.elapsed().as_secs_f64() / (step - self.start.1).max(1) as f64;
-            let left = pace * (self.total - step) as f64;
-            eprintln!(
-                "epoch {}: step {step}/{}, last batch {message}; {pace:.2} s a step, {left:.0} s left",
-                log.epoch + 1,
-                self.total
-            );
-        }
-    }
-
-    fn finish(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
-    }
-}
-
-/// Model directory, predictions, metrics and curves of a trained run.
-fn finish(
-    trainer: &Trainer,
-    dir: &RunDir,
-    data: &Dataset,
-    split: Split,
-    norm: &Normalisation,
-    device: &Device,
-    json: bool,
-) -> Result<Outcome> {
-    let config = &trainer.config;
-    let arrays = bundle::arrays(trainer);
-    let draft = bundle::files(
-        bundle::config(config, norm, data.side(), serde_json::Value::Null),
-        arrays.clone(),
-        data,
-        &split.held_out,
-        "",
-        device,
-    )?;
-    let model = clip_lung_core::model::directory::Model::load(&draft, "model", device)?;
-    let predictions = scoring::predict(&model, data, &split.held_out)?;
-    let scored = scoring::scored(data, &split.held_out, &predictions, config.task);
-    let report = scoring::score(&scored, config.task)?;
-    let size_only = scoring::size_only(data, &split.train, &split.held_out, config.task)?;
-
-    files::write(
-        &dir.file("predictions.csv"),
-        scoring::csv(data, &split.held_out, &predictions, &model, config.fold).as_bytes(),
-    )?;
-    let synthetic = data.header.name == phantom::NAME;
-    let metrics = serde_json::json!({
-        "intended_use": "research",
-        "synthetic_images": synthetic,
-        "data": config.data,
-        "text_encoder": config.text_encoder,
-        "method": config.method, "task": config.task, "fold": config.fold, "held_out": config.held_out,
-        "model": report,
-        "size_only": size_only,
-    });
-    files::write(&dir.file("metrics.json"), &serde_json::to_vec_pretty(&metrics)?)?;
-    let title = format!(
-        "{} on {} ({}), text encoder: {}",
-        config.method.name(),
-        config.task.name(),
-        config.data.name,
-        config.text_encoder
-    );
-    files::write(&dir.file("curves.svg"), curves::svg(&dir.steps(), &title)?.as_bytes())?;
-    let summary = serde_json::json!({"accuracy": report.accuracy, "macro_auc": report.macro_auc, "majority": report.majority, "held_out": report.nodules});
-    let card = card::card(config, split.train.len(), synthetic, &report);
-    let built = bundle::files(
-        bundle::config(config, norm, data.side(), summary),
-        arrays,
-        data,
-        &split.held_out,
-        &card,
-        device,
-    )?;
-    let model = dir.file("model");
-    files::write_dir(&model, &built)?;
-
-    if json {
-        println!("{}", serde_json::to_string(&metrics)?);
-    } else {
-        let heading = format!("{} on {}, fold {}", config.method.name(), config.task.name(), config.fold);
-        print!(
-            "{}",
-            render(&report, &Anchors { size_only: Some(&size_only) }, &heading, &config.text_encoder, &shown(data))
-        );
-        println!("  run: {}", dir.file("").display());
-    }
-    Ok(Outcome { report, size_only, model, held_out: split.held_out })
-}
-
-/// The data set's name, with a warning where the images are synthetic.
-pub fn shown(data: &Dataset) -> String {
-    let name = &data.header.name;
-    if name == phantom::NAME { format!("{name} (synthetic images: not evidence about CT)") } else { name.clone() }
 }
