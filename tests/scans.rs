@@ -24,7 +24,7 @@ impl Place {
         let z = scan.nodules[0].centre[2];
         scan.nodules = vec![
             Ellipsoid { centre: [32.0, 30.4, z], radii: [9.0, 6.0, 7.0] },
-            Ellipsoid { centre: [60.0, 56.0, z + 8.0], radii: [5.0; 3] },
+            Ellipsoid { centre: [60.0, 56.0, z + 8.0], radii: [3.0, 10.0, 4.0] },
         ];
         let place = Self { dir, scan };
         place.scan.write(&place.path("dicom"));
@@ -39,7 +39,7 @@ impl Place {
             "--method",
             "ce",
             "--epochs",
-            "5",
+            "10",
             "--lr",
             "0.05",
             "--ema",

@@ -31,7 +31,7 @@ pub enum Error {
     BadSafetensors { file: String, reason: String },
     /// A compressed file is damaged.
     #[error("{file}: the gzip data is damaged or larger than {limit} bytes ({reason}); fetch or write it again")]
-    BadGzip { file: String, limit: usize, reason: String },
+    BadGzip { file: String, limit: u64, reason: String },
     /// A tensor that must be there is not.
     #[error("{file}: tensor `{name}` is missing; the file holds another kind of model")]
     MissingTensor { file: String, name: String },

@@ -19,7 +19,7 @@ pub const NODULES: &str = "nodules.csv";
 pub const HEADER: &str = "dataset.json";
 
 /// No compressed crops file may unpack to more: 100,000 crops of two bytes.
-const MAX_UNPACKED: usize = 100_000 * VOXELS * 2;
+const MAX_UNPACKED: u64 = 100_000 * VOXELS as u64 * 2;
 
 /// `dataset.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -202,9 +202,9 @@ impl Dataset {
 fn gunzip(bytes: &[u8], file: &str) -> Result<Vec<u8>> {
     let bad = |reason: String| Error::BadGzip { file: file.into(), limit: MAX_UNPACKED, reason };
     let mut out = Vec::new();
-    let mut reader = flate2::read::GzDecoder::new(bytes).take(MAX_UNPACKED as u64 + 1);
+    let mut reader = flate2::read::GzDecoder::new(bytes).take(MAX_UNPACKED + 1);
     reader.read_to_end(&mut out).map_err(|e| bad(e.to_string()))?;
-    if out.len() > MAX_UNPACKED { Err(bad("too large".into())) } else { Ok(out) }
+    if out.len() as u64 > MAX_UNPACKED { Err(bad("too large".into())) } else { Ok(out) }
 }
 
 fn parse_crops(bytes: &[u8], file: &str) -> Result<(Voxels, f32, f32)> {
