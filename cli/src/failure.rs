@@ -55,6 +55,10 @@ pub fn catch(work: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
         Err(panic) => {
             let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
             let text = text.unwrap_or("no message");
+            if text.contains("Broken pipe") {
+                // whoever reads our output has seen enough
+                return Ok(());
+            }
             let device = ["adapter", "wgpu", "Wgpu", "CUDA", "cuda", "cubecl"].iter().any(|w| text.contains(w));
             let message = format!(
                 "an internal failure stopped the command ({text}); please report it with the output of `clip-lung doctor`"
