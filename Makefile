@@ -6,7 +6,7 @@ export CARGO_TARGET_DIR
 CARGO := $(shell command -v cargo || echo $(HOME)/.cargo/bin/cargo)
 BIN := $(CARGO_TARGET_DIR)/release/clip-lung
 
-.PHONY: demo test test-device fuzz bench setup build lint
+.PHONY: demo test test-device web test-web fuzz bench setup build lint
 
 demo: build
 	$(BIN) demo --out demo
@@ -21,6 +21,13 @@ test: setup
 DEVICE ?= wgpu
 test-device: setup
 	CLIP_LUNG_TEST_DEVICE=$(DEVICE) $(CARGO) test --release -p clip-lung --features $(DEVICE) --test device --locked -- --nocapture
+
+# The browser package (web/dist), and its tests in a headless Chromium against the native program.
+web: setup
+	web/build.sh
+
+test-web: build web
+	cd web && CLIP_LUNG=$(BIN) npm test
 
 # Hostile bytes for a minute each: DICOM, annotation XML, NIfTI. FUZZ_SECONDS changes the minute.
 fuzz: setup

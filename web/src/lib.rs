@@ -10,7 +10,7 @@ use clip_lung_core::Result;
 use clip_lung_core::data::class::Class;
 use clip_lung_core::data::crop::{Crop, VOXELS};
 use clip_lung_core::data::volume::Volume;
-use clip_lung_core::model::directory::Model;
+use clip_lung_core::model::directory::{GOLDEN, Model};
 use wasm_bindgen::prelude::*;
 
 /// A model directory's files on their way in.
@@ -31,38 +31,50 @@ impl Files {
     }
 }
 
-/// A loaded model.
+/// A loaded model, with the golden pair it is tested with.
 #[wasm_bindgen]
-pub struct Engine(Model);
+pub struct Engine {
+    model: Model,
+    golden: Option<Vec<u8>>,
+}
 
 #[wasm_bindgen]
 impl Engine {
     /// Checks digests, shapes, finiteness and the golden pair, folds the normalisations, and is ready.
     #[wasm_bindgen(constructor)]
-    pub fn new(files: Files) -> std::result::Result<Self, JsError> {
-        Ok(Self(Model::load(&files.0, "model", &Device::flex())?))
+    pub fn new(mut files: Files) -> std::result::Result<Self, JsError> {
+        let model = Model::load(&files.0, "model", &Device::flex())?;
+        Ok(Self { model, golden: files.0.remove(GOLDEN) })
+    }
+
+    /// Predicts the golden pair again: the largest difference of a probability, none without a golden pair.
+    pub fn self_test(&self) -> std::result::Result<Option<f64>, JsError> {
+        Ok(self.golden.as_deref().map(|bytes| self.model.self_test(bytes, GOLDEN)).transpose()?)
     }
 
     /// `config.json`.
     pub fn info(&self) -> std::result::Result<String, JsError> {
-        Ok(serde_json::to_string(&self.0.config)?)
+        Ok(serde_json::to_string(&self.model.config)?)
     }
 
     /// Logits of crops in HU, `n * 32768` samples (z, y, x) -> `n * classes`.
     pub fn logits(&self, hu: &[f32]) -> std::result::Result<Vec<f32>, JsError> {
         let crops = hu.chunks(VOXELS).map(|c| Crop::new(c.to_vec(), "crop")).collect::<Result<Vec<_>>>()?;
-        Ok(self.0.predict(&crops)?.into_iter().flat_map(|p| p.logits).collect())
+        Ok(self.model.predict(&crops)?.into_iter().flat_map(|p| p.logits).collect())
     }
 
-    /// Grad-CAM of one crop for a class (the predicted one if none): 32 x 32 in 0..1, then the eight attributes' scores where the
-    /// model has the words.
-    pub fn explain(&self, hu: Vec<f32>, class: Option<String>) -> std::result::Result<Vec<f32>, JsError> {
+    /// One crop in one pass: its logits, then the Grad-CAM of a class (the predicted one if none; 32 x 32 in 0..1), then the eight
+    /// attributes' scores where the model has the words.
+    pub fn read(&self, hu: Vec<f32>, class: Option<String>) -> std::result::Result<Vec<f32>, JsError> {
         let class = match class {
-            Some(name) => Some(Class::parse(&name).ok_or_else(|| JsError::new("no such class"))?),
+            Some(name) => {
+                Some(Class::parse(&name).ok_or_else(|| JsError::new(&format!("there is no class `{name}`")))?)
+            }
             None => None,
         };
-        let found = self.0.explain(&Crop::new(hu, "crop")?, class)?;
-        Ok(found.heat.into_iter().chain(found.attributes.into_iter().flatten()).collect())
+        let found = self.model.explain(&Crop::new(hu, "crop")?, class)?;
+        let attributes = found.attributes.into_iter().flatten();
+        Ok(found.prediction.logits.into_iter().chain(found.heat).chain(attributes).collect())
     }
 }
 

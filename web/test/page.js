@@ -1,0 +1,3 @@
+import { ClipLung, ClipLungError } from '/dist/index.js';
+Object.assign(globalThis, { ClipLung, ClipLungError });
+document.title = 'ready';
