@@ -7,6 +7,7 @@ export PATH="$PATH:$HOME/.cargo/bin"
 target="${CARGO_TARGET_DIR:-$HOME/.cache/clip-lung/target}"
 version=$(sed -n 's/^wasm-bindgen = "=\(.*\)"/\1/p' ../Cargo.toml)
 tools="$target/tools"
+command -v npm >/dev/null || { echo "web: npm is missing; install Node 20 or newer (apt-get install nodejs npm)" >&2; exit 1; }
 rustup target list --installed | grep -qx wasm32-unknown-unknown || rustup target add wasm32-unknown-unknown
 if [ "$("$tools/bin/wasm-bindgen" --version 2>/dev/null || true)" != "wasm-bindgen $version" ]; then
     CARGO_TARGET_DIR="$target/tools/target" cargo install wasm-bindgen-cli --version "$version" --root "$tools"

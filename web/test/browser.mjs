@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -39,7 +39,9 @@ const meta = JSON.parse(raw.subarray(8, 8 + head)).__metadata__;
 writeFileSync(join(work, 'crops.bin'), raw.subarray(8 + head));
 
 const site = await serve({ '/dist/': join(here, '../dist'), '/page/': here, '/work/': work });
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] });
+const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
+if (!existsSync(executablePath)) throw new Error(`${executablePath} is missing: apt-get install chromium, or name a browser in CHROMIUM`);
+const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
 const context = await browser.newContext();
 const page = await context.newPage();
 const violations = [];
