@@ -267,8 +267,11 @@ fn options_and_refusals() {
     let share = data.crop(0).unwrap().hu().iter().filter(|v| **v > -400.0).count() as f64 / 32768.0;
     let known = std::f64::consts::PI / 6.0 * 32.5f64.powi(3) / 60.0f64.powi(3);
     assert!((share / known - 1.0).abs() < 0.05, "{share} of {known}");
-    // repeating is a no-op, other settings are refused
+    // repeating is a no-op that tidies up after a late kill; other settings are refused
+    let left = place.path().join("fov.preparing");
+    std::fs::create_dir(&left).unwrap();
     assert!(prepare(&dicom, &out, &["--fov-mm", "60", "--thresholds", "strict"]).contains("complete already"));
+    assert!(!left.exists());
     let code = |arguments: &[&str]| {
         let out = run(arguments);
         (out.status.code().unwrap(), String::from_utf8_lossy(&out.stderr).into_owned())

@@ -19,14 +19,15 @@ pub struct Work {
 }
 
 impl Work {
+    /// Removes what a run left that was killed after its data set was whole.
+    pub fn clear(out: &Path) -> Result<()> {
+        let dir = place_beside(out)?;
+        if dir.exists() { Self { _lock: Lock::take(&dir)?, dir }.discard() } else { Ok(()) }
+    }
+
     /// Starts, or continues what the same settings began.
     pub fn open(out: &Path, settings: &Value) -> Result<Self> {
-        let mut name = out.file_name().map(|n| n.to_os_string()).unwrap_or_default();
-        if name.is_empty() {
-            return Err(Failure::Usage(format!("--out {}: give the new directory a name", out.display())).into());
-        }
-        name.push(".preparing");
-        let dir = out.with_file_name(name);
+        let dir = place_beside(out)?;
         let lock = Lock::take(&dir)?;
         let place = dir.join("settings.json");
         let text = format!("{settings:#}\n");
@@ -76,4 +77,14 @@ impl Work {
             Failure::File(format!("{}: can't be removed ({e}); remove it by hand", self.dir.display())).into()
         })
     }
+}
+
+/// `OUT.preparing`.
+fn place_beside(out: &Path) -> Result<PathBuf> {
+    let mut name = out.file_name().map(|n| n.to_os_string()).unwrap_or_default();
+    if name.is_empty() {
+        return Err(Failure::Usage(format!("--out {}: give the new directory a name", out.display())).into());
+    }
+    name.push(".preparing");
+    Ok(out.with_file_name(name))
 }

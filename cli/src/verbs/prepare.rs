@@ -75,6 +75,7 @@ pub fn run(args: Args) -> Result<()> {
     if let Some(out) = args.out.as_deref().filter(|_| !args.check)
         && let Some(done) = finished(out, &described)?
     {
+        Work::clear(out)?;
         shown(&done, args.json, &format!("{}: complete already, made with the same settings", out.display()));
         return Ok(());
     }
