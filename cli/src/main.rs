@@ -58,6 +58,8 @@ enum Verb {
     Explain(verbs::explain::Args),
     /// Write a run's model as a model directory
     Export(verbs::export::Args),
+    /// Serve the demo page, the browser package and a model on this machine
+    Serve(verbs::serve::Args),
     /// Show versions, devices and caches, and what is missing
     Doctor(verbs::doctor::Args),
 }
@@ -81,6 +83,7 @@ fn main() -> ExitCode {
         Verb::Predict(args) => verbs::predict::run(args),
         Verb::Explain(args) => verbs::explain::run(args),
         Verb::Export(args) => verbs::export::run(args),
+        Verb::Serve(args) => verbs::serve::run(args),
         Verb::Doctor(args) => verbs::doctor::run(args),
     });
     match outcome {

@@ -6,6 +6,7 @@ use anyhow::Result;
 use clip_lung_core::Error;
 use clip_lung_core::data::crop::{Crop, Side};
 use clip_lung_core::data::nifti::NiftiScan;
+use clip_lung_core::data::table::CENTRE_COLUMNS;
 use clip_lung_core::lidc::dicom::{Series, SeriesReader};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -192,8 +193,9 @@ fn table(file: &str) -> Result<Vec<Wanted>> {
     let column = |name: &str| header.iter().position(|h| h.trim() == name);
     let needed =
         |name: &str| column(name).ok_or_else(|| Error::MissingColumn { file: file.into(), column: name.into() });
-    let names = ["centre_x_mm", "centre_y_mm", "centre_z_mm", "diameter_mm"];
-    let index = [needed(names[0])?, needed(names[1])?, needed(names[2])?, needed(names[3])?];
+    let [x, y, z] = CENTRE_COLUMNS;
+    let names = [x, y, z, "diameter_mm"];
+    let index = [needed(x)?, needed(y)?, needed(z)?, needed(names[3])?];
     let (id, series) = (column("nodule_id"), column("series_uid"));
     let mut list = Vec::new();
     for (n, record) in reader.records().enumerate() {

@@ -3,9 +3,7 @@
 #[cfg(feature = "lidc")]
 use crate::data::nifti::NiftiFault;
 #[cfg(feature = "lidc")]
-use crate::lidc::dicom::{DicomFault, SeriesFault};
-#[cfg(feature = "lidc")]
-use crate::lidc::xml::XmlFault;
+use crate::lidc::dicom::SeriesFault;
 
 /// Everything that can be wrong with what a caller hands to this crate.
 #[derive(Debug, thiserror::Error)]
@@ -69,18 +67,10 @@ pub enum Error {
         "the model does not reproduce its golden probabilities (largest difference {difference:.2e}, allowed {allowed:.0e}); weights and golden file don't belong together, or this device computes wrongly"
     )]
     SelfTest { difference: f64, allowed: f64 },
-    /// A DICOM file can't be used.
-    #[cfg(feature = "lidc")]
-    #[error("{file}: {fault}")]
-    Dicom { file: String, fault: DicomFault },
     /// The slices of a series don't make a volume.
     #[cfg(feature = "lidc")]
     #[error("series {series}: {fault}")]
     Series { series: String, fault: SeriesFault },
-    /// An annotation file can't be used.
-    #[cfg(feature = "lidc")]
-    #[error("{file}: {fault}")]
-    Xml { file: String, fault: XmlFault },
     /// A NIfTI file can't be used.
     #[cfg(feature = "lidc")]
     #[error("{file}: {fault}")]

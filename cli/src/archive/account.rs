@@ -27,12 +27,7 @@ pub struct Account {
 impl Account {
     /// Starts with what the search left aside.
     pub fn of(archive: &Archive) -> Self {
-        let blank = |reason: &str| Skipped {
-            patient_id: String::new(),
-            series_uid: String::new(),
-            nodule_id: String::new(),
-            reason: reason.into(),
-        };
+        let blank = |reason: &str| Skipped { reason: reason.into(), ..Skipped::default() };
         let left_out = archive.unusable.iter().map(|(path, why)| (path.display().to_string(), blank(why))).collect();
         Self { left_out, series: archive.series.len(), others: archive.others.clone(), ..Self::default() }
     }

@@ -1,7 +1,6 @@
 //! The work on each series: annotations, nodules, crops; or only a check.
 
 use std::path::Path;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::Result;
@@ -45,25 +44,22 @@ pub fn every_series(task: &Task) -> Result<Vec<Outcome>> {
     let stop = watch::stop_signal()?;
     let progress = watch::Progress::new("series");
     let done = AtomicU64::new(0);
-    let first_failure: Mutex<Option<anyhow::Error>> = Mutex::new(None);
     let series: Vec<(&String, &Vec<SliceFile>)> = archive.series.iter().collect();
-    let outcomes: Vec<Option<Outcome>> = series
+    let outcomes = series
         .par_iter()
         .with_max_len(1)
         .map(|(uid, slices)| {
-            if stop.load(Ordering::Relaxed) || first_failure.lock().is_ok_and(|f| f.is_some()) {
-                return None;
+            if stop.load(Ordering::Relaxed) {
+                return Ok(None);
             }
-            let outcome = one_series(task, uid, slices);
+            let outcome = one_series(task, uid, slices)?;
             let n = done.fetch_add(1, Ordering::Relaxed) + 1;
             progress.set(n, archive.series.len() as u64);
-            outcome.map_err(|e| first_failure.lock().map(|mut f| f.get_or_insert(e).to_string())).ok()
+            Ok(Some(outcome))
         })
-        .collect();
+        .collect::<Result<Vec<Option<Outcome>>>>();
     drop(progress);
-    if let Some(failure) = first_failure.into_inner().ok().flatten() {
-        return Err(failure);
-    }
+    let outcomes = outcomes?;
     if stop.load(Ordering::Relaxed) {
         let n = done.into_inner();
         let message = format!("stopped after {n} of {} series; the same command continues", series.len());
@@ -80,8 +76,8 @@ fn one_series(task: &Task, uid: &str, slices: &[SliceFile]) -> Result<Outcome> {
     let about = |reason: String| Skipped {
         patient_id: slices.first().map(|s| s.header.patient_id.clone()).unwrap_or_default(),
         series_uid: uid.into(),
-        nodule_id: String::new(),
         reason,
+        ..Skipped::default()
     };
     let empty = |skipped: Vec<Skipped>, annotated: bool, failed: bool| Outcome {
         part: Part::new(Prepared { skipped, ..Prepared::default() }, String::new()),

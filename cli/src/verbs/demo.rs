@@ -8,7 +8,7 @@ use clap::Parser;
 use clip_lung_core::data::class::Thresholds;
 use clip_lung_core::data::phantom;
 
-use super::{explain, export, predict, train};
+use super::{explain, export, predict, serve, train};
 use crate::{device, input, text};
 
 #[derive(clap::Args)]
@@ -107,7 +107,7 @@ pub fn run(args: Args) -> Result<()> {
         "\nAll in {:.0} s. Synthetic images: this shows that the program learns, not how well it reads CT.",
         start.elapsed().as_secs_f64()
     );
-    Ok(())
+    serve::offer(&exported)
 }
 
 /// Full epochs of the demo: within six minutes on two cores.

@@ -9,4 +9,5 @@ pub mod inspect;
 pub mod phantom;
 pub mod predict;
 pub mod prepare;
+pub mod serve;
 pub mod train;

@@ -6,7 +6,9 @@ use std::time::Instant;
 
 use anyhow::Result;
 use clip_lung_core::data::class::Thresholds;
+use clip_lung_core::data::nifti_write::nifti_gz;
 use clip_lung_core::data::phantom;
+use clip_lung_core::data::table::{self, Row};
 
 use crate::files;
 
@@ -21,6 +23,9 @@ pub struct Args {
     /// Literal class thresholds: mean malignancy below 2.5 benign, above 3.5 malignant
     #[arg(long)]
     strict: bool,
+    /// Write a synthetic scan with several nodules too: volume.nii.gz, and volume.csv for `predict --nodules`
+    #[arg(long)]
+    volume: bool,
     /// Print the summary as JSON
     #[arg(long)]
     json: bool,
@@ -30,7 +35,15 @@ pub fn run(args: Args) -> Result<()> {
     let start = Instant::now();
     let thresholds = if args.strict { Thresholds::Strict } else { Thresholds::Inclusive };
     let data = phantom::phantom(thresholds, args.limit.map(|n| n as usize))?;
-    let written: BTreeMap<String, Vec<u8>> = data.to_files()?.into_iter().map(|(n, b)| (n.to_owned(), b)).collect();
+    let mut written: BTreeMap<String, Vec<u8>> = data.to_files()?.into_iter().map(|(n, b)| (n.to_owned(), b)).collect();
+    if args.volume {
+        let scan = phantom::scan(thresholds)?;
+        // RAS+, the frame of a NIfTI file
+        let turned = |r: Row| Row { centre_mm: r.centre_mm.map(|[x, y, z]| [-x, -y, z]), ..r };
+        let rows: Vec<Row> = scan.nodules.into_iter().map(turned).collect();
+        written.insert("volume.nii.gz".into(), nifti_gz(&scan.volume, scan.first)?);
+        written.insert("volume.csv".into(), table::write(&rows)?);
+    }
     files::write_dir(&args.out, &written)?;
     let seconds = start.elapsed().as_secs_f64();
     if args.json {

@@ -201,12 +201,8 @@ fn key(part: &Part) -> (String, String) {
 }
 
 fn absent(series_uid: &str) -> Skipped {
-    Skipped {
-        patient_id: String::new(),
-        series_uid: series_uid.into(),
-        nodule_id: String::new(),
-        reason: "its CT series is not in the archive".into(),
-    }
+    let reason = "its CT series is not in the archive".into();
+    Skipped { series_uid: series_uid.into(), reason, ..Skipped::default() }
 }
 
 fn counted(others: &BTreeMap<String, usize>) -> String {

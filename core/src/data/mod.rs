@@ -8,6 +8,8 @@ pub mod folds;
 #[cfg(feature = "lidc")]
 pub mod nifti;
 #[cfg(feature = "lidc")]
+pub mod nifti_write;
+#[cfg(feature = "lidc")]
 pub mod phantom;
 pub mod random;
 pub mod table;

@@ -44,7 +44,7 @@ pub enum NiftiFault {
 pub struct NiftiScan {
     volume: Volume,
     /// World (x, y, z in RAS+ mm) of stored voxel (i, j, k), as three rows of four.
-    affine: [[f64; 4]; 3],
+    affine: Affine,
     /// Which stored axis runs along world x, y, z.
     axis: [usize; 3],
     /// Stored size (i, j, k).
@@ -57,17 +57,17 @@ impl NiftiScan {
     /// # Errors
     /// When it is not NIfTI-1, is incomplete, not three-dimensional, or does not say where it lies.
     pub fn parse(bytes: &[u8], file: &str) -> Result<Self> {
-        read(bytes).map_err(|fault| Error::Nifti { file: file.into(), fault }).and_then(|(h, values)| {
-            place(&h, values).map_err(|fault| Error::Nifti { file: file.into(), fault })?.map_err(|e| match e {
-                Error::NonFinite { what, index, .. } => Error::NonFinite { file: file.into(), what, index },
-                other => other,
-            })
-        })
-    }
-
-    /// Voxels an axis, (z, y, x) of the scanner's frame.
-    pub fn dims(&self) -> [usize; 3] {
-        self.volume.dims()
+        let bad = |fault| Error::Nifti { file: file.into(), fault };
+        let (h, values) = read(bytes).map_err(bad)?;
+        let (affine, axis, spacing) = place(&h).map_err(bad)?;
+        let size = [1, 2, 3].map(|i| usize::from(h.dim[i]));
+        let (voxels, dims) = turned(&values, &affine, axis, size);
+        let volume = Volume::new(voxels, dims, [spacing[axis[2]], spacing[axis[1]], spacing[axis[0]]]);
+        let volume = volume.map_err(|e| match e {
+            Error::NonFinite { what, index, .. } => Error::NonFinite { file: file.into(), what, index },
+            other => other,
+        })?;
+        Ok(Self { volume, affine, axis, size })
     }
 
     /// Stored voxel coordinates (i, j, k) of a point in the file's own frame (RAS+, mm).
@@ -172,8 +172,11 @@ fn gunzip(bytes: &[u8]) -> Result<Vec<u8>, NiftiFault> {
     Ok(out)
 }
 
-/// Turns the stored voxels into the scanner's axes.
-fn place(h: &NiftiHeader, values: Vec<f32>) -> Result<Result<NiftiScan>, NiftiFault> {
+/// World of stored voxel, as three rows of four.
+type Affine = [[f64; 4]; 3];
+
+/// The affine, which stored axis runs along world x, y and z, and the spacing of the stored axes in mm.
+fn place(h: &NiftiHeader) -> Result<(Affine, [usize; 3], [f64; 3]), NiftiFault> {
     let (form, affine) = affine(h)?;
     let bad = |reason: &str| NiftiFault::Frame { form, reason: reason.into() };
     if affine.iter().flatten().any(|v| !v.is_finite()) {
@@ -198,7 +201,11 @@ fn place(h: &NiftiHeader, values: Vec<f32>) -> Result<Result<NiftiScan>, NiftiFa
     if axis.contains(&usize::MAX) {
         return Err(bad("two axes run along one direction"));
     }
-    let size = [1, 2, 3].map(|i| usize::from(h.dim[i]));
+    Ok((affine, axis, spacing))
+}
+
+/// The stored voxels, (z, y, x) towards head, back and left, with the new dimensions.
+fn turned(values: &[f32], affine: &Affine, axis: [usize; 3], size: [usize; 3]) -> (Vec<f32>, [usize; 3]) {
     // RAS+ to left, back, head: x and y turn round
     let stride = [1, size[0], size[0] * size[1]];
     let walk = |world: usize| {
@@ -215,13 +222,11 @@ fn place(h: &NiftiHeader, values: Vec<f32>) -> Result<Result<NiftiScan>, NiftiFa
             voxels.extend(xs.iter().map(|x| values[z + y + x]));
         }
     }
-    let dims = [zs.len(), ys.len(), xs.len()];
-    let spacing = [spacing[axis[2]], spacing[axis[1]], spacing[axis[0]]];
-    Ok(Volume::new(voxels, dims, spacing).map(|volume| NiftiScan { volume, affine, axis, size }))
+    (voxels, [zs.len(), ys.len(), xs.len()])
 }
 
 /// The sform, or else the qform (nifti1.h, methods 3 and 2).
-fn affine(h: &NiftiHeader) -> Result<(&'static str, [[f64; 4]; 3]), NiftiFault> {
+fn affine(h: &NiftiHeader) -> Result<(&'static str, Affine), NiftiFault> {
     if h.sform_code > 0 {
         return Ok(("sform", [h.srow_x, h.srow_y, h.srow_z].map(|r| r.map(f64::from))));
     }
@@ -243,7 +248,7 @@ fn affine(h: &NiftiHeader) -> Result<(&'static str, [[f64; 4]; 3]), NiftiFault> 
 }
 
 /// Solves affine * v = mm by Cramer's rule.
-fn invert(a: &[[f64; 4]; 3], mm: [f64; 3]) -> Option<[f64; 3]> {
+fn invert(a: &Affine, mm: [f64; 3]) -> Option<[f64; 3]> {
     let d = [mm[0] - a[0][3], mm[1] - a[1][3], mm[2] - a[2][3]];
     let det = |m: [[f64; 3]; 3]| {
         m[0][0] * (m[1][1] * m[2][2] - m[1][2] * m[2][1]) - m[0][1] * (m[1][0] * m[2][2] - m[1][2] * m[2][0])

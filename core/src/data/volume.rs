@@ -44,6 +44,11 @@ impl Volume {
         self.dims
     }
 
+    /// The voxels in HU, x running fastest.
+    pub fn voxels(&self) -> &[f32] {
+        &self.voxels
+    }
+
     /// The distance of neighbouring voxel centres in mm, (z, y, x).
     pub fn spacing(&self) -> [f64; 3] {
         self.spacing

@@ -3,24 +3,16 @@
 //!
 //! The slices are channels, so the map is a single 2-D map for the whole cube.
 
-use burn::tensor::Tensor;
-
 use crate::data::crop::SIDE;
-use crate::error::Result;
-use crate::model::directory::numbers;
-use crate::model::image_net::{ImageNet, REDUCED};
+use crate::model::image_net::REDUCED;
 use crate::model::resnet::FEATURES;
 
 /// Cells a side at layer4.
 pub const CELLS: usize = 4;
 
-/// The gradient of the logit of `class` with respect to layer4, `[512 * 16]`, (c, i, j).
-///
-/// # Errors
-/// When the device can't be read.
-pub fn gradient(net: &ImageNet, class: usize) -> Result<Vec<f32>> {
-    let (reduce, fc) = net.head();
-    let (reduce, fc) = (numbers(reduce)?, numbers(fc)?);
+/// The gradient of the logit of `class` with respect to layer4, `[512 * 16]`, (c, i, j), from the weights of the head: `reduce`
+/// `[32, 128]` and `fc` `[C, 512]`.
+pub fn gradient(reduce: &[f32], fc: &[f32], class: usize) -> Vec<f32> {
     // d logit / d reduced (r, y, x): the mean of 2x2 cells, then the linear layer
     let head = |r: usize, y: usize, x: usize| fc[class * FEATURES + r * 16 + (y / 2) * 4 + x / 2] / 4.0;
     let mut out = vec![0.0f32; FEATURES * CELLS * CELLS];
@@ -29,23 +21,18 @@ pub fn gradient(net: &ImageNet, class: usize) -> Result<Vec<f32>> {
         let (k, y, x) = (flat / 64, flat / 8 % 8, flat % 8);
         *value = (0..REDUCED).map(|r| reduce[r * 128 + k] * head(r, y, x)).sum();
     }
-    Ok(out)
+    out
 }
 
-/// The map of one sample, 32 x 32, 0..1: weights = spatial means of the gradient, ReLU of the weighted sum, divided by its
-/// maximum (all 0 where nothing is positive), bilinear.
-///
-/// # Errors
-/// When the device can't be read.
-pub fn heat(net: &ImageNet, layer4: Tensor<4>, class: usize) -> Result<Vec<f32>> {
-    let gradient = gradient(net, class)?;
-    let features = numbers(layer4)?;
-    let mut cells = cam(&features, &gradient, FEATURES);
+/// The map of one sample, 32 x 32, 0..1, from its layer4 and the [`gradient`] of a class: weights = spatial means of the
+/// gradient, ReLU of the weighted sum, divided by its maximum (all 0 where nothing is positive), bilinear.
+pub fn heat(layer4: &[f32], gradient: &[f32]) -> Vec<f32> {
+    let mut cells = cam(layer4, gradient, FEATURES);
     let top = cells.iter().copied().fold(0.0f32, f32::max);
     if top > 0.0 {
         cells.iter_mut().for_each(|v| *v /= top);
     }
-    Ok(upsample(&cells))
+    upsample(&cells)
 }
 
 /// ReLU of the sum over channels of (mean gradient) x (feature).
@@ -82,7 +69,6 @@ fn upsample(cells: &[f32]) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::tensor::{Device, TensorData};
 
     /// Reference values of the method.
     #[test]
@@ -106,8 +92,13 @@ mod tests {
     #[cfg(feature = "train")]
     #[test]
     fn closed_form_equals_autodiff() {
+        use crate::model::image_net::ImageNet;
+        use crate::model::weights::collect;
+        use burn::tensor::{Device, Tensor, TensorData};
         let device = Device::flex();
-        let net = ImageNet::new(3, 5, &device).fold();
+        let net = ImageNet::new(3, 5, &device);
+        let weights = collect(&net);
+        let (reduce, fc) = (&weights["reduce.weight"].values, &weights["fc.weight"].values);
         let mut r = crate::data::random::Stream::new(1, 1);
         let values: Vec<f32> = (0..2 * 512 * 16).map(|_| r.uniform() as f32).collect();
         let tracked = device.clone().autodiff();
@@ -117,7 +108,7 @@ mod tests {
             let grads = logits.slice([1..2, class..class + 1]).sum().backward();
             let auto: Vec<f32> =
                 layer4.grad(&grads).unwrap().slice([1..2, 0..512, 0..4, 0..4]).into_data().iter::<f32>().collect();
-            for (a, b) in gradient(&net, class).unwrap().iter().zip(auto) {
+            for (a, b) in gradient(reduce, fc, class).iter().zip(auto) {
                 assert!((a - b).abs() < 1e-6, "{a} {b}");
             }
         }

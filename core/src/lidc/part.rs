@@ -2,6 +2,7 @@
 
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
+use super::CITATION;
 use super::prepare::{Cut, Prepared, Settings, Skipped};
 use crate::data::crop::{SIDE, VOXELS};
 use crate::data::dataset::{Dataset, Header, Voxels};
@@ -95,22 +96,18 @@ pub fn datasets(parts: Vec<Part>, settings: &Settings, source: &str) -> Result<(
         kept.append(part.kept);
         dropped.append(part.dropped);
     }
-    let header = |name: &str, more: &str| {
-        Header {
+    let header = |name: &str, more: &str| Header {
         schema: 1,
         name: name.into(),
         source: format!("LIDC-IDRI CT; {source}"),
         license: "CC BY 3.0".into(),
-        citation: "Armato SG III et al., Data From LIDC-IDRI, The Cancer Imaging Archive 2015, doi:10.7937/K9/TCIA.2015.LO9QL9SX; \
-                   Medical Physics 38:915-931 (2011); Clark K et al., J Digit Imaging 26:1045-1057 (2013)"
-            .into(),
+        citation: CITATION.into(),
         hu_window: [-1000.0, 400.0],
         thresholds: settings.thresholds,
         notes: format!(
             "Crops: {}, around the nodule's centre, 32 samples an axis, trilinear. Labels are the readers' impressions.{more}",
             settings.side()
         ),
-    }
     };
     let build = |header, s: Stored| Dataset::new(header, s.rows, Voxels::I16(s.hu), 1.0, 0.0);
     let left = if dropped.rows.is_empty() {

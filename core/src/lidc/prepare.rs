@@ -24,12 +24,6 @@ pub struct Settings {
     pub fov_mm: Option<f64>,
 }
 
-impl Default for Settings {
-    fn default() -> Self {
-        Self { thresholds: Thresholds::Inclusive, min_readers: 1, max_slice_thickness: None, fov_mm: None }
-    }
-}
-
 impl Settings {
     /// The side of the crops.
     pub fn side(&self) -> Side {
@@ -38,7 +32,7 @@ impl Settings {
 }
 
 /// A nodule left out, or something worth knowing about a series.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Skipped {
     pub patient_id: String,

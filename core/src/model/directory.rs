@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData, read_sync};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -12,6 +12,7 @@ use crate::data::class::Class;
 use crate::data::crop::{Crop, Normalisation, SIDE, Side, VOXELS};
 use crate::data::dataset::hex;
 use crate::error::{Error, Result};
+use crate::explain::{attributes, gradcam};
 use crate::methods::Method;
 use crate::methods::task::Task;
 
@@ -83,11 +84,15 @@ pub struct Words {
 }
 
 /// A model ready to predict.
+///
+/// A browser's GPU can only be read asynchronously: every function that reads the device is `async`, with a blocking form beside it.
 pub struct Model {
     pub config: ModelConfig,
     net: ImageNet,
     norm: Normalisation,
     words: Option<Words>,
+    /// What Grad-CAM needs, one a class.
+    gradients: Vec<Vec<f32>>,
     device: Device,
 }
 
@@ -108,6 +113,14 @@ impl Model {
     /// # Errors
     /// Whatever is wrong, by file.
     pub fn load(files: &BTreeMap<String, Vec<u8>>, dir: &str, device: &Device) -> Result<Self> {
+        read_sync(Self::load_async(files, dir, device))
+    }
+
+    /// [`Model::load`] where blocking is not possible.
+    ///
+    /// # Errors
+    /// As [`Model::load`].
+    pub async fn load_async(files: &BTreeMap<String, Vec<u8>>, dir: &str, device: &Device) -> Result<Self> {
         let path = |name: &str| format!("{dir}/{name}");
         let get = |name: &str| {
             files.get(name).ok_or_else(|| Error::BadJson { file: path(name), reason: "the file is missing".into() })
@@ -126,9 +139,15 @@ impl Model {
         let net = ImageNet::new(config.classes.len(), 0, device);
         let net = apply(net, &arrays, true, &path(WEIGHTS))?.fold();
         let norm = config.input.normalisation();
-        let model = Self { config, net, norm, words, device: device.clone() };
+        let array = |name: &str| {
+            let missing = || Error::MissingTensor { file: path(WEIGHTS), name: name.into() };
+            arrays.get(name).map(|a| a.values.as_slice()).ok_or_else(missing)
+        };
+        let (reduce, fc) = (array("reduce.weight")?, array("fc.weight")?);
+        let gradients = (0..config.classes.len()).map(|class| gradcam::gradient(reduce, fc, class)).collect();
+        let model = Self { config, net, norm, words, gradients, device: device.clone() };
         if let Some(golden) = files.get(GOLDEN) {
-            model.self_test(golden, &path(GOLDEN))?;
+            model.self_test(golden, &path(GOLDEN)).await?;
         }
         Ok(model)
     }
@@ -137,7 +156,7 @@ impl Model {
     ///
     /// # Errors
     /// When it exceeds what rounding explains: this device computes wrongly, or the weights are others.
-    pub fn self_test(&self, golden: &[u8], file: &str) -> Result<f64> {
+    pub async fn self_test(&self, golden: &[u8], file: &str) -> Result<f64> {
         let golden = read(golden, file)?;
         let get = |name: &str, shape: &[usize]| -> Result<&Array> {
             let a = golden.get(name).ok_or_else(|| Error::MissingTensor { file: file.into(), name: name.into() })?;
@@ -155,7 +174,7 @@ impl Model {
         let expected = get("probabilities", &[2, self.config.classes.len()])?;
         let crops: Vec<Crop> =
             input.values.chunks_exact(VOXELS).map(|c| Crop::new(c.to_vec(), file)).collect::<Result<_>>()?;
-        let found = self.predict(&crops)?;
+        let found = self.predict_async(&crops).await?;
         let difference = found
             .iter()
             .flat_map(|p| &p.probabilities)
@@ -179,10 +198,18 @@ impl Model {
     /// # Errors
     /// When the device fails.
     pub fn predict(&self, crops: &[Crop]) -> Result<Vec<Prediction>> {
+        read_sync(self.predict_async(crops))
+    }
+
+    /// [`Model::predict`] where blocking is not possible.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub async fn predict_async(&self, crops: &[Crop]) -> Result<Vec<Prediction>> {
         let classes = self.config.classes.len();
         let mut out = Vec::with_capacity(crops.len());
         for part in crops.chunks(BATCH) {
-            for logits in numbers(self.features(part).logits)?.chunks_exact(classes) {
+            for logits in numbers(self.features(part).logits).await?.chunks_exact(classes) {
                 out.push(self.prediction(logits));
             }
         }
@@ -201,21 +228,51 @@ impl Model {
     /// # Errors
     /// When the model does not know the class or the device fails.
     pub fn explain(&self, crop: &Crop, class: Option<Class>) -> Result<Explanation> {
-        let features = self.features(std::slice::from_ref(crop));
-        let prediction = self.prediction(&numbers(features.logits.clone())?);
+        let mut found = read_sync(self.explain_async(std::slice::from_ref(crop), class))?;
+        found.pop().ok_or_else(|| Error::Device("it returned nothing".into()))
+    }
+
+    /// [`Model::explain`] for several crops at once, where blocking is not possible.
+    ///
+    /// # Errors
+    /// As [`Model::explain`].
+    pub async fn explain_async(&self, crops: &[Crop], class: Option<Class>) -> Result<Vec<Explanation>> {
+        if let Some(class) = class.filter(|c| !self.config.classes.contains(c)) {
+            let known: Vec<&str> = self.config.classes.iter().map(|c| c.name()).collect();
+            return Err(Error::OutOfRange {
+                what: "the class to explain".into(),
+                value: class.name().into(),
+                expected: format!("one of {}", known.join(", ")),
+            });
+        }
+        let mut out = Vec::with_capacity(crops.len());
+        for part in crops.chunks(BATCH) {
+            let features = self.features(part);
+            let groups: Tensor<2> = features.groups().flatten(1, 2);
+            let layer4: Tensor<2> = features.layer4.flatten(1, 3);
+            let (cells, words) = (layer4.dims()[1], groups.dims()[1]);
+            // one read: each is a round trip on a GPU
+            let rows = numbers(Tensor::cat(vec![layer4, groups, features.logits], 1)).await?;
+            for row in rows.chunks_exact(cells + words + self.config.classes.len()) {
+                let (layer4, rest) = row.split_at(cells);
+                let (groups, logits) = rest.split_at(words);
+                out.push(self.explanation(layer4, groups, logits, class));
+            }
+        }
+        Ok(out)
+    }
+
+    fn explanation(&self, layer4: &[f32], groups: &[f32], logits: &[f32], class: Option<Class>) -> Explanation {
+        let prediction = self.prediction(logits);
         let class = class.unwrap_or(prediction.class);
-        let names = || self.config.classes.iter().map(|c| c.name().to_owned()).collect::<Vec<_>>();
-        let index = self.config.classes.iter().position(|c| *c == class).ok_or_else(|| Error::OutOfRange {
-            what: "the class to explain".into(),
-            value: class.name().into(),
-            expected: format!("one of {}", names().join(", ")),
-        })?;
-        let attributes = match &self.words {
-            Some(w) => Some(crate::explain::attributes::scores(&numbers(features.groups())?, &w.features, w.scale)),
-            None => None,
-        };
-        let heat = crate::explain::gradcam::heat(&self.net, features.layer4, index)?;
-        Ok(Explanation { prediction, class, heat, attributes })
+        // `class` is one of the model's
+        let index = self.config.classes.iter().position(|c| *c == class).unwrap_or(0);
+        Explanation {
+            heat: gradcam::heat(layer4, &self.gradients[index]),
+            attributes: self.words.as_ref().map(|w| attributes::scores(groups, &w.features, w.scale)),
+            prediction,
+            class,
+        }
     }
 }
 
@@ -317,8 +374,8 @@ pub fn build(parts: Parts<'_>, device: &Device) -> Result<BTreeMap<String, Vec<u
 ///
 /// # Errors
 /// When the device fails.
-pub fn numbers<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
-    let data = tensor.try_into_data().map_err(|e| Error::Device(e.to_string()))?;
+async fn numbers<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
+    let data = tensor.into_data_async().await.map_err(|e| Error::Device(e.to_string()))?;
     Ok(data.iter::<f32>().collect())
 }
 

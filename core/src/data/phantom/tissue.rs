@@ -4,7 +4,10 @@ use super::Subject;
 use super::grid::{Border, Grid, field, plane_field};
 use crate::data::crop::{SIDE, VOXELS, cell_offset};
 use crate::data::random::Stream;
+use crate::lidc::annotations::Scan;
 
+/// Standard deviation of the texture of the lung.
+const PARENCHYMA_HU: f64 = 32.0;
 /// HU of shell and core at the texture ratings 1..5.
 const SHELL: [f64; 5] = [-590.0, -520.0, -420.0, -170.0, 10.0];
 const CORE: [f64; 5] = [-570.0, -420.0, -150.0, -10.0, 40.0];
@@ -145,7 +148,7 @@ pub fn background(subject: &Subject) -> Grid {
     let lung = -915.0 + 180.0 * (subject.scan_random().uniform() + random.uniform()) / 2.0;
     let slope = random.between(-12.0, 12.0);
     let mut hu = Grid::from_position(|p| lung + slope * p[1]);
-    hu.add_scaled(&field(id, stream::PARENCHYMA, 1.4 / subject.pitch), 32.0);
+    hu.add_scaled(&field(id, stream::PARENCHYMA, 1.4 / subject.pitch), PARENCHYMA_HU as f32);
 
     // the edge width in units of R = 8 voxels
     let w = 0.12 + subject.psf / 8.0;
@@ -179,6 +182,13 @@ pub fn background(subject: &Subject) -> Grid {
         hu.mix(&Grid::from_values(vec![25.0; VOXELS]), &wall);
     }
     hu
+}
+
+/// What the lung of a scan looks like between its nodules: mean and standard deviation, HU.
+pub fn lung(scan: &Scan) -> (f64, f64) {
+    let mut random = Stream::new(u64::from(scan.id), stream::SCAN);
+    let level = -915.0 + 180.0 * (random.uniform() + 0.5) / 2.0;
+    (level, PARENCHYMA_HU.hypot(15.0 + 40.0 * random.uniform()))
 }
 
 /// Scanner noise: independent native slices, correlated in the plane, interpolated along z with a random phase.

@@ -10,7 +10,7 @@ use super::fault::DicomFault;
 use super::syntax::Syntax;
 
 /// Tags of a slice's header. No name, date or other identifier is read.
-const WANTED: [Tag; 24] = [
+const WANTED: [Tag; 22] = [
     tags::MODALITY,
     tags::PATIENT_ID,
     tags::STUDY_INSTANCE_UID,
@@ -33,8 +33,6 @@ const WANTED: [Tag; 24] = [
     tags::RESCALE_INTERCEPT,
     tags::PIXEL_PADDING_VALUE,
     tags::PIXEL_PADDING_RANGE_LIMIT,
-    tags::IMAGE_TYPE,
-    tags::INSTANCE_NUMBER,
 ];
 
 /// The header of one CT slice.
@@ -85,13 +83,18 @@ pub enum File {
 /// # Errors
 /// When it is not DICOM, is damaged, or lacks what a CT slice needs.
 pub fn read_file(bytes: &[u8]) -> Result<File, DicomFault> {
-    let data = DataSet::open(bytes)?;
-    let v = data.values(&WANTED)?;
-    let modality = text(&v, tags::MODALITY).unwrap_or_else(|| "none".into());
-    if modality != "CT" {
-        return Ok(File::Other(modality));
+    File::of(&DataSet::open(bytes)?)
+}
+
+impl File {
+    pub(super) fn of(data: &DataSet) -> Result<Self, DicomFault> {
+        let v = data.values(&WANTED)?;
+        let modality = text(&v, tags::MODALITY).unwrap_or_else(|| "none".into());
+        if modality != "CT" {
+            return Ok(Self::Other(modality));
+        }
+        header(&v, data.syntax).map(|h| Self::Ct(Box::new(h)))
     }
-    header(&v, data.syntax).map(|h| File::Ct(Box::new(h)))
 }
 
 fn header(v: &BTreeMap<Tag, Vec<u8>>, syntax: Syntax) -> Result<Header, DicomFault> {

@@ -9,6 +9,7 @@ mod fault;
 mod header;
 mod pixels;
 mod reader;
+mod regular;
 mod series;
 mod syntax;
 
@@ -16,4 +17,5 @@ pub use fault::{DicomFault, SeriesFault};
 pub use header::{File, Header, read_file};
 pub use pixels::slice_hu;
 pub use reader::SeriesReader;
+pub use regular::Regular;
 pub use series::{Series, SliceRef};

@@ -18,6 +18,10 @@ const LOWEST_HU: f32 = -1024.0;
 /// # Errors
 /// When the pixels are missing, shorter than Rows x Columns x bits, or can't be decoded.
 pub fn slice_hu(file: &[u8], header: &Header) -> Result<Vec<f32>, DicomFault> {
+    decode(&DataSet::open(file)?, header)
+}
+
+pub(super) fn decode(data: &DataSet, header: &Header) -> Result<Vec<f32>, DicomFault> {
     let format = &header.format;
     for (name, side) in [("Rows", header.rows), ("Columns", header.columns)] {
         if side > MAX_SIDE {
@@ -26,7 +30,6 @@ pub fn slice_hu(file: &[u8], header: &Header) -> Result<Vec<f32>, DicomFault> {
     }
     let count = usize::from(header.rows) * usize::from(header.columns);
     let bytes = usize::from(format.bits_allocated / 8);
-    let data = DataSet::open(file)?;
     let stored = data.pixels()?.ok_or(DicomFault::NoPixels)?;
     let raw: Vec<u16> = match (&stored, format.syntax) {
         (Stored::Native(pixels), s) if !s.encapsulated() => {

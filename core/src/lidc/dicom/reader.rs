@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::elements::DataSet;
 use super::fault::SeriesFault;
-use super::header::{File, Header, read_file};
-use super::pixels::slice_hu;
+use super::header::{File, Header};
+use super::pixels::decode;
 use super::series::Series;
 use crate::data::crop::Crop;
 use crate::data::volume::Volume;
@@ -74,16 +75,22 @@ impl<'a, F: FnMut(usize) -> Result<(String, Vec<u8>)>> SeriesReader<'a, F> {
                 let series = self.series.header.series_uid.clone();
                 Error::Series { series, fault: SeriesFault::Slice { file: file.clone(), fault } }
             };
-            let header: Header = match read_file(&bytes).map_err(failed)? {
+            let data = DataSet::open(&bytes).map_err(failed)?;
+            let header: Header = match File::of(&data).map_err(failed)? {
                 File::Ct(h) if h.sop_uid == wanted.sop_uid => *h,
                 _ => {
                     let reason = "it changed while it was being read".into();
                     return Err(failed(super::DicomFault::Damaged(reason)));
                 }
             };
-            self.decoded.insert(z, slice_hu(&bytes, &header).map_err(failed)?);
+            self.decoded.insert(z, decode(&data, &header).map_err(failed)?);
         }
         Ok(self.decoded.get(&z).map_or(&[], Vec::as_slice))
+    }
+
+    /// Forgets what was decoded below slice `z`.
+    pub fn forget_below(&mut self, z: usize) {
+        self.decoded = self.decoded.split_off(&z);
     }
 
     /// Forgets what was decoded.

@@ -1,0 +1,132 @@
+//! `clip-lung serve`: the demo page, the browser package and a model directory, on loopback.
+
+use std::io::IsTerminal;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use axum::Router;
+use axum::extract::Request;
+use axum::http::HeaderValue;
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
+use tower_http::services::ServeDir;
+
+use crate::failure::Failure;
+use crate::{device, input};
+
+/// The page talks to nobody but the server it came from; workers and WebAssembly are its own. NiiVue sets styles, and keeps its
+/// font in data addresses.
+const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self' data:; \
+                      img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; manifest-src 'self'; base-uri 'none'; \
+                      form-action 'none'; frame-ancestors 'self'";
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// The model directory that the page predicts with
+    #[arg(long, default_value = "demo/model")]
+    model: PathBuf,
+    /// 0 takes any free port
+    #[arg(long, default_value_t = 8080)]
+    port: u16,
+    /// The address to listen on; another than loopback lets other machines in
+    #[arg(long, default_value = "127.0.0.1")]
+    host: IpAddr,
+    /// The built page [default: `page` beside the program, or where this program was built]
+    #[arg(long)]
+    page: Option<PathBuf>,
+    /// Open the page in the browser
+    #[arg(long)]
+    open: bool,
+}
+
+pub fn run(args: Args) -> Result<()> {
+    let page = page(args.page.as_deref())?;
+    if !args.model.is_dir() {
+        let place = args.model.display();
+        let message =
+            format!("{place}: no model directory there; `clip-lung demo` makes demo/model, or name one with --model");
+        return Err(Failure::File(message).into());
+    }
+    // refuses a damaged model before a browser meets it
+    input::model(&args.model, &device::select("auto")?.0)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(serve(&args, &page))
+}
+
+/// `clip-lung demo` offers the page at its end: on a terminal it asks, elsewhere it says how.
+pub fn offer(model: &Path) -> Result<()> {
+    let command = format!("clip-lung serve --model {}", model.display());
+    let Ok(page) = page(None) else {
+        println!("The same model in the browser: `make page`, then {command}");
+        return Ok(());
+    };
+    if !(std::io::stdin().is_terminal() && std::io::stdout().is_terminal()) {
+        println!("The same model in the browser: {command}");
+        return Ok(());
+    }
+    println!("Open it in the browser now? [Y/n] (later: {command})");
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    if matches!(answer.trim(), "" | "y" | "Y" | "yes") {
+        let host = IpAddr::from([127, 0, 0, 1]);
+        return run(Args { model: model.to_path_buf(), port: 0, host, page: Some(page), open: true });
+    }
+    Ok(())
+}
+
+/// The folder of the built page.
+fn page(given: Option<&Path>) -> Result<PathBuf> {
+    let beside = std::env::current_exe().ok().and_then(|p| Some(p.parent()?.join("page")));
+    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../web/demo/dist");
+    let places: Vec<PathBuf> = match given {
+        Some(dir) => vec![dir.to_path_buf()],
+        None => beside.into_iter().chain([built]).collect(),
+    };
+    if let Some(found) = places.iter().find(|dir| dir.join("index.html").is_file()) {
+        return Ok(found.clone());
+    }
+    let looked = places.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(" and ");
+    Err(Failure::File(format!("{looked}: no built page there; build it with `make page`, or name it with --page"))
+        .into())
+}
+
+async fn serve(args: &Args, page: &Path) -> Result<()> {
+    let app = Router::new()
+        .nest_service("/model", ServeDir::new(&args.model))
+        .fallback_service(ServeDir::new(page))
+        .layer(from_fn(headers));
+    let address = SocketAddr::new(args.host, args.port);
+    let listener = tokio::net::TcpListener::bind(address)
+        .await
+        .with_context(|| format!("{address} can't be listened on; choose another --port (0 takes a free one)"))?;
+    let url = format!("http://{}/", listener.local_addr()?);
+    println!("{url}  model: {}, research use only, not a medical device; Ctrl-C ends", args.model.display());
+    if args.open && open::that_detached(&url).is_err() {
+        eprintln!("no browser could be opened; visit {url}");
+    }
+    let stop = async {
+        let _ = tokio::signal::ctrl_c().await;
+    };
+    axum::serve(listener, app).with_graceful_shutdown(stop).await?;
+    Ok(())
+}
+
+/// What every answer says: the policy, and how long a browser may keep it. Files named by their digest never change.
+async fn headers(request: Request, next: Next) -> Response {
+    let hashed = request.uri().path().starts_with("/assets/");
+    let mut response = next.run(request).await;
+    let keep =
+        if hashed && response.status().is_success() { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let set: [(HeaderName, &'static str); 4] = [
+        (CONTENT_SECURITY_POLICY, POLICY),
+        (CACHE_CONTROL, keep),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (REFERRER_POLICY, "no-referrer"),
+    ];
+    for (name, value) in set {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}

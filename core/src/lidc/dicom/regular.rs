@@ -1,0 +1,62 @@
+//! A whole series as one volume on a regular grid, for viewers.
+
+use super::reader::SeriesReader;
+use super::series::Series;
+use crate::error::Result;
+
+/// A series resampled along z to its median slice spacing; axes (z, y, x) towards head, back and left.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Regular {
+    /// HU, rounded; x runs fastest.
+    pub hu: Vec<i16>,
+    /// Voxels (z, y, x).
+    pub dims: [usize; 3],
+    /// mm (z, y, x).
+    pub spacing: [f64; 3],
+    /// Centre of the first voxel in patient coordinates (x, y, z), mm.
+    pub first_mm: [f64; 3],
+}
+
+impl Regular {
+    /// Reads every slice once, linear between neighbouring ones.
+    ///
+    /// # Errors
+    /// When a slice can't be fetched or decoded.
+    pub fn read<F>(series: &Series, fetch: F) -> Result<Self>
+    where
+        F: FnMut(usize) -> Result<(String, Vec<u8>)>,
+    {
+        let mut reader = SeriesReader::new(series, fetch);
+        let [last, rows, columns] = series.dims().map(|d| d - 1);
+        let ends = [0, last].map(|i| series.slices[i].z);
+        let count = ((ends[1] - ends[0]) / series.slice_spacing).round() as usize + 1;
+        let h = &series.header;
+        // a direction against the patient's axis is read backwards
+        let [backwards_x, backwards_y] = [h.orientation[0][0] < 0.0, h.orientation[1][1] < 0.0];
+        let order = |n: usize, backwards: bool| (0..=n).map(move |i| if backwards { n - i } else { i });
+        let mut hu = Vec::with_capacity(count * (rows + 1) * (columns + 1));
+        for k in 0..count {
+            let z = (ends[0] + k as f64 * series.slice_spacing).min(ends[1]);
+            let at = series.voxel([h.position[0], h.position[1], z])[0].clamp(0.0, last as f64);
+            let (low, t) = (at as usize, at.fract() as f32);
+            let high = (low + 1).min(last);
+            let below = reader.slice(low)?.to_vec();
+            let above = if t > 0.0 { reader.slice(high)? } else { &below };
+            for y in order(rows, backwards_y) {
+                hu.extend(order(columns, backwards_x).map(|x| {
+                    let i = y * (columns + 1) + x;
+                    (below[i] * (1.0 - t) + above[i] * t).round() as i16
+                }));
+            }
+            reader.forget_below(low);
+        }
+        let corner = |backwards: bool, n: usize| if backwards { n as f64 } else { 0.0 };
+        let [x, y, _] = series.patient_mm(corner(backwards_x, columns), corner(backwards_y, rows), ends[0]);
+        Ok(Self {
+            hu,
+            dims: [count, rows + 1, columns + 1],
+            spacing: [series.slice_spacing, h.pixel_spacing[0], h.pixel_spacing[1]],
+            first_mm: [x, y, ends[0]],
+        })
+    }
+}

@@ -1,0 +1,92 @@
+//! A model from its directory's bytes, and crops of volumes.
+
+use std::collections::BTreeMap;
+
+use clip_lung_core::data::class::Class;
+use clip_lung_core::data::crop::{Crop, VOXELS};
+use clip_lung_core::data::volume::Volume;
+use clip_lung_core::model::directory::{Explanation, GOLDEN, Model};
+use wasm_bindgen::prelude::*;
+
+use crate::device;
+
+type Result<T> = std::result::Result<T, JsError>;
+
+/// A model directory's files on their way in.
+#[wasm_bindgen]
+#[derive(Default)]
+pub struct Files(BTreeMap<String, Vec<u8>>);
+
+#[wasm_bindgen]
+impl Files {
+    #[wasm_bindgen(constructor)]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a file by its name in the directory.
+    pub fn add(&mut self, name: String, bytes: Vec<u8>) {
+        self.0.insert(name, bytes);
+    }
+}
+
+/// A loaded model, with the golden pair it is tested with.
+#[wasm_bindgen]
+pub struct Engine {
+    model: Model,
+    golden: Option<Vec<u8>>,
+}
+
+#[wasm_bindgen]
+impl Engine {
+    /// Opens the device, checks digests, shapes, finiteness and the golden pair, folds the normalisations, and is ready.
+    pub async fn load(mut files: Files) -> Result<Self> {
+        let device = device::open().await?;
+        let model = Model::load_async(&files.0, "model", &device).await?;
+        device::alive()?;
+        Ok(Self { model, golden: files.0.remove(GOLDEN) })
+    }
+
+    /// Predicts the golden pair again: the largest difference of a probability, none without a golden pair.
+    pub async fn self_test(&self) -> Result<Option<f64>> {
+        let Some(golden) = &self.golden else { return Ok(None) };
+        let difference = self.model.self_test(golden, GOLDEN).await?;
+        device::alive()?;
+        Ok(Some(difference))
+    }
+
+    /// `config.json`.
+    pub fn info(&self) -> Result<String> {
+        Ok(serde_json::to_string(&self.model.config)?)
+    }
+
+    /// Crops in HU, `n * 32768` samples (z, y, x), in one pass. A row each: the logits, the Grad-CAM of a class (the predicted one if
+    /// none; 32 x 32 in 0..1), the eight attributes' scores where the model has the words.
+    pub async fn read(&self, hu: Vec<f32>, class: Option<String>) -> Result<Vec<f32>> {
+        let class = match class {
+            Some(name) => {
+                Some(Class::parse(&name).ok_or_else(|| JsError::new(&format!("there is no class `{name}`")))?)
+            }
+            None => None,
+        };
+        let crops = hu.chunks(VOXELS).map(|c| Crop::new(c.to_vec(), "crop"));
+        let crops = crops.collect::<clip_lung_core::Result<Vec<_>>>()?;
+        let found = self.model.explain_async(&crops, class).await?;
+        device::alive()?;
+        let row = |e: Explanation| {
+            e.prediction.logits.into_iter().chain(e.heat).chain(e.attributes.into_iter().flatten()).collect::<Vec<_>>()
+        };
+        Ok(found.into_iter().flat_map(row).collect())
+    }
+}
+
+/// The crop of side 2 x `diameter_mm` around a voxel: axes (z, y, x), HU, `spacing` in mm.
+#[wasm_bindgen]
+pub fn crop(hu: Vec<f32>, dims: &[u32], spacing: &[f64], centre: &[f64], diameter_mm: f64) -> Result<Vec<f32>> {
+    let three = || JsError::new("dims, spacing and centre have three numbers each: z, y, x");
+    let dims: [u32; 3] = dims.try_into().map_err(|_| three())?;
+    let spacing: [f64; 3] = spacing.try_into().map_err(|_| three())?;
+    let centre: [f64; 3] = centre.try_into().map_err(|_| three())?;
+    let volume = Volume::new(hu, dims.map(|d| d as usize), spacing)?;
+    Ok(Crop::take(&volume, centre, diameter_mm)?.hu().to_vec())
+}
