@@ -6,28 +6,36 @@ export CARGO_TARGET_DIR
 CARGO := $(shell command -v cargo || echo $(HOME)/.cargo/bin/cargo)
 BIN := $(CARGO_TARGET_DIR)/release/clip-lung
 
-.PHONY: demo test test-device web test-web fuzz bench setup build lint
+.PHONY: demo build page web test test-native test-web test-device fuzz bench bench-web setup setup-web lint
 
-demo: build
+# Train, evaluate, explain and export in minutes; then the same model in the browser.
+demo: build page
 	$(BIN) demo --out demo
 
 build: setup
 	$(CARGO) build --release --workspace --locked
 
-test: setup
+# The browser package (web/dist): a module for the CPU, one for WebGPU, and TypeScript.
+web: setup-web
+	web/build.sh
+
+# The demo page (web/demo/dist), which `clip-lung serve` serves.
+page: build web
+	web/demo/build.sh $(BIN)
+
+test: test-native test-web
+
+test-native: setup
 	$(CARGO) test --release --workspace --locked
+
+# Package and page in a headless Chromium, against the native program.
+test-web: page
+	cd web && CLIP_LUNG=$(BIN) npm test
 
 # Another device against the CPU: make test-device DEVICE=wgpu (or cuda, after ./setup-cuda.sh).
 DEVICE ?= wgpu
 test-device: setup
 	CLIP_LUNG_TEST_DEVICE=$(DEVICE) $(CARGO) test --release -p clip-lung --features $(DEVICE) --test device --locked -- --nocapture
-
-# The browser package (web/dist), and its tests in a headless Chromium against the native program.
-web: setup
-	web/build.sh
-
-test-web: build web
-	cd web && CLIP_LUNG=$(BIN) npm test
 
 # Hostile bytes for a minute each: DICOM, annotation XML, NIfTI. FUZZ_SECONDS changes the minute.
 fuzz: setup
@@ -43,5 +51,12 @@ bench: build
 	$(CARGO) build --release --workspace --example bench --locked
 	tests/bench/run.sh $(CARGO_TARGET_DIR)/release/examples/bench
 
+# ONNX Runtime Web in the same browser.
+bench-web: page
+	tests/bench/web.sh $(BIN)
+
 setup:
 	@./setup.sh
+
+setup-web:
+	@./setup.sh web

@@ -2,29 +2,21 @@
  * CLIP-Lung in the browser: the malignancy of a lung nodule from a CT crop. Nothing leaves the page but the requests for the
  * model's files. Research software, not a medical device.
  */
+import { missingGpu } from './adapter.js';
+import { Engine, foreign } from './engine.js';
 import { ClipLungError } from './errors.js';
 import { fetchModel } from './fetching.js';
-import type { Reading, Reply, Request, VolumeRequest } from './protocol.js';
+import { prepare, type Input } from './input.js';
+import type { Reading } from './protocol.js';
 
 export { ClipLungError, type ErrorCode } from './errors.js';
+export type { Input, Triple } from './input.js';
 
-export type Triple = [number, number, number];
 export type ClassName = 'benign' | 'unsure' | 'malignant';
+export type Device = 'wasm' | 'webgpu';
 export const ATTRIBUTES = [
   'subtlety', 'internal structure', 'calcification', 'sphericity', 'margin', 'lobulation', 'spiculation', 'texture',
 ] as const;
-
-/** A crop (`dims` [32, 32, 32]), or a volume with the nodule's `centre` (voxel) and `diameter` (mm). Triples are x, y, z; x runs
- * fastest; x towards the left, y towards the back, z towards the head. */
-export interface Input {
-  data: ArrayLike<number>;
-  dims: Triple;
-  /** mm; needed with a volume. */
-  spacing?: Triple;
-  centre?: Triple;
-  diameter?: number;
-  unit: 'HU';
-}
 
 export interface Prediction {
   probabilities: Partial<Record<ClassName, number>>;
@@ -32,8 +24,10 @@ export interface Prediction {
   logits: number[];
   /** Closeness to the words radiologists use, summing to 1; absent where the model has no words. */
   attributes?: Record<(typeof ATTRIBUTES)[number], number>;
+  /** Of the pass, which may have held several inputs. */
   ms: number;
-  device: 'wasm';
+  /** What computed it. */
+  device: Device;
   modelId: string;
 }
 
@@ -45,13 +39,18 @@ export interface HeatMap {
 }
 
 export interface Options {
-  /** `auto` and `wasm` compute on the CPU. */
-  device?: 'auto' | 'wasm';
+  /** `auto`: the CPU, and the GPU as soon as a real one answers and passes its test; `webgpu`: the GPU, also a software one, before
+   * `from` resolves; `wasm`: the CPU. Whatever the GPU does, the CPU takes over when it fails; {@link ClipLung.fallback} says why. */
+  device?: 'auto' | Device;
   /** Share of the loading that is done, 0..1. */
   progress_callback?: (share: number) => void;
   signal?: AbortSignal;
-  /** Where the module lies, if not beside this file. */
+  /** Where the CPU module lies, if not beside this file. */
   wasmUrl?: string | URL;
+  /** Where the GPU module lies, if not beside this file. */
+  gpuWasmUrl?: string | URL;
+  /** Called when {@link ClipLung.device} changes. */
+  ondevice?: (device: Device, reason?: string) => void;
 }
 
 /** What a model says of itself: its `config.json`. */
@@ -60,47 +59,62 @@ export interface Info {
   task: string;
   classes: ClassName[];
   input: { crop: string; hu_window: [number, number] };
-  metadata: { training_data: string; text_encoder: string; intended_use: string; metrics: unknown };
+  metadata: { version: string; created: string; training_data: string; text_encoder: string; intended_use: string; metrics: unknown };
   sha256: Record<string, string>;
 }
 
-type Waiting = { resolve: (value: unknown) => void; reject: (error: ClipLungError) => void };
+const MAP = 32 * 32;
+const here = (url: string | URL) => new URL(url, globalThis.location?.href);
+const gone = () => new ClipLungError('disposed', 'this ClipLung was disposed; load the model again with ClipLung.from');
+
+/** Bundlers look for exactly these words. */
+function worker(device: Device): Worker {
+  const own = new URL(import.meta.url).origin;
+  const away = own !== 'null' && globalThis.location && own !== globalThis.location.origin;
+  if (device === 'wasm') {
+    if (away) return foreign(new URL('./worker-cpu.js', import.meta.url));
+    return new Worker(new URL('./worker-cpu.js', import.meta.url), { type: 'module' });
+  }
+  if (away) return foreign(new URL('./worker-gpu.js', import.meta.url));
+  return new Worker(new URL('./worker-gpu.js', import.meta.url), { type: 'module' });
+}
 
 export class ClipLung {
   readonly info!: Info;
-  #worker: Worker;
-  #waiting = new Map<number, Waiting>();
-  #next = 0;
-  #gone?: ClipLungError;
+  #base: URL;
+  #options: Options;
+  #cpu: Engine;
+  #gpu: Engine | undefined;
+  /** On its way to being `#gpu`. */
+  #coming: Engine | undefined;
+  #fallback: string | undefined;
+  #disposed = false;
 
-  private constructor() {
-    this.#worker = new Worker(new URL('./worker.js', import.meta.url), { type: 'module' });
-    this.#worker.onmessage = ({ data }: MessageEvent<Reply>) => {
-      const waiting = this.#waiting.get(data.id);
-      this.#waiting.delete(data.id);
-      if ('code' in data) waiting?.reject(new ClipLungError(data.code, data.message));
-      else waiting?.resolve(data.value);
-    };
-    this.#worker.onerror = (event) => this.#end(new ClipLungError('device', `the worker failed: ${event.message || 'it could not be started'}`));
+  private constructor(base: URL, options: Options) {
+    this.#base = base;
+    this.#options = options;
+    this.#cpu = new Engine(worker('wasm'));
   }
 
   /** Loads a model directory; resolves when the first prediction will be as fast as any. */
   static async from(modelUrl: string | URL, options: Options = {}): Promise<ClipLung> {
-    const { device = 'auto', progress_callback, signal, wasmUrl } = options;
-    if (device !== 'auto' && device !== 'wasm') throw new ClipLungError('device', `device: '${device}' is not one of 'auto', 'wasm'`);
-    const base = new URL(`${String(modelUrl).replace(/\/$/, '')}/`, globalThis.location?.href);
+    const { device = 'auto', progress_callback, signal } = options;
+    if (!['auto', 'webgpu', 'wasm'].includes(device)) {
+      throw new ClipLungError('device', `device: '${device}' is not one of 'auto', 'webgpu', 'wasm'`);
+    }
     const tell = (share: number) => progress_callback?.(share);
     tell(0);
-    // fetching is nine tenths of the wait
-    const files = await fetchModel(base, (done, all) => tell(all ? (0.9 * done) / all : 0), signal);
-    const clip = new ClipLung();
+    const clip = new ClipLung(here(`${String(modelUrl).replace(/\/$/, '')}/`), options);
     const abort = () => clip.#end(new ClipLungError('aborted', 'loading was aborted'));
     if (signal?.aborted) abort();
     signal?.addEventListener('abort', abort, { once: true });
     try {
-      const place = new URL(wasmUrl ?? new URL('./cpu/clip_lung_web_bg.wasm', import.meta.url), globalThis.location?.href).href;
-      const info = await clip.#ask({ kind: 'load', wasmUrl: place, files }, files.map(([, bytes]) => bytes));
-      Object.assign(clip, { info: JSON.parse(info as string) });
+      // fetching is nine tenths of the wait
+      const share = device === 'webgpu' ? 0.5 : 0.9;
+      const info = await clip.#load(clip.#cpu, 'wasm', (done, all) => tell(all ? (share * done) / all : 0));
+      Object.assign(clip, { info: JSON.parse(info) });
+      if (device === 'webgpu') await clip.#accelerate(true);
+      if (signal?.aborted) throw new ClipLungError('aborted', 'loading was aborted');
     } catch (error) {
       clip.dispose();
       throw error;
@@ -108,105 +122,132 @@ export class ClipLung {
       signal?.removeEventListener('abort', abort);
     }
     tell(1);
+    if (device === 'auto') void clip.#accelerate(false);
     return clip;
+  }
+
+  /** What computes the next prediction. */
+  get device(): Device {
+    return this.#gpu ? 'webgpu' : 'wasm';
+  }
+
+  /** Why the GPU is not used, once that is known. */
+  get fallback(): string | undefined {
+    return this.#fallback;
   }
 
   /** The probabilities of a nodule. */
   async predict(input: Input, options: { signal?: AbortSignal } = {}): Promise<Prediction> {
-    const { values, ms } = await this.#read(input, undefined, options.signal);
-    const { classes, sha256 } = this.info;
-    const logits = Array.from(values.subarray(0, classes.length));
-    const top = Math.max(...logits);
-    const powers = logits.map((l) => Math.exp(l - top));
-    const sum = powers.reduce((a, b) => a + b);
-    const probabilities = Object.fromEntries(classes.map((c, i) => [c, powers[i]! / sum]));
-    const words = values.subarray(classes.length + 1024);
-    const attributes = words.length ? Object.fromEntries(ATTRIBUTES.map((a, i) => [a, words[i]!])) : undefined;
-    return {
-      probabilities,
-      label: classes[logits.indexOf(top)]!,
-      logits,
-      ...(attributes && { attributes: attributes as NonNullable<Prediction['attributes']> }),
-      ms,
-      device: 'wasm',
-      modelId: sha256['model.safetensors']!,
-    };
+    return (await this.predictAll([input], options))[0]!;
+  }
+
+  /** The probabilities of several nodules in one pass, which is faster than one after the other. */
+  async predictAll(inputs: Input[], options: { signal?: AbortSignal } = {}): Promise<Prediction[]> {
+    const { rows, ms, device } = await this.#read(inputs, undefined, options.signal);
+    return rows.map((row) => this.#prediction(row, ms, device));
   }
 
   /** What a prediction rests on, for the `target` class or the predicted one. */
   async explain(input: Input, options: { target?: ClassName; signal?: AbortSignal } = {}): Promise<HeatMap> {
-    const { values } = await this.#read(input, options.target, options.signal);
-    const { classes } = this.info;
-    const logits = Array.from(values.subarray(0, classes.length));
-    const target = options.target ?? classes[logits.indexOf(Math.max(...logits))]!;
-    return { data: values.slice(classes.length, classes.length + 1024), dims: [32, 32], target };
+    const { rows, ms, device } = await this.#read([input], options.target, options.signal);
+    const [row] = rows as [Float32Array];
+    const count = this.info.classes.length;
+    const target = options.target ?? this.#prediction(row, ms, device).label;
+    return { data: row.slice(count, count + MAP), dims: [32, 32], target };
   }
 
   /** Predicts the model's golden pair again: the largest difference of a probability. Rejects when it is too large. */
   async selfTest(): Promise<number | undefined> {
-    return (await this.#ask({ kind: 'selfTest' }, [])) as number | undefined;
+    return (await this.#run((engine) => engine.ask({ kind: 'selfTest' }))).value as number | undefined;
   }
 
-  /** Frees the worker with the model; whatever waits is rejected. */
+  /** Frees the workers with the model; whatever waits is rejected. */
   dispose(): void {
-    this.#end(new ClipLungError('disposed', 'this ClipLung was disposed; load the model again with ClipLung.from'));
+    this.#end(gone());
   }
 
-  async #read(input: Input, target?: ClassName, signal?: AbortSignal): Promise<Reading> {
-    const request: Request = { kind: 'read', hu: floats(input), ...(target && { target }) };
-    const volume = volumeOf(input);
-    if (volume) request.volume = volume;
-    return (await this.#ask(request, [request.hu.buffer as ArrayBuffer], signal)) as Reading;
+  #prediction(row: Float32Array, ms: number, device: Device): Prediction {
+    const { classes, sha256 } = this.info;
+    const logits = Array.from(row.subarray(0, classes.length));
+    const top = Math.max(...logits);
+    const powers = logits.map((l) => Math.exp(l - top));
+    const sum = powers.reduce((a, b) => a + b);
+    const words = row.subarray(classes.length + MAP);
+    const attributes = Object.fromEntries(ATTRIBUTES.map((a, i) => [a, words[i]!])) as NonNullable<Prediction['attributes']>;
+    return {
+      probabilities: Object.fromEntries(classes.map((c, i) => [c, powers[i]! / sum])),
+      label: classes[logits.indexOf(top)]!,
+      logits,
+      ...(words.length && { attributes }),
+      ms,
+      device,
+      modelId: sha256['model.safetensors']!,
+    };
   }
 
-  #ask(request: Request, moved: ArrayBuffer[], signal?: AbortSignal): Promise<unknown> {
-    if (this.#gone) return Promise.reject(this.#gone);
-    if (signal?.aborted) return Promise.reject(new ClipLungError('aborted', 'the request was aborted'));
-    const id = this.#next++;
-    return new Promise((resolve, reject) => {
-      // the worker finishes what it computes; its answer is then nobody's
-      const abort = () => {
-        this.#waiting.delete(id);
-        reject(new ClipLungError('aborted', 'the request was aborted'));
-      };
-      signal?.addEventListener('abort', abort, { once: true });
-      const settled = <T>(then: (value: T) => void) => (value: T) => {
-        signal?.removeEventListener('abort', abort);
-        then(value);
-      };
-      this.#waiting.set(id, { resolve: settled(resolve), reject: settled(reject) });
-      this.#worker.postMessage({ ...request, id }, moved);
+  async #read(inputs: Input[], target?: ClassName, signal?: AbortSignal) {
+    if (this.#disposed) throw gone();
+    if (!inputs.length) return { rows: [], ms: 0, device: this.device };
+    const { value, device } = await this.#run((engine) => {
+      const all = inputs.map(prepare);
+      return engine.ask({ kind: 'read', inputs: all, ...(target && { target }) }, all.map((i) => i.hu.buffer as ArrayBuffer), signal);
     });
+    const { values, ms } = value as Reading;
+    const width = values.length / inputs.length;
+    return { rows: inputs.map((_, i) => values.subarray(i * width, (i + 1) * width)), ms, device };
+  }
+
+  /** On the GPU where there is one; when it fails, for good on the CPU. */
+  async #run(ask: (engine: Engine) => Promise<unknown>): Promise<{ value: unknown; device: Device }> {
+    const gpu = this.#gpu;
+    if (gpu) {
+      try {
+        return { value: await ask(gpu), device: 'webgpu' };
+      } catch (error) {
+        if (this.#disposed || !(error instanceof ClipLungError) || error.code !== 'device') throw error;
+        this.#lose(gpu, error.message);
+      }
+    }
+    return { value: await ask(this.#cpu), device: 'wasm' };
+  }
+
+  async #load(engine: Engine, device: Device, onBytes: (done: number, all: number) => void): Promise<string> {
+    const { wasmUrl, gpuWasmUrl, signal } = this.#options;
+    const files = await fetchModel(this.#base, onBytes, signal);
+    const module = device === 'wasm'
+      ? wasmUrl ?? new URL('./cpu/clip_lung_web_bg.wasm', import.meta.url)
+      : gpuWasmUrl ?? new URL('./gpu/clip_lung_web_bg.wasm', import.meta.url);
+    return (await engine.ask({ kind: 'load', wasmUrl: here(module).href, files }, files.map(([, bytes]) => bytes))) as string;
+  }
+
+  /** Fetches the GPU module where a GPU answers; it takes over when it has passed the golden test. */
+  async #accelerate(asked: boolean): Promise<void> {
+    const missing = await missingGpu(asked);
+    if (missing || this.#disposed) {
+      this.#fallback = missing;
+      return;
+    }
+    const engine = (this.#coming = new Engine(worker('webgpu')));
+    try {
+      await this.#load(engine, 'webgpu', () => undefined);
+      this.#gpu = engine;
+      this.#options.ondevice?.('webgpu');
+    } catch (error) {
+      this.#lose(engine, error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  #lose(engine: Engine, reason: string): void {
+    engine.end(new ClipLungError('device', reason));
+    this.#fallback = reason;
+    if (this.#gpu !== engine) return;
+    this.#gpu = undefined;
+    this.#options.ondevice?.('wasm', reason);
   }
 
   #end(error: ClipLungError): void {
-    this.#gone ??= error;
-    this.#worker.terminate();
-    for (const { reject } of this.#waiting.values()) reject(this.#gone);
-    this.#waiting.clear();
+    this.#disposed = true;
+    this.#cpu.end(error);
+    this.#coming?.end(error);
   }
-}
-
-/** A copy of the samples that can be handed to the worker. */
-function floats(input: Input): Float32Array {
-  const { data, dims, unit } = input;
-  if (unit !== 'HU') throw new ClipLungError('input', `unit: '${unit}' is not 'HU'; rescale the voxels first`);
-  const count = dims?.length === 3 ? dims[0] * dims[1] * dims[2] : NaN;
-  if (!data || data.length !== count) {
-    throw new ClipLungError('input', `data: ${data?.length} values where dims [${dims}] need ${count}`);
-  }
-  return Float32Array.from(data);
-}
-
-/** The volume's geometry, or nothing for a crop. */
-function volumeOf({ dims, spacing, centre, diameter }: Input): VolumeRequest | undefined {
-  const crop = dims.every((d) => d === 32);
-  if (!centre && diameter === undefined) {
-    if (crop) return undefined;
-    throw new ClipLungError('input', `dims [${dims}] are not a crop of [32, 32, 32]; give centre (voxel) and diameter (mm) of the nodule`);
-  }
-  if (!centre || !spacing || diameter === undefined) {
-    throw new ClipLungError('input', 'a volume needs centre (voxel), diameter (mm) and spacing (mm)');
-  }
-  return { dims, spacing, centre, diameter };
 }

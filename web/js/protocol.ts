@@ -8,13 +8,13 @@ export interface VolumeRequest {
   diameter: number;
 }
 
-/** What the page asks the worker. */
+/** What the page asks a worker. */
 export type Request =
   | { kind: 'load'; wasmUrl: string; files: [string, ArrayBuffer][] }
   | { kind: 'selfTest' }
-  | { kind: 'read'; hu: Float32Array; volume?: VolumeRequest; target?: string };
+  | { kind: 'read'; inputs: { hu: Float32Array; volume?: VolumeRequest }[]; target?: string };
 
-/** What one pass gives: logits, Grad-CAM (32 x 32), attribute scores (8, or none). */
+/** What one pass gives, a row an input: logits, Grad-CAM (32 x 32), attribute scores (8, or none). */
 export interface Reading {
   values: Float32Array;
   ms: number;

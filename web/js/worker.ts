@@ -1,46 +1,59 @@
 /** Inference off the page's thread: one model, one request after the other. */
-import init, { Engine, Files, crop } from './cpu/clip_lung_web.js';
 import type { ErrorCode } from './errors.js';
 import type { Reading, Reply, Request, VolumeRequest } from './protocol.js';
 
-let engine: Engine | undefined;
+/** A module built of the Rust facade; both have the same shape. */
+type Module = typeof import('./cpu/clip_lung_web.js');
+type Engine = import('./cpu/clip_lung_web.js').Engine;
 
-/** x, y, z -> z, y, x. */
-const turned = (v: [number, number, number]) => [v[2], v[1], v[0]];
+const SIDE = 32 ** 3;
 
-function cut(hu: Float32Array, volume?: VolumeRequest): Float32Array {
-  if (!volume) return hu;
-  const { dims, spacing, centre, diameter } = volume;
-  const [d, s, c] = [Uint32Array.from(turned(dims)), Float64Array.from(turned(spacing)), Float64Array.from(turned(centre))];
-  return crop(hu, d, s, c, diameter);
+/** Answers the page's requests with `module`. */
+export function serve({ default: init, Engine, Files, crop }: Module): void {
+  let engine: Engine | undefined;
+
+  async function answer(request: Request): Promise<unknown> {
+    if (request.kind === 'load') {
+      await init({ module_or_path: request.wasmUrl });
+      const files = new Files();
+      for (const [name, bytes] of request.files) files.add(name, new Uint8Array(bytes));
+      engine = await Engine.load(files);
+      // the first pass grows the memory and compiles shaders; a user should not wait for that
+      await engine.read(new Float32Array(SIDE));
+      return engine.info();
+    }
+    if (!engine) throw new Error('no model is loaded');
+    if (request.kind === 'selfTest') return engine.self_test();
+    const start = performance.now();
+    const hu = new Float32Array(request.inputs.length * SIDE);
+    request.inputs.forEach(({ hu: data, volume }, i) => hu.set(volume ? cut(data, volume) : data, i * SIDE));
+    const values = await engine.read(hu, request.target);
+    const reading: Reading = { values, ms: performance.now() - start };
+    return reading;
+  }
+
+  function cut(hu: Float32Array, { dims, spacing, centre, diameter }: VolumeRequest): Float32Array {
+    // x, y, z -> z, y, x
+    const [d, s, c] = [Uint32Array.from(dims), Float64Array.from(spacing), Float64Array.from(centre)];
+    return crop(hu, d.reverse(), s.reverse(), c.reverse(), diameter);
+  }
+
+  // one after the other, also where the module waits for a GPU
+  let last: Promise<void> = Promise.resolve();
+  self.onmessage = ({ data }: MessageEvent<Request & { id: number }>) => {
+    last = last.then(async () => {
+      let reply: Reply;
+      try {
+        reply = { id: data.id, value: await answer(data) };
+      } catch (error) {
+        const code: ErrorCode = data.kind === 'load' ? 'model' : 'input';
+        reply = { id: data.id, code: isDevice(error) ? 'device' : code, message: error instanceof Error ? error.message : String(error) };
+      }
+      self.postMessage(reply);
+    });
+  };
 }
 
-async function answer(request: Request): Promise<unknown> {
-  if (request.kind === 'load') {
-    await init({ module_or_path: request.wasmUrl });
-    const files = new Files();
-    for (const [name, bytes] of request.files) files.add(name, new Uint8Array(bytes));
-    engine = new Engine(files);
-    // the first pass grows the memory; a user should not wait for that
-    engine.logits(new Float32Array(32768));
-    return engine.info();
-  }
-  if (!engine) throw new Error('no model is loaded');
-  if (request.kind === 'selfTest') return engine.self_test();
-  const start = performance.now();
-  const values = engine.read(cut(request.hu, request.volume), request.target);
-  const reading: Reading = { values, ms: performance.now() - start };
-  return reading;
-}
-
-self.onmessage = async (event: MessageEvent<Request & { id: number }>) => {
-  const { id, kind } = event.data;
-  let reply: Reply;
-  try {
-    reply = { id, value: await answer(event.data) };
-  } catch (error) {
-    const code: ErrorCode = kind === 'load' ? 'model' : 'input';
-    reply = { id, code, message: error instanceof Error ? error.message : String(error) };
-  }
-  self.postMessage(reply);
-};
+/** Failures of the device, and panics, which are exceptions of WebAssembly or bare strings; the rest are errors of the facade. */
+const isDevice = (error: unknown) =>
+  !(error instanceof Error) || error instanceof WebAssembly.RuntimeError || /^the GPU was lost|^the device /.test(error.message);

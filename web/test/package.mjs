@@ -1,72 +1,18 @@
-/**
- * The package in a headless Chromium against the native command line: `npm test`, after `npm run build`.
- * CLIP_LUNG names the program (default: where make puts it), CHROMIUM the browser.
- */
+/** The package on the CPU, in a headless Chromium, against the native program. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { chromium } from 'playwright-core';
-import { serve } from './serve.mjs';
+import { COUNT } from './fixture.mjs';
 
-const here = dirname(fileURLToPath(import.meta.url));
-const target = process.env.CARGO_TARGET_DIR ?? join(homedir(), '.cache/clip-lung/target');
-const program = process.env.CLIP_LUNG ?? join(target, 'release/clip-lung');
-const work = mkdtempSync(join(tmpdir(), 'clip-lung-web-'));
-const run = (...words) => execFileSync(program, words, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
-const COUNT = 64;
+export default async function ({ native, explained, site, browser, open }, test) {
+  const violations = [];
+  const context = await browser.newContext();
+  const page = await open(context, violations);
 
-// a model with words, and what the program says of 64 crops
-run('phantom', '--limit', String(COUNT), '--out', join(work, 'set'));
-run('train', '--data', join(work, 'set'), '--out', join(work, 'run'), '--method', 'clip-lung', '--text-encoder', 'random',
-  '--epochs', '2', '--lr', '0.02', '--ema', '0.5');
-run('export', join(work, 'run'), '--out', join(work, 'model'), '--dtype', 'f16');
-const native = JSON.parse(run('predict', '--model', join(work, 'model'), join(work, 'set'), '--json')).predictions;
-const explained = JSON.parse(run('explain', '--model', join(work, 'model'), join(work, 'set'), '--index', '5', '--class', 'malignant',
-  '--out', join(work, 'heat.png'), '--json'));
-for (const damage of ['digest', 'short']) cpSync(join(work, 'model'), join(work, damage), { recursive: true });
-const weights = readFileSync(join(work, 'model/model.safetensors'));
-weights[weights.length - 1] ^= 1;
-writeFileSync(join(work, 'digest/model.safetensors'), weights);
-writeFileSync(join(work, 'short/model.safetensors'), weights.subarray(0, weights.length / 2));
-
-// the crops in HU, as the browser is given them
-const raw = readFileSync(join(work, 'set/crops.safetensors'));
-const head = Number(raw.readBigUInt64LE());
-const meta = JSON.parse(raw.subarray(8, 8 + head)).__metadata__;
-writeFileSync(join(work, 'crops.bin'), raw.subarray(8 + head));
-
-const site = await serve({ '/dist/': join(here, '../dist'), '/page/': here, '/work/': work });
-const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
-if (!existsSync(executablePath)) throw new Error(`${executablePath} is missing: apt-get install chromium, or name a browser in CHROMIUM`);
-const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
-const context = await browser.newContext();
-const page = await context.newPage();
-const violations = [];
-page.on('console', (m) => /Content Security Policy/.test(m.text()) && violations.push(m.text()));
-await page.goto(`${site.url}/page/page.html`);
-await page.waitForFunction(() => document.title === 'ready');
-
-let passed = 0;
-async function test(name, body) {
-  const start = performance.now();
-  await body();
-  passed += 1;
-  console.log(`ok ${name} (${Math.round(performance.now() - start)} ms)`);
-}
-
-try {
   await test('loads, with progress from 0 to 1', async () => {
-    const shares = await page.evaluate(async ([slope, intercept]) => {
+    const shares = await page.evaluate(async () => {
       const shares = [];
-      globalThis.clip = await ClipLung.from('/work/model', { progress_callback: (s) => shares.push(s) });
-      const bytes = new Uint8Array(await (await fetch('/work/crops.bin')).arrayBuffer());
-      globalThis.crops = Array.from({ length: bytes.length / 32768 }, (_, i) =>
-        Float32Array.from(bytes.subarray(i * 32768, (i + 1) * 32768), (v) => v * slope + intercept));
+      globalThis.clip = await ClipLung.from('/work/model', { device: 'wasm', progress_callback: (s) => shares.push(s) });
       return shares;
-    }, [Number(meta.hu_slope), Number(meta.hu_intercept)]);
+    });
     assert.equal(shares[0], 0);
     assert.equal(shares.at(-1), 1);
     assert.ok(shares.every((s, i) => i === 0 || s >= shares[i - 1]), 'progress never goes back');
@@ -90,7 +36,7 @@ try {
 
   await test('explains as the native program does', async () => {
     const heat = await page.evaluate(async () => {
-      const found = await clip.explain({ data: crops[5], dims: [32, 32, 32], unit: 'HU' }, { target: 'malignant' });
+      const found = await clip.explain(input(5), { target: 'malignant' });
       return { ...found, data: Array.from(found.data) };
     });
     assert.equal(heat.target, 'malignant');
@@ -102,21 +48,23 @@ try {
 
   await test('cuts the same crop from a volume', async () => {
     // a volume whose voxels are the crop's samples: a cube of 32 mm around its middle
-    const [a, b] = await page.evaluate(async () => {
+    const [a, b, off] = await page.evaluate(async () => {
       const data = new Float32Array(40 * 36 * 34).fill(-1000);
       for (let z = 0; z < 32; z++) for (let y = 0; y < 32; y++) for (let x = 0; x < 32; x++) {
         data[((z + 1) * 36 + y + 2) * 40 + x + 4] = crops[7][(z * 32 + y) * 32 + x];
       }
       const volume = { data, dims: [40, 36, 34], spacing: [0.5, 0.5, 0.5], centre: [19.5, 17.5, 16.5], diameter: 8, unit: 'HU' };
-      return [await clip.predict(volume), await clip.predict({ data: crops[7], dims: [32, 32, 32], unit: 'HU' })];
+      const off = { ...volume, centre: [19.5, 17.5, 90] };
+      return [await clip.predict(volume), await clip.predict(input(7)), await clip.predict(off).catch((e) => `${e.code}: ${e.message}`)];
     });
+    assert.match(off, /^input: centre .* outside/);
     a.logits.forEach((v, i) => assert.ok(Math.abs(v - b.logits[i]) < 1e-4));
   });
 
   await test('sends not one request while predicting 100 crops', async () => {
     site.log.length = 0;
     await page.evaluate(async () => {
-      for (let i = 0; i < 100; i++) await clip.predict({ data: crops[i % crops.length], dims: [32, 32, 32], unit: 'HU' });
+      for (let i = 0; i < 100; i++) await clip.predict(input(i % crops.length));
     });
     assert.deepEqual(site.log, []);
   });
@@ -130,7 +78,7 @@ try {
         return { code: e.code, message: e.message, typed: e instanceof ClipLungError };
       }
     }, name);
-    for (const [name, code, part] of [['nowhere', 'fetch', '404'], ['digest', 'model', 'SHA-256'], ['short', 'model', 'SHA-256'], ['set', 'fetch', '404']]) {
+    for (const [name, code, part] of [['shape', 'model', 'fc.weight'], ['golden', 'model', 'golden'], ['nowhere', 'fetch', '404'], ['digest', 'model', 'SHA-256'], ['short', 'model', 'SHA-256'], ['set', 'fetch', '404']]) {
       const found = await bad(name);
       assert.deepEqual([found.code, found.typed], [code, true], `${name}: ${JSON.stringify(found)}`);
       assert.ok(found.message.includes(part), found.message);
@@ -169,11 +117,11 @@ try {
       const loading = code(ClipLung.from('/work/model', { signal: stop.signal }));
       stop.abort();
       const during = new AbortController();
-      const input = { data: crops[0], dims: [32, 32, 32], unit: 'HU' };
-      const running = code(clip.predict(input, { signal: during.signal }));
+      const crop = input(0);
+      const running = code(clip.predict(crop, { signal: during.signal }));
       during.abort();
-      const late = code(clip.predict(input, { signal: AbortSignal.abort() }));
-      return [await loading, await running, await late, (await clip.predict(input)).label];
+      const late = code(clip.predict(crop, { signal: AbortSignal.abort() }));
+      return [await loading, await running, await late, (await clip.predict(crop)).label];
     });
     assert.deepEqual(found, ['aborted', 'aborted', 'aborted', native[0].class]);
   });
@@ -193,7 +141,7 @@ try {
     await page.evaluate(async () => {
       for (let i = 0; i < 20; i++) {
         const other = await ClipLung.from('/work/model');
-        const pending = other.predict({ data: crops[0], dims: [32, 32, 32], unit: 'HU' }).catch((e) => e.code);
+        const pending = other.predict(input(0)).catch((e) => e.code);
         other.dispose();
         if ((await pending) !== 'disposed') throw new Error('a request outlived its object');
       }
@@ -230,9 +178,5 @@ try {
   });
 
   assert.deepEqual(violations, [], 'no violation of the content security policy');
-  console.log(`${passed} tests passed`);
-} finally {
-  await browser.close();
-  site.close();
-  rmSync(work, { recursive: true, force: true });
+  await context.close();
 }

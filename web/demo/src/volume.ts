@@ -1,0 +1,78 @@
+/** A CT volume as the viewer holds it, and what the package is given of it. */
+import type { Input, Triple } from 'clip-lung';
+import type { NVImage } from '@niivue/niivue';
+
+/** Planes may lean this far from the patient's axes, as in the command line. */
+const MAX_TILT_DEGREES = 1;
+
+export class Volume {
+  /** Stored values, x towards the right, y to the front, z to the head; x runs fastest. */
+  readonly #values: ArrayLike<number>;
+  readonly dims: Triple;
+  readonly spacing: Triple;
+  /** Centre of the first voxel, mm (RAS+). */
+  readonly first: Triple;
+  readonly #slope: number;
+  readonly #intercept: number;
+
+  constructor(image: NVImage) {
+    const [, nx, ny, nz] = image.dimsRAS as number[];
+    this.dims = [nx!, ny!, nz!];
+    this.spacing = (image.pixDimsRAS as number[]).slice(1, 4) as Triple;
+    // columns of the voxel-to-mm matrix, stored row by row
+    const m = Array.from(image.matRAS as ArrayLike<number>);
+    this.first = [m[3]!, m[7]!, m[11]!];
+    for (let axis = 0; axis < 3; axis++) {
+      const along = Math.abs(m[axis * 4 + axis]!) / this.spacing[axis]!;
+      const degrees = (Math.acos(Math.min(1, along)) * 180) / Math.PI;
+      if (degrees > MAX_TILT_DEGREES) {
+        throw new Error(`the volume is tilted by ${degrees.toFixed(0)}° against the patient's axes; resample it to axial slices`);
+      }
+    }
+    if ((image.hdr!.dims[4] ?? 1) > 1) throw new Error('the file holds several volumes; open one of them');
+    const values = image.img2RAS();
+    if (values.length < nx! * ny! * nz!) throw new Error('colour images have no HU; open a CT');
+    this.#values = values;
+    this.#slope = image.hdr!.scl_slope || 1;
+    this.#intercept = image.hdr!.scl_slope ? image.hdr!.scl_inter : 0;
+  }
+
+  /** Voxel coordinates of a point in mm. */
+  voxel(mm: Triple): Triple {
+    return mm.map((v, i) => (v - this.first[i]!) / this.spacing[i]!) as Triple;
+  }
+
+  /** The middle of the volume, mm. */
+  get middle(): Triple {
+    return this.first.map((v, i) => v + ((this.dims[i]! - 1) / 2) * this.spacing[i]!) as Triple;
+  }
+
+  /** The part around a nodule, turned towards left, back and head. */
+  around(mm: Triple, diameter: number): Input {
+    const at = this.voxel(mm);
+    const range = (i: 0 | 1 | 2): [number, number] => {
+      const reach = diameter / this.spacing[i];
+      return [Math.max(0, Math.floor(at[i] - reach)), Math.min(this.dims[i], Math.ceil(at[i] + reach) + 1)];
+    };
+    const [[x0, x1], [y0, y1], [z0, z1]] = [range(0), range(1), range(2)];
+    if (at.some((c, i) => !(c >= -0.5 && c <= this.dims[i]! - 0.5))) throw new Error('the centre lies outside of the volume');
+    const dims: Triple = [x1 - x0, y1 - y0, z1 - z0];
+    const data = new Float32Array(dims[0] * dims[1] * dims[2]);
+    let out = 0;
+    for (let z = z0; z < z1; z++) {
+      for (let y = y1 - 1; y >= y0; y--) {
+        const row = (z * this.dims[1] + y) * this.dims[0];
+        for (let x = x1 - 1; x >= x0; x--) data[out++] = this.#values[row + x]! * this.#slope + this.#intercept;
+      }
+    }
+    return { data, dims, spacing: this.spacing, centre: [x1 - 1 - at[0], y1 - 1 - at[1], at[2] - z0], diameter, unit: 'HU' };
+  }
+
+  /** The lowest value of a coarse grid: CT has air in it. */
+  get lowest(): number {
+    const step = Math.max(1, Math.floor(this.#values.length / 1e5));
+    let low = Infinity;
+    for (let i = 0; i < this.#values.length; i += step) low = Math.min(low, this.#values[i]!);
+    return low * this.#slope + this.#intercept;
+  }
+}

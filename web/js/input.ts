@@ -1,0 +1,59 @@
+/** What a prediction is made from, checked on its way to the worker. */
+import { ClipLungError } from './errors.js';
+import type { VolumeRequest } from './protocol.js';
+
+export type Triple = [number, number, number];
+
+/** A crop (`dims` [32, 32, 32]), or a volume with the nodule's `centre` (voxel) and `diameter` (mm). Triples are x, y, z; x runs
+ * fastest; x towards the left, y towards the back, z towards the head. */
+export interface Input {
+  data: ArrayLike<number>;
+  dims: Triple;
+  /** mm; needed with a volume. */
+  spacing?: Triple;
+  centre?: Triple;
+  diameter?: number;
+  unit: 'HU';
+}
+
+/** What goes to the worker: the samples of a crop, or those of a volume that the crop touches with their geometry. */
+export function prepare(input: Input): { hu: Float32Array; volume?: VolumeRequest } {
+  const { data, dims, unit } = input;
+  if (unit !== 'HU') throw new ClipLungError('input', `unit: '${unit}' is not 'HU'; rescale the voxels first`);
+  const count = dims?.length === 3 ? dims[0] * dims[1] * dims[2] : NaN;
+  if (!data || data.length !== count) {
+    throw new ClipLungError('input', `data: ${data?.length} values where dims [${dims}] need ${count}`);
+  }
+  if (input.centre || input.diameter !== undefined) return box(input);
+  if (!dims.every((d) => d === 32)) {
+    throw new ClipLungError('input', `dims [${dims}] are not a crop of [32, 32, 32]; give centre (voxel) and diameter (mm) of the nodule`);
+  }
+  return { hu: Float32Array.from(data) };
+}
+
+/** The part of a volume around the crop, whose side is twice the diameter: a scan would take longer to copy than to predict. */
+function box({ data, dims, spacing, centre, diameter }: Input): { hu: Float32Array; volume: VolumeRequest } {
+  if (!centre || !spacing || diameter === undefined) {
+    throw new ClipLungError('input', 'a volume needs centre (voxel), diameter (mm) and spacing (mm)');
+  }
+  if (!(diameter > 0 && diameter < Infinity)) throw new ClipLungError('input', `diameter: ${diameter} mm is not positive`);
+  const axis = (i: 0 | 1 | 2): [number, number] => {
+    if (!(spacing[i] > 0 && spacing[i] < Infinity)) throw new ClipLungError('input', `spacing: ${spacing[i]} mm is not positive`);
+    if (!(centre[i] >= -0.5 && centre[i] <= dims[i] - 0.5)) {
+      throw new ClipLungError('input', `centre [${centre}] is outside of the volume; voxels run from 0 to dims - 1 [${dims.map((d) => d - 1)}]`);
+    }
+    const reach = diameter / spacing[i];
+    return [Math.max(0, Math.floor(centre[i] - reach)), Math.min(dims[i], Math.ceil(centre[i] + reach) + 1)];
+  };
+  const [[x0, x1], [y0, y1], [z0, z1]] = [axis(0), axis(1), axis(2)];
+  const size: Triple = [x1 - x0, y1 - y0, z1 - z0];
+  const hu = new Float32Array(size[0] * size[1] * size[2]);
+  let at = 0;
+  for (let z = z0; z < z1; z++) {
+    for (let y = y0; y < y1; y++) {
+      const row = (z * dims[1] + y) * dims[0];
+      for (let x = x0; x < x1; x++) hu[at++] = data[row + x]!;
+    }
+  }
+  return { hu, volume: { dims: size, spacing, centre: [centre[0] - x0, centre[1] - y0, centre[2] - z0], diameter } };
+}
