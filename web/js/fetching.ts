@@ -1,5 +1,6 @@
 /** A model directory's files: fetched with progress, kept in the browser's cache, never used before their SHA-256 agrees. */
 import { ClipLungError } from './errors.js';
+import type { ModelFile } from './protocol.js';
 
 const CACHE = 'clip-lung';
 
@@ -19,19 +20,31 @@ async function get(url: URL, signal?: AbortSignal): Promise<Response> {
 }
 
 async function body(response: Response, onBytes: (n: number) => void, signal?: AbortSignal): Promise<ArrayBuffer> {
-  const parts: Uint8Array[] = [];
+  // a compressed body is longer than its header says
+  let bytes = new Uint8Array(Number(response.headers.get('content-length') ?? 0));
+  let length = 0;
   try {
     const reader = response.body!.getReader();
     for (let part = await reader.read(); !part.done; part = await reader.read()) {
-      parts.push(part.value);
+      const end = length + part.value.length;
+      if (end > bytes.length) {
+        const longer = new Uint8Array(Math.max(end, 2 * bytes.length));
+        longer.set(bytes.subarray(0, length));
+        bytes = longer;
+      }
+      bytes.set(part.value, length);
+      length = end;
       onBytes(part.value.length);
     }
   } catch (cause) {
     if (signal?.aborted) throw new ClipLungError('aborted', 'loading was aborted');
     throw new ClipLungError('fetch', `${response.url}: the connection broke; try again`, { cause });
   }
-  return new Blob(parts as BlobPart[]).arrayBuffer();
+  return length === bytes.length ? bytes.buffer : bytes.buffer.slice(0, length);
 }
+
+/** Files on their way into the cache, which nobody waits for but the next reader. */
+const writing = new Map<string, Promise<void>>();
 
 /** The cache, where this context has one. */
 async function cache(): Promise<Cache | undefined> {
@@ -42,8 +55,8 @@ async function cache(): Promise<Cache | undefined> {
   }
 }
 
-/** The files of a model directory by name. The digests of `config.json` name cached bytes; the module checks them again. */
-export async function fetchModel(base: URL, onBytes: OnBytes, signal?: AbortSignal): Promise<[string, ArrayBuffer][]> {
+/** The files of a model directory. The digests of `config.json` name cached bytes; the module compares them before it uses a file. */
+export async function fetchModel(base: URL, onBytes: OnBytes, signal?: AbortSignal): Promise<ModelFile[]> {
   const text = await (await get(new URL('config.json', base), signal)).text();
   let digests: Record<string, string>;
   try {
@@ -52,7 +65,7 @@ export async function fetchModel(base: URL, onBytes: OnBytes, signal?: AbortSign
   } catch (cause) {
     throw new ClipLungError('model', `${new URL('config.json', base).href}: not a model's configuration (${cause})`, { cause });
   }
-  const files: [string, ArrayBuffer][] = [['config.json', new TextEncoder().encode(text).buffer as ArrayBuffer]];
+  const files: ModelFile[] = [{ name: 'config.json', bytes: new TextEncoder().encode(text).buffer as ArrayBuffer }];
   const store = await cache();
   const sizes = new Map<string, [number, number]>();
   const tell = () => {
@@ -65,6 +78,7 @@ export async function fetchModel(base: URL, onBytes: OnBytes, signal?: AbortSign
   const open = await Promise.all(
     names.map(async (name) => {
       const key = new URL(`${name}?sha256=${digests[name]}`, base);
+      await writing.get(key.href);
       const kept = await store?.match(key.href);
       const response = kept ?? (await get(new URL(name, base), signal));
       sizes.set(name, [0, Number(response.headers.get('content-length') ?? 0)]);
@@ -77,18 +91,21 @@ export async function fetchModel(base: URL, onBytes: OnBytes, signal?: AbortSign
       sizes.set(name, [d + n, Math.max(a, d + n)]);
       tell();
     }, signal);
-    if (!kept && store && (await matches(bytes, digests[name]!))) {
+    const digest = await sha256(bytes);
+    if (store && !kept && digest === digests[name]) {
       const headers = { 'content-length': String(bytes.byteLength) };
-      await store.put(key.href, new Response(bytes, { headers })).catch(() => undefined);
+      const put = store.put(key.href, new Response(bytes, { headers })).catch(() => undefined);
+      writing.set(key.href, put);
+      void put.then(() => writing.delete(key.href));
     }
-    files.push([name, bytes]);
+    files.push({ name, bytes, ...(digest && { digest }) });
   }
   return files;
 }
 
-async function matches(bytes: ArrayBuffer, digest: string): Promise<boolean> {
-  // only secure contexts have it; the module checks in every case
-  if (!globalThis.crypto?.subtle) return false;
+/** Nothing outside of secure contexts: the module computes it then. */
+async function sha256(bytes: ArrayBuffer): Promise<string | undefined> {
+  if (!globalThis.crypto?.subtle) return undefined;
   const found = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
-  return Array.from(found, (b) => b.toString(16).padStart(2, '0')).join('') === digest;
+  return Array.from(found, (b) => b.toString(16).padStart(2, '0')).join('');
 }

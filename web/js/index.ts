@@ -213,11 +213,12 @@ export class ClipLung {
 
   async #load(engine: Engine, device: Device, onBytes: (done: number, all: number) => void): Promise<string> {
     const { wasmUrl, gpuWasmUrl, signal } = this.#options;
-    const files = await fetchModel(this.#base, onBytes, signal);
     const module = device === 'wasm'
       ? wasmUrl ?? new URL('./cpu/clip_lung_web_bg.wasm', import.meta.url)
       : gpuWasmUrl ?? new URL('./gpu/clip_lung_web_bg.wasm', import.meta.url);
-    return (await engine.ask({ kind: 'load', wasmUrl: here(module).href, files }, files.map(([, bytes]) => bytes))) as string;
+    // the module is compiled while the model is on its way
+    const [files] = await Promise.all([fetchModel(this.#base, onBytes, signal), engine.ask({ kind: 'start', wasmUrl: here(module).href })]);
+    return (await engine.ask({ kind: 'load', files }, files.map(({ bytes }) => bytes))) as string;
   }
 
   /** Fetches the GPU module where a GPU answers; it takes over when it has passed the golden test. */

@@ -8,9 +8,17 @@ export interface VolumeRequest {
   diameter: number;
 }
 
+/** A file of a model directory; with its SHA-256 where the browser has computed it. */
+export interface ModelFile {
+  name: string;
+  bytes: ArrayBuffer;
+  digest?: string;
+}
+
 /** What the page asks a worker. */
 export type Request =
-  | { kind: 'load'; wasmUrl: string; files: [string, ArrayBuffer][] }
+  | { kind: 'start'; wasmUrl: string }
+  | { kind: 'load'; files: ModelFile[] }
   | { kind: 'selfTest' }
   | { kind: 'read'; inputs: { hu: Float32Array; volume?: VolumeRequest }[]; target?: string };
 

@@ -13,13 +13,16 @@ export function serve({ default: init, Engine, Files, crop }: Module): void {
   let engine: Engine | undefined;
 
   async function answer(request: Request): Promise<unknown> {
-    if (request.kind === 'load') {
+    if (request.kind === 'start') {
       await init({ module_or_path: request.wasmUrl });
+      return undefined;
+    }
+    if (request.kind === 'load') {
       const files = new Files();
-      for (const [name, bytes] of request.files) files.add(name, new Uint8Array(bytes));
+      for (const { name, bytes, digest } of request.files) files.add(name, new Uint8Array(bytes), digest);
       engine = await Engine.load(files);
       // the first pass grows the memory and compiles shaders; a user should not wait for that
-      await engine.read(new Float32Array(SIDE));
+      if (!request.files.some(({ name }) => name === 'golden.safetensors')) await engine.read(new Float32Array(SIDE));
       return engine.info();
     }
     if (!engine) throw new Error('no model is loaded');
@@ -46,7 +49,7 @@ export function serve({ default: init, Engine, Files, crop }: Module): void {
       try {
         reply = { id: data.id, value: await answer(data) };
       } catch (error) {
-        const code: ErrorCode = data.kind === 'load' ? 'model' : 'input';
+        const code: ErrorCode = ({ start: 'device', load: 'model', selfTest: 'model', read: 'input' } as const)[data.kind];
         reply = { id: data.id, code: isDevice(error) ? 'device' : code, message: error instanceof Error ? error.message : String(error) };
       }
       self.postMessage(reply);

@@ -15,7 +15,10 @@ type Result<T> = std::result::Result<T, JsError>;
 /// A model directory's files on their way in.
 #[wasm_bindgen]
 #[derive(Default)]
-pub struct Files(BTreeMap<String, Vec<u8>>);
+pub struct Files {
+    bytes: BTreeMap<String, Vec<u8>>,
+    digests: BTreeMap<String, String>,
+}
 
 #[wasm_bindgen]
 impl Files {
@@ -24,9 +27,10 @@ impl Files {
         Self::default()
     }
 
-    /// Adds a file by its name in the directory.
-    pub fn add(&mut self, name: String, bytes: Vec<u8>) {
-        self.0.insert(name, bytes);
+    /// Adds a file by its name in the directory, with its SHA-256 where the browser has computed it.
+    pub fn add(&mut self, name: String, bytes: Vec<u8>, digest: Option<String>) {
+        self.digests.extend(digest.map(|digest| (name.clone(), digest)));
+        self.bytes.insert(name, bytes);
     }
 }
 
@@ -42,9 +46,9 @@ impl Engine {
     /// Opens the device, checks digests, shapes, finiteness and the golden pair, folds the normalisations, and is ready.
     pub async fn load(mut files: Files) -> Result<Self> {
         let device = device::open().await?;
-        let model = Model::load_async(&files.0, "model", &device).await?;
+        let model = Model::load_async(&files.bytes, &files.digests, "model", &device).await?;
         device::alive()?;
-        Ok(Self { model, golden: files.0.remove(GOLDEN) })
+        Ok(Self { model, golden: files.bytes.remove(GOLDEN) })
     }
 
     /// Predicts the golden pair again: the largest difference of a probability, none without a golden pair.

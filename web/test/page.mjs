@@ -202,6 +202,15 @@ export default async function ({ work, run }, test) {
     await phone.context().close();
   });
 
+  await test('?bench=1 measures and shows a table', async () => {
+    const bench = await browser.newPage();
+    await bench.goto(`${url}?bench=1&devices=wasm&rounds=2`);
+    await bench.waitForFunction(() => document.documentElement.dataset.ready);
+    assert.deepEqual(await bench.evaluate(() => rows.map((r) => [r.what, r.batch, r.ms > 0])), [['clip-lung, wasm', 1, true], ['clip-lung, wasm', 8, true]]);
+    assert.equal(await bench.locator('tbody tr').count(), 2);
+    await bench.close();
+  });
+
   await test('offline after the first visit', async () => {
     const other = await visit({ viewport: { width: 1000, height: 800 } });
     await other.evaluate(() => navigator.serviceWorker.ready);

@@ -16,11 +16,11 @@ use tower_http::services::ServeDir;
 use crate::failure::Failure;
 use crate::{device, input};
 
-/// The page talks to nobody but the server it came from; workers and WebAssembly are its own. NiiVue sets styles, and keeps its
-/// font in data addresses.
-const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self' data:; \
-                      img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; manifest-src 'self'; base-uri 'none'; \
-                      form-action 'none'; frame-ancestors 'self'";
+/// The page talks to nobody but the server it came from; workers and WebAssembly are its own. NiiVue keeps its font and colour maps
+/// in data addresses.
+const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; \
+                      img-src 'self' data: blob:; style-src 'self'; base-uri 'none'; form-action 'none'; \
+                      frame-ancestors 'self'";
 
 #[derive(clap::Args)]
 pub struct Args {

@@ -63,17 +63,30 @@ fn burn_conv2d(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>, stride:
     module::conv2d(x, weight, bias, ConvOptions::new([stride; 2], [padding; 2], [1; 2], 1))
 }
 
-/// A weight as [`conv2d_inference`] wants it on its device.
+/// Above so many input channels the transformed weights, of tiles of 6 and of 4, are too many to read for the few pixels they meet.
+#[cfg(feature = "flex")]
+const MOST_CHANNELS_OF_LARGE_TILES: usize = 128;
+#[cfg(feature = "flex")]
+const MOST_CHANNELS_OF_TILES: usize = 256;
+
+/// A weight as [`conv2d_inference`] wants it on its device, for convolutions of this stride. With stride 1 the sides of the
+/// activations must be multiples of four, which all of this network's are.
 ///
 /// # Shapes
 /// `[outputs, inputs, k, k]` -> native
-pub fn arrange(weight: Tensor<4>) -> Tensor<4> {
+pub fn arrange(weight: Tensor<4>, stride: usize) -> Tensor<4> {
     #[cfg(feature = "flex")]
     if on_cpu(&weight) {
         let [outputs, inputs, kernel, _] = weight.dims();
+        if kernel == 3 && stride == 1 && inputs <= MOST_CHANNELS_OF_TILES {
+            let side = if inputs <= MOST_CHANNELS_OF_LARGE_TILES { 6 } else { 4 };
+            let tiles: Tensor<2> = Tensor::from_dispatch(Dispatch::arrange_tiles(weight.into_dispatch(), side));
+            return tiles.reshape([side, side, inputs, outputs]);
+        }
         let matrix: Tensor<2> = Tensor::from_dispatch(Dispatch::arrange(weight.into_dispatch()));
         return matrix.reshape([kernel, kernel, inputs, outputs]);
     }
+    let _ = stride;
     weight
 }
 
@@ -278,11 +291,11 @@ mod tests {
     /// The folded form equals burn's convolution, bias, residual and ReLU.
     #[test]
     fn inference_equals_burn() {
-        for (residual, relu, stride) in [(false, true, 2), (false, false, 1), (true, true, 1)] {
-            let (x, w, b) = (draw(1, [3, 6, 9, 9]).inner(), draw(2, [5, 6, 3, 3]).inner(), draw(3, [5]).inner());
+        for (residual, relu, stride, side) in [(false, true, 2, 9), (false, false, 1, 8), (true, true, 1, 12)] {
+            let (x, w, b) = (draw(1, [3, 6, side, side]).inner(), draw(2, [5, 6, 3, 3]).inner(), draw(3, [5]).inner());
             let theirs = burn_conv2d(x.clone(), w.clone(), Some(b.clone()), stride);
             let r = residual.then(|| draw(4, theirs.dims()).inner());
-            let ours = conv2d_inference(to_native(x), arrange(w), b, stride, r.clone().map(to_native), relu);
+            let ours = conv2d_inference(to_native(x), arrange(w, stride), b, stride, r.clone().map(to_native), relu);
             close(from_native(ours), finish(theirs, r, relu), "folded");
         }
     }

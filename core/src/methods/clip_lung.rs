@@ -9,7 +9,7 @@ use super::losses::{self, CaForm, IaForm, normalise};
 use crate::data::class::Class;
 use crate::data::random::Stream;
 use crate::error::Result;
-use crate::model::layers::Linear;
+use crate::model::layers::{Initial, Linear};
 use crate::model::prompts::{ClassPrompts, attribute_ids, class_ids};
 use crate::model::text_tower::TextTower;
 use crate::model::tokenizer::Tokenizer;
@@ -61,11 +61,11 @@ impl PromptLearner {
     /// Context from the opening words, a fresh context net, tau = 0.07.
     pub fn new(opening: Tensor<2>, seed: u64, device: &Device) -> Self {
         let width = opening.dims()[1];
-        let mut random = Stream::new(seed, 2);
+        let mut initial = Initial::Uniform(Stream::new(seed, 2));
         Self {
             context: Param::from_tensor(opening),
-            hidden: Linear::new(512, 32, &mut random, device),
-            out: Linear::new(32, width, &mut random, device),
+            hidden: Linear::new(512, 32, &mut initial, device),
+            out: Linear::new(32, width, &mut initial, device),
             logit_scale: Param::from_tensor(Tensor::from_floats([(1.0f32 / 0.07).ln()], device)),
         }
     }

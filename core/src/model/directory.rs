@@ -113,14 +113,19 @@ impl Model {
     /// # Errors
     /// Whatever is wrong, by file.
     pub fn load(files: &BTreeMap<String, Vec<u8>>, dir: &str, device: &Device) -> Result<Self> {
-        read_sync(Self::load_async(files, dir, device))
+        read_sync(Self::load_async(files, &BTreeMap::new(), dir, device))
     }
 
-    /// [`Model::load`] where blocking is not possible.
+    /// [`Model::load`] where blocking is not possible. `digests`: the SHA-256 of files, where the caller has computed it.
     ///
     /// # Errors
     /// As [`Model::load`].
-    pub async fn load_async(files: &BTreeMap<String, Vec<u8>>, dir: &str, device: &Device) -> Result<Self> {
+    pub async fn load_async(
+        files: &BTreeMap<String, Vec<u8>>,
+        digests: &BTreeMap<String, String>,
+        dir: &str,
+        device: &Device,
+    ) -> Result<Self> {
         let path = |name: &str| format!("{dir}/{name}");
         let get = |name: &str| {
             files.get(name).ok_or_else(|| Error::BadJson { file: path(name), reason: "the file is missing".into() })
@@ -129,14 +134,15 @@ impl Model {
             .map_err(|e| Error::BadJson { file: path(CONFIG), reason: e.to_string() })?;
         config.check(&path(CONFIG))?;
         for (name, expected) in &config.sha256 {
-            let found = hex(&Sha256::digest(get(name)?));
+            let bytes = get(name)?;
+            let found = digests.get(name).cloned().unwrap_or_else(|| hex(&Sha256::digest(bytes)));
             if found != *expected {
                 return Err(Error::Digest { file: path(name), expected: expected.clone(), found });
             }
         }
         let mut arrays = read(get(WEIGHTS)?, &path(WEIGHTS))?;
         let words = take_words(&mut arrays, &path(WEIGHTS))?;
-        let net = ImageNet::new(config.classes.len(), 0, device);
+        let net = ImageNet::blank(config.classes.len(), device);
         let net = apply(net, &arrays, true, &path(WEIGHTS))?.fold();
         let norm = config.input.normalisation();
         let array = |name: &str| {
@@ -188,7 +194,8 @@ impl Model {
     }
 
     fn features(&self, crops: &[Crop]) -> Features {
-        let values: Vec<f32> = crops.iter().flat_map(|c| c.hu().iter().map(|v| self.norm.apply(*v))).collect();
+        let mut values = Vec::with_capacity(crops.len() * VOXELS);
+        crops.iter().for_each(|c| values.extend(c.hu().iter().map(|v| self.norm.apply(*v))));
         let input = Tensor::from_data(TensorData::new(values, [crops.len(), SIDE, SIDE, SIDE]), &self.device);
         self.net.infer(input)
     }

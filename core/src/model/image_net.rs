@@ -4,7 +4,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 
-use super::layers::{BatchStatistics, Linear, trained, uniform};
+use super::layers::{BatchStatistics, Initial, Linear, trained};
 use super::resnet::{FEATURES, ResNet};
 use crate::data::random::Stream;
 
@@ -23,10 +23,10 @@ pub struct Reduce {
 }
 
 impl Reduce {
-    fn new(random: &mut Stream, device: &Device) -> Self {
+    fn new(initial: &mut Initial, device: &Device) -> Self {
         Self {
-            weight: trained(uniform(REDUCED * 128, 128, random), [REDUCED, 128, 1, 1], device),
-            bias: trained(uniform(REDUCED, 128, random), [REDUCED], device),
+            weight: trained(initial.uniform(REDUCED * 128, 128), [REDUCED, 128, 1, 1], device),
+            bias: trained(initial.uniform(REDUCED, 128), [REDUCED], device),
         }
     }
 
@@ -73,11 +73,19 @@ impl Features {
 impl ImageNet {
     /// With PyTorch's initialisation from `seed`.
     pub fn new(classes: usize, seed: u64, device: &Device) -> Self {
-        let mut random = Stream::new(seed, 1);
+        Self::with(classes, Initial::Uniform(Stream::new(seed, 1)), device)
+    }
+
+    /// Without weights yet.
+    pub fn blank(classes: usize, device: &Device) -> Self {
+        Self::with(classes, Initial::Blank, device)
+    }
+
+    fn with(classes: usize, mut initial: Initial, device: &Device) -> Self {
         Self {
-            resnet: ResNet::new(&mut random, device),
-            reduce: Reduce::new(&mut random, device),
-            fc: Linear::new(FEATURES, classes, &mut random, device),
+            resnet: ResNet::new(&mut initial, device),
+            reduce: Reduce::new(&mut initial, device),
+            fc: Linear::new(FEATURES, classes, &mut initial, device),
         }
     }
 

@@ -22,10 +22,21 @@ pub fn buffer<const D: usize>(values: Vec<f32>, shape: [usize; D], device: &Devi
     Param::initialized(ParamId::new(), tensor.set_require_grad(false))
 }
 
-/// PyTorch's default for convolutions and linear layers: U(-1/sqrt(fan_in), 1/sqrt(fan_in)).
-pub fn uniform(count: usize, fan_in: usize, random: &mut Stream) -> Vec<f32> {
-    let bound = 1.0 / (fan_in as f64).sqrt();
-    (0..count).map(|_| random.between(-bound, bound) as f32).collect()
+/// What a layer's weights are before training.
+pub enum Initial {
+    /// PyTorch's default for convolutions and linear layers: U(-1/sqrt(fan_in), 1/sqrt(fan_in)).
+    Uniform(Stream),
+    /// Zeros, for weights that are about to be read.
+    Blank,
+}
+
+impl Initial {
+    /// The next `count` weights.
+    pub fn uniform(&mut self, count: usize, fan_in: usize) -> Vec<f32> {
+        let Self::Uniform(random) = self else { return vec![0.0; count] };
+        let bound = 1.0 / (fan_in as f64).sqrt();
+        (0..count).map(|_| random.between(-bound, bound) as f32).collect()
+    }
 }
 
 /// Mean and unbiased variance of one batch, for the running averages.
@@ -60,7 +71,7 @@ impl ConvBn {
         outputs: usize,
         kernel: usize,
         stride: usize,
-        random: &mut Stream,
+        initial: &mut Initial,
         device: &Device,
     ) -> Self {
         let fan_in = inputs * kernel * kernel;
@@ -70,7 +81,7 @@ impl ConvBn {
             running_mean: buffer(vec![0.0; outputs], [outputs], device),
             running_var: buffer(vec![1.0; outputs], [outputs], device),
         };
-        let weight = trained(uniform(outputs * fan_in, fan_in, random), [outputs, inputs, kernel, kernel], device);
+        let weight = trained(initial.uniform(outputs * fan_in, fan_in), [outputs, inputs, kernel, kernel], device);
         Self { weight, bn: Some(bn), bias: None, stride }
     }
 
@@ -120,7 +131,10 @@ impl ConvBn {
         let bias = bn.bias.val() - bn.running_mean.val() * scale.clone();
         let outputs = scale.dims()[0];
         Self {
-            weight: Param::from_tensor(kernels::arrange(self.weight.val() * scale.reshape([outputs, 1, 1, 1]))),
+            weight: Param::from_tensor(kernels::arrange(
+                self.weight.val() * scale.reshape([outputs, 1, 1, 1]),
+                self.stride,
+            )),
             bn: None,
             bias: Some(Param::from_tensor(bias)),
             stride: self.stride,
@@ -139,10 +153,10 @@ pub struct Linear {
 
 impl Linear {
     /// With PyTorch's initialisation.
-    pub fn new(inputs: usize, outputs: usize, random: &mut Stream, device: &Device) -> Self {
+    pub fn new(inputs: usize, outputs: usize, initial: &mut Initial, device: &Device) -> Self {
         Self {
-            weight: trained(uniform(outputs * inputs, inputs, random), [outputs, inputs], device),
-            bias: trained(uniform(outputs, inputs, random), [outputs], device),
+            weight: trained(initial.uniform(outputs * inputs, inputs), [outputs, inputs], device),
+            bias: trained(initial.uniform(outputs, inputs), [outputs], device),
         }
     }
 

@@ -3,9 +3,8 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
-use super::layers::{BatchStatistics, ConvBn};
+use super::layers::{BatchStatistics, ConvBn, Initial};
 use crate::data::crop::SIDE;
-use crate::data::random::Stream;
 use crate::kernels::{from_native, to_native};
 
 /// Channels of the last layer.
@@ -20,12 +19,12 @@ pub struct BasicBlock {
 }
 
 impl BasicBlock {
-    fn new(inputs: usize, outputs: usize, stride: usize, random: &mut Stream, device: &Device) -> Self {
+    fn new(inputs: usize, outputs: usize, stride: usize, initial: &mut Initial, device: &Device) -> Self {
         let changes = stride != 1 || inputs != outputs;
         Self {
-            conv1: ConvBn::new(inputs, outputs, 3, stride, random, device),
-            conv2: ConvBn::new(outputs, outputs, 3, 1, random, device),
-            downsample: changes.then(|| ConvBn::new(inputs, outputs, 1, stride, random, device)),
+            conv1: ConvBn::new(inputs, outputs, 3, stride, initial, device),
+            conv2: ConvBn::new(outputs, outputs, 3, 1, initial, device),
+            downsample: changes.then(|| ConvBn::new(inputs, outputs, 1, stride, initial, device)),
         }
     }
 
@@ -64,12 +63,12 @@ pub struct ResNet {
 
 impl ResNet {
     /// With PyTorch's initialisation.
-    pub fn new(random: &mut Stream, device: &Device) -> Self {
-        let conv1 = ConvBn::new(SIDE, 64, 3, 1, random, device);
+    pub fn new(initial: &mut Initial, device: &Device) -> Self {
+        let conv1 = ConvBn::new(SIDE, 64, 3, 1, initial, device);
         let mut stage = |inputs, outputs, stride| {
             vec![
-                BasicBlock::new(inputs, outputs, stride, random, device),
-                BasicBlock::new(outputs, outputs, 1, random, device),
+                BasicBlock::new(inputs, outputs, stride, initial, device),
+                BasicBlock::new(outputs, outputs, 1, initial, device),
             ]
         };
         Self {

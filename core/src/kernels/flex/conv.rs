@@ -2,11 +2,9 @@
 //!
 //! With channels last a patch is a few contiguous runs, and the product needs no re-packing of the patches.
 
-use burn::backend::Flex;
-use burn::backend::ops::FloatTensorOps;
 use rayon::prelude::*;
 
-use super::{Array, array, dims, values, zeroed};
+use super::{Array, array, dims, product, values, zeroed};
 
 /// Output pixels a piece of work takes.
 pub const PIXELS: usize = 256;
@@ -54,7 +52,7 @@ impl Geometry {
     }
 
     /// The patches of output pixels `first..first + count`, `[count, k k inputs]`.
-    pub fn patches(&self, x: &[f32], first: usize, count: usize) -> Array {
+    pub fn patches(&self, x: &[f32], first: usize, count: usize) -> Vec<f32> {
         let depth = self.depth();
         let mut out = Vec::with_capacity(count * depth);
         for i in 0..count {
@@ -65,7 +63,7 @@ impl Geometry {
             }
         }
         out.resize(count * depth, 0.0);
-        array(out, &[count, depth])
+        out
     }
 }
 
@@ -77,7 +75,7 @@ pub fn arrange(weight: &Array) -> Array {
     out.par_chunks_mut(outputs * inputs).enumerate().for_each(|(cell, out)| {
         transpose(&w[cell..], cells, inputs, outputs, out);
     });
-    array(out, &[cells * inputs, outputs])
+    product::arrange(out, 1, cells * inputs, outputs)
 }
 
 /// One tap of `[outputs, inputs, cells]` as `[inputs, outputs]`, in blocks that stay in the cache.
@@ -104,7 +102,7 @@ pub fn forward(x: &Array, matrix: &Array, kernel: usize, stride: usize, finish: 
     let mut out = zeroed(&shape);
     out.par_chunks_mut(PIXELS * g.outputs).enumerate().for_each(|(piece, out)| {
         let patches = g.patches(&x, piece * PIXELS, out.len() / g.outputs);
-        out.copy_from_slice(&values(&Flex::float_matmul(patches, matrix.clone())));
+        product::multiply(patches, matrix, 1, out.len() / g.outputs, out);
         finish(piece * PIXELS * g.outputs, out);
     });
     array(out, &shape)

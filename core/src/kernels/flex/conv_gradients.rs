@@ -84,7 +84,7 @@ pub fn weight_gradient(x: &Array, weight: [usize; 4], stride: usize, grad: &Arra
         .map(|piece| {
             let first = piece * count;
             let count = count.min(g.pixels() - first);
-            let patches = g.patches(&x, first, count);
+            let patches = array(g.patches(&x, first, count), &[count, g.depth()]);
             Flex::float_matmul(patches.transpose(0, 1), grad.narrow(0, first, count))
         })
         .collect();

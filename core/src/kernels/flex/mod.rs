@@ -11,10 +11,12 @@ mod conv_gradients;
 mod gradients;
 #[cfg(feature = "train")]
 mod norm;
+mod product;
 #[cfg(feature = "train")]
 mod rows;
 #[cfg(feature = "train")]
 mod update;
+mod winograd;
 
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Flex, backend_extension};
@@ -26,8 +28,11 @@ type Array = FloatTensor<Flex>;
 /// The operations of inference; activations are channels last.
 #[backend_extension(Flex)]
 pub trait Folded: Backend {
-    /// A weight `[outputs, inputs, k, k]` as the matrix that the others take.
+    /// A weight `[outputs, inputs, k, k]` as the matrix that the others take, `[k k inputs, outputs]`.
     fn arrange(weight: FloatTensor<Self>) -> FloatTensor<Self>;
+    /// A weight `[outputs, inputs, 3, 3]` for tiles of 6 or 4 pixels, `[side side inputs, outputs]`: the others take it as a kernel
+    /// of that side.
+    fn arrange_tiles(weight: FloatTensor<Self>, side: usize) -> FloatTensor<Self>;
     /// Convolution with bias.
     fn convolve_bias(
         x: FloatTensor<Self>,
@@ -60,22 +65,32 @@ impl Folded for Flex {
         conv::arrange(&weight)
     }
 
+    fn arrange_tiles(weight: Array, side: usize) -> Array {
+        winograd::arrange(&weight, side)
+    }
+
     fn convolve_bias(x: Array, matrix: Array, bias: Array, kernel: usize, stride: usize) -> Array {
         let bias = values(&bias);
-        conv::forward(&x, &matrix, kernel, stride, |_, out: &mut [f32]| add_bias(out, &bias, None, false))
+        forward(&x, &matrix, kernel, stride, |_, out: &mut [f32]| add_bias(out, &bias, None, false))
     }
 
     fn convolve_relu(x: Array, matrix: Array, bias: Array, kernel: usize, stride: usize) -> Array {
         let bias = values(&bias);
-        conv::forward(&x, &matrix, kernel, stride, |_, out: &mut [f32]| add_bias(out, &bias, None, true))
+        forward(&x, &matrix, kernel, stride, |_, out: &mut [f32]| add_bias(out, &bias, None, true))
     }
 
     fn convolve_add_relu(x: Array, matrix: Array, bias: Array, residual: Array, kernel: usize, stride: usize) -> Array {
         let (bias, residual) = (values(&bias), values(&residual));
-        conv::forward(&x, &matrix, kernel, stride, |at, out: &mut [f32]| {
-            add_bias(out, &bias, Some(&residual[at..]), true)
-        })
+        forward(&x, &matrix, kernel, stride, |at, out: &mut [f32]| add_bias(out, &bias, Some(&residual[at..]), true))
     }
+}
+
+/// The convolution that a matrix was arranged for.
+fn forward(x: &Array, matrix: &Array, kernel: usize, stride: usize, finish: impl conv::Finish) -> Array {
+    if winograd::is_tile(kernel) {
+        return winograd::forward(x, matrix, kernel, finish);
+    }
+    conv::forward(x, matrix, kernel, stride, finish)
 }
 
 /// Rows of outputs + bias (+ residual, then ReLU).
@@ -90,7 +105,8 @@ fn add_bias(out: &mut [f32], bias: &[f32], residual: Option<&[f32]>, relu: bool)
                     row.iter_mut().zip(&r[i * c..]).for_each(|(o, r)| *o += r);
                 }
                 if relu {
-                    row.iter_mut().for_each(|o| *o = o.max(0.0));
+                    // unlike `max`, one instruction on every target
+                    row.iter_mut().for_each(|o| *o = if *o > 0.0 { *o } else { 0.0 });
                 }
             }
         },
