@@ -20,7 +20,7 @@ async function once(device, passes) {
 }
 
 // the software adapter is slow: fewer passes
-for (const [device, passes, runs] of [['wasm', rounds, RUNS], ['webgpu', 3, 1]].filter(([d]) => devices.includes(d))) {
+for (const [device, passes, runs] of [['wasm', rounds, RUNS], ['webgpu', 3, 3]].filter(([d]) => devices.includes(d))) {
   const all = [];
   let note = '';
   for (let i = 0; i < runs; i++) {

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clip_lung_core::Error;
 use clip_lung_core::data::crop::{Crop, VOXELS};
-use clip_lung_core::model::directory::{CARD, CONFIG, GOLDEN, ModelConfig, Parts, WEIGHTS, build};
+use clip_lung_core::model::config::ModelConfig;
+use clip_lung_core::model::directory::{CARD, CONFIG, GOLDEN, Parts, WEIGHTS, build};
 use clip_lung_core::model::weights::{Precision, read};
 
 use crate::failure::Failure;

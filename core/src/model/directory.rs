@@ -3,18 +3,16 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::{Device, Tensor, TensorData, read_sync};
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::config::ModelConfig;
 use super::image_net::{Features, ImageNet};
 use super::weights::{Array, Arrays, Precision, apply, read, write};
 use crate::data::class::Class;
-use crate::data::crop::{Crop, Normalisation, SIDE, Side, VOXELS};
+use crate::data::crop::{Crop, Normalisation, SIDE, VOXELS};
 use crate::data::dataset::hex;
 use crate::error::{Error, Result};
 use crate::explain::{attributes, gradcam};
-use crate::methods::Method;
-use crate::methods::task::Task;
 
 /// The weights' file.
 pub const WEIGHTS: &str = "model.safetensors";
@@ -32,47 +30,6 @@ const LOGIT_SCALE: &str = "logit_scale";
 const GOLDEN_TOLERANCE: f64 = 1e-3;
 /// Crops computed at once.
 const BATCH: usize = 32;
-
-/// `config.json`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ModelConfig {
-    pub schema: u32,
-    pub method: Method,
-    pub task: Task,
-    pub classes: Vec<Class>,
-    pub input: Input,
-    pub metadata: Metadata,
-    /// SHA-256 of the other files.
-    #[serde(default)]
-    pub sha256: BTreeMap<String, String>,
-}
-
-/// What the network expects.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Input {
-    pub shape: [usize; 3],
-    pub hu_window: [f32; 2],
-    pub mean: f32,
-    pub std: f32,
-    pub crop: String,
-}
-
-/// Where the model comes from.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Metadata {
-    pub version: String,
-    pub created: String,
-    pub intended_use: String,
-    pub training_data: String,
-    pub text_encoder: String,
-    #[serde(default)]
-    pub metrics: serde_json::Value,
-    pub git_commit: String,
-    pub seed: u64,
-}
 
 /// The words of the attribute read-out.
 #[derive(Clone, Debug)]
@@ -289,37 +246,6 @@ pub struct Explanation {
     pub class: Class,
     pub heat: Vec<f32>,
     pub attributes: Option<Vec<f32>>,
-}
-
-impl ModelConfig {
-    fn check(&self, file: &str) -> Result<()> {
-        let bad = |reason: String| Error::BadJson { file: file.into(), reason };
-        if self.schema != 1 {
-            return Err(bad(format!("schema {} is not supported, only 1", self.schema)));
-        }
-        if self.input.shape != [SIDE; 3] {
-            return Err(bad(format!("input shape {:?} is not supported, only [32, 32, 32]", self.input.shape)));
-        }
-        self.task.check(&self.classes)?;
-        self.input.normalisation().check()
-    }
-}
-
-impl Input {
-    /// Crops of this side with these statistics.
-    pub fn new(norm: &Normalisation, side: Side) -> Self {
-        Self { shape: [SIDE; 3], hu_window: norm.hu_window, mean: norm.mean, std: norm.std, crop: side.to_string() }
-    }
-
-    /// The side of the crops it was trained on.
-    pub fn side(&self) -> Side {
-        Side::parse(&self.crop)
-    }
-
-    /// As a normalisation.
-    pub fn normalisation(&self) -> Normalisation {
-        Normalisation { hu_window: self.hu_window, mean: self.mean, std: self.std }
-    }
 }
 
 fn take_words(arrays: &mut Arrays, file: &str) -> Result<Option<Words>> {

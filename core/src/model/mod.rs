@@ -1,5 +1,6 @@
 //! The networks: image network, text tower, prompts, and how their weights are stored.
 
+pub mod config;
 pub mod directory;
 pub mod image_net;
 pub mod layers;
