@@ -30,7 +30,7 @@ test-native: setup
 
 # Package and page in a headless Chromium, against the native program.
 test-web: page
-	cd web && CLIP_LUNG=$(BIN) npm test
+	cd web && PATH="$(CARGO_TARGET_DIR)/tools/node/node_modules/.bin:$$PATH" CLIP_LUNG=$(BIN) npm test
 
 # Another device against the CPU: make test-device DEVICE=wgpu (or cuda, after ./setup-cuda.sh).
 DEVICE ?= wgpu

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { launch, program } from './fixture.mjs';
 
 /** Software rendering, so that WebGL 2 is there without a GPU. */
@@ -232,7 +233,6 @@ export default async function ({ work, run }, test) {
 
 /** The NIfTI volume of the samples as NRRD (LPS, the same voxels). */
 function nrrd(path) {
-  const { gunzipSync } = process.getBuiltinModule('node:zlib');
   const bytes = gunzipSync(readFileSync(path));
   const dims = [0, 1, 2].map((i) => bytes.readInt16LE(42 + 2 * i));
   const row = (axis) => [0, 1, 2, 3].map((i) => bytes.readFloatLE(280 + 16 * axis + 4 * i));
