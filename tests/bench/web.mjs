@@ -1,4 +1,4 @@
-/** Opens the page's benchmark in a fresh browser, five times a device, and prints the medians. Started by web.sh. */
+/** Opens the page's benchmark in fresh browsers, five on the CPU and three on WebGPU, and prints the medians. Started by web.sh. */
 import { launch, web } from '../../web/test/fixture.mjs';
 import { serve } from '../../web/test/serve.mjs';
 import { join } from 'node:path';

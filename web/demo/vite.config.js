@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { defineConfig } from 'vite';
 
-/** public/sw.js with the list of what to keep, and a version that changes with it; the package as it is, for other pages. */
+/** src/sw.js with the list of what to keep, and a version that changes with it; the package as it is, for other pages. */
 const finish = {
   name: 'finish',
   apply: 'build',

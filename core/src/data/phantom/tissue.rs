@@ -145,7 +145,7 @@ pub fn add_spicules(subject: &Subject, soft: &Grid, hu: &mut Grid) {
 pub fn background(subject: &Subject) -> Grid {
     let id = u64::from(subject.nodule.id);
     let mut random = subject.random(stream::LUNG);
-    let lung = -915.0 + 180.0 * (subject.scan_random().uniform() + random.uniform()) / 2.0;
+    let lung = level(subject.scan_random().uniform(), random.uniform());
     let slope = random.between(-12.0, 12.0);
     let mut hu = Grid::from_position(|p| lung + slope * p[1]);
     hu.add_scaled(&field(id, stream::PARENCHYMA, 1.4 / subject.pitch), PARENCHYMA_HU as f32);
@@ -187,15 +187,24 @@ pub fn background(subject: &Subject) -> Grid {
 /// What the lung of a scan looks like between its nodules: mean and standard deviation, HU.
 pub fn lung(scan: &Scan) -> (f64, f64) {
     let mut random = Stream::new(u64::from(scan.id), stream::SCAN);
-    let level = -915.0 + 180.0 * (random.uniform() + 0.5) / 2.0;
-    (level, PARENCHYMA_HU.hypot(15.0 + 40.0 * random.uniform()))
+    (level(random.uniform(), 0.5), PARENCHYMA_HU.hypot(noise(random.uniform())))
+}
+
+/// The lung's HU from the uniform numbers of the scan and of the place.
+fn level(scan: f64, place: f64) -> f64 {
+    -915.0 + 180.0 * (scan + place) / 2.0
+}
+
+/// The standard deviation of a scanner's noise from the scan's uniform number, HU.
+fn noise(scan: f64) -> f64 {
+    15.0 + 40.0 * scan
 }
 
 /// Scanner noise: independent native slices, correlated in the plane, interpolated along z with a random phase.
 pub fn add_noise(subject: &Subject, hu: &mut Grid) {
     let mut scan = subject.scan_random();
     let _lung = scan.uniform();
-    let sd = 15.0 + 40.0 * scan.uniform();
+    let sd = noise(scan.uniform());
     let sigma = 0.45 * scan.between(0.8, 1.2) / subject.pitch;
     let phase = subject.random(stream::PHASE).uniform();
     let side = 2.0 * subject.nodule.diameter_mm;
