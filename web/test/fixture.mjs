@@ -19,10 +19,20 @@ export const program = process.env.CLIP_LUNG ?? join(target, 'release/clip-lung'
 /** Headless Chromium has only a software adapter, and only when told so. */
 const GPU = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader', '--enable-features=Vulkan'];
 
-export async function launch(args = GPU) {
+/**
+ * Chromium sets environment variables while its D-Bus thread looks for a translation of "no such socket" in them (getenv beside
+ * setenv), and now and then dies of it where there is no D-Bus: the C locale looks nothing up, and a start that failed is tried again.
+ */
+export async function launch(args = GPU, tries = 3) {
   const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
   if (!existsSync(executablePath)) throw new Error(`${executablePath} is missing: apt-get install chromium, or name a browser in CHROMIUM`);
-  return chromium.launch({ executablePath, args: ['--no-sandbox', ...args] });
+  try {
+    return await chromium.launch({ executablePath, args: ['--no-sandbox', ...args], env: { ...process.env, LC_ALL: 'C' } });
+  } catch (error) {
+    if (tries === 1) throw error;
+    console.log(`Chromium did not start, trying again: ${String(error.message).split('\n')[0]}`);
+    return launch(args, tries - 1);
+  }
 }
 
 export async function fixture() {
