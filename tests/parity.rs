@@ -39,7 +39,7 @@ fn filled(net: ImageNet) -> ImageNet {
         };
         array.values = uniform(77, i as u64, array.values.len(), low, high);
     }
-    apply(net, &arrays, true, "golden").unwrap()
+    apply(net, arrays, "golden").unwrap()
 }
 
 fn crops(device: &Device) -> Tensor<4> {
@@ -156,7 +156,7 @@ fn conditional_context_golden() {
     ]
     .into();
     let learner = PromptLearner::new(Tensor::zeros([2, 512], &device), 0, &device);
-    let learner = apply(learner, &arrays, true, "golden").unwrap();
+    let learner = apply(learner, arrays, "golden").unwrap();
     let features = pad(&[&[1.0, 0.0, 2.0, -1.0], &[0.5, -0.5, 1.0, 2.0]], [2, 512]);
     let f = Tensor::<2>::from_data(TensorData::new(features.values, [2, 512]), &device).unsqueeze::<3>();
     let head = |f: Tensor<3>| numbers(learner.context(f).slice([0..1, 0..2, 0..4]));

@@ -1,6 +1,6 @@
 /** A model directory's files: fetched with progress, kept in the browser's cache, never used before their SHA-256 agrees. */
 import { ClipLungError } from './errors.js';
-import type { ModelFile } from './protocol.js';
+import type { Loaded, ModelFile } from './protocol.js';
 
 const CACHE = 'clip-lung';
 
@@ -45,6 +45,8 @@ async function body(response: Response, onBytes: (n: number) => void, signal?: A
 
 /** Files on their way into the cache, which nobody waits for but the next reader. */
 const writing = new Map<string, Promise<void>>();
+/** The addresses of files that are in the cache. */
+const kept = new Set<string>();
 
 /** The cache, where this context has one. */
 async function cache(): Promise<Cache | undefined> {
@@ -55,18 +57,26 @@ async function cache(): Promise<Cache | undefined> {
   }
 }
 
-/** The files of a model directory. The digests of `config.json` name cached bytes; the module compares them before it uses a file. */
-export async function fetchModel(base: URL, onBytes: OnBytes, signal?: AbortSignal): Promise<ModelFile[]> {
-  const text = await (await get(new URL('config.json', base), signal)).text();
-  let digests: Record<string, string>;
+/** Where a file is kept: cached bytes are named by their digest. */
+const place = (base: URL, name: string, digest: string) => new URL(`${name}?sha256=${digest}`, base).href;
+
+/** The SHA-256 of a model's files by name, from its `config.json`. */
+function digestsOf(config: string, base: URL): Record<string, string> {
   try {
-    digests = JSON.parse(text).sha256;
-    if (typeof digests !== 'object' || !digests['model.safetensors']) throw new Error('no sha256 of model.safetensors in it');
+    const { sha256 } = JSON.parse(config);
+    if (typeof sha256 !== 'object' || !sha256['model.safetensors']) throw new Error('no sha256 of model.safetensors in it');
+    return sha256;
   } catch (cause) {
     throw new ClipLungError('model', `${new URL('config.json', base).href}: not a model's configuration (${cause})`, { cause });
   }
-  const files: ModelFile[] = [{ name: 'config.json', bytes: new TextEncoder().encode(text).buffer as ArrayBuffer }];
-  const store = await cache();
+}
+
+/** The files of a model directory, from the cache where they are there; whoever uses them compares their digests first. */
+export async function fetchModel(base: URL, onBytes: OnBytes, signal?: AbortSignal): Promise<ModelFile[]> {
+  const opened = cache();
+  const config = await (await get(new URL('config.json', base), signal)).text();
+  const digests = digestsOf(config, base);
+  const store = await opened;
   const sizes = new Map<string, [number, number]>();
   const tell = () => {
     let [done, all] = [0, 0];
@@ -74,38 +84,42 @@ export async function fetchModel(base: URL, onBytes: OnBytes, signal?: AbortSign
     onBytes(done, all);
   };
   // all headers first, so that the total is known from the start
-  const names = Object.keys(digests);
   const open = await Promise.all(
-    names.map(async (name) => {
-      const key = new URL(`${name}?sha256=${digests[name]}`, base);
-      await writing.get(key.href);
-      const kept = await store?.match(key.href);
-      const response = kept ?? (await get(new URL(name, base), signal));
+    Object.entries(digests).map(async ([name, digest]) => {
+      const key = place(base, name, digest);
+      await writing.get(key);
+      const found = await store?.match(key);
+      if (found) kept.add(key);
+      else kept.delete(key);
+      const response = found ?? (await get(new URL(name, base), signal));
       sizes.set(name, [0, Number(response.headers.get('content-length') ?? 0)]);
-      return { name, key, kept, response };
+      return { name, response };
     }),
   );
-  for (const { name, key, kept, response } of open) {
+  const files: ModelFile[] = [{ name: 'config.json', bytes: new TextEncoder().encode(config).buffer as ArrayBuffer }];
+  for (const { name, response } of open) {
     const bytes = await body(response, (n) => {
       const [d, a] = sizes.get(name)!;
       sizes.set(name, [d + n, Math.max(a, d + n)]);
       tell();
     }, signal);
-    const digest = await sha256(bytes);
-    if (store && !kept && digest === digests[name]) {
-      const headers = { 'content-length': String(bytes.byteLength) };
-      const put = store.put(key.href, new Response(bytes, { headers })).catch(() => undefined);
-      writing.set(key.href, put);
-      void put.then(() => writing.delete(key.href));
-    }
-    files.push({ name, bytes, ...(digest && { digest }) });
+    files.push({ name, bytes });
   }
   return files;
 }
 
-/** Nothing outside of secure contexts: the module computes it then. */
-async function sha256(bytes: ArrayBuffer): Promise<string | undefined> {
-  if (!globalThis.crypto?.subtle) return undefined;
-  const found = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
-  return Array.from(found, (b) => b.toString(16).padStart(2, '0')).join('');
+/** Keeps the files of a model that was loaded, so their digests agree, for the next visit; not before whoever waited for it goes on. */
+export function keepModel(base: URL, { info, files }: Loaded): void {
+  const digests = digestsOf(info, base);
+  for (const { name, bytes } of files) {
+    const key = digests[name] && place(base, name, digests[name]);
+    if (!key || kept.has(key)) continue;
+    const put = async () => {
+      await new Promise((done) => setTimeout(done));
+      const headers = { 'content-length': String(bytes.byteLength) };
+      await (await cache())?.put(key, new Response(bytes, { headers }));
+      kept.add(key);
+    };
+    writing.set(key, put().catch(() => undefined).finally(() => writing.delete(key)));
+  }
 }

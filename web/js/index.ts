@@ -5,9 +5,9 @@
 import { missingGpu } from './adapter.js';
 import { Engine, foreign } from './engine.js';
 import { ClipLungError } from './errors.js';
-import { fetchModel } from './fetching.js';
+import { fetchModel, keepModel } from './fetching.js';
 import { prepare, type Input } from './input.js';
-import type { Reading } from './protocol.js';
+import type { Loaded, Reading } from './protocol.js';
 
 export { ClipLungError, type ErrorCode } from './errors.js';
 export type { Input, Triple } from './input.js';
@@ -218,7 +218,9 @@ export class ClipLung {
       : gpuWasmUrl ?? new URL('./gpu/clip_lung_web_bg.wasm', import.meta.url);
     // the module is compiled while the model is on its way
     const [files] = await Promise.all([fetchModel(this.#base, onBytes, signal), engine.ask({ kind: 'start', wasmUrl: here(module).href })]);
-    return (await engine.ask({ kind: 'load', files }, files.map(({ bytes }) => bytes))) as string;
+    const loaded = (await engine.ask({ kind: 'load', files }, files.map(({ bytes }) => bytes))) as Loaded;
+    keepModel(this.#base, loaded);
+    return loaded.info;
   }
 
   /** Fetches the GPU module where a GPU answers; it takes over when it has passed the golden test. */

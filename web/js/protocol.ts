@@ -8,11 +8,16 @@ export interface VolumeRequest {
   diameter: number;
 }
 
-/** A file of a model directory; with its SHA-256 where the browser has computed it. */
+/** A file of a model directory. */
 export interface ModelFile {
   name: string;
   bytes: ArrayBuffer;
-  digest?: string;
+}
+
+/** What a load gives: `config.json`, and the files, which the page keeps now that they are known to be right. */
+export interface Loaded {
+  info: string;
+  files: ModelFile[];
 }
 
 /** What the page asks a worker. */

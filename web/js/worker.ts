@@ -1,6 +1,6 @@
 /** Inference off the page's thread: one model, one request after the other. */
 import type { ErrorCode } from './errors.js';
-import type { Reading, Reply, Request, VolumeRequest } from './protocol.js';
+import type { Loaded, ModelFile, Reading, Reply, Request, VolumeRequest } from './protocol.js';
 
 /** A module built of the Rust facade; both have the same shape. */
 type Module = typeof import('./cpu/clip_lung_web.js');
@@ -18,12 +18,15 @@ export function serve({ default: init, Engine, Files, crop }: Module): void {
       return undefined;
     }
     if (request.kind === 'load') {
+      // another thread computes them while this one loads
+      const digests = digestsOf(request.files);
       const files = new Files();
-      for (const { name, bytes, digest } of request.files) files.add(name, new Uint8Array(bytes), digest);
-      engine = await Engine.load(files);
+      for (const { name, bytes } of request.files) files.add(name, new Uint8Array(bytes));
+      engine = await Engine.load(files, digests);
       // the first pass grows the memory and compiles shaders; a user should not wait for that
       if (!request.files.some(({ name }) => name === 'golden.safetensors')) await engine.read(new Float32Array(SIDE));
-      return engine.info();
+      const loaded: Loaded = { info: engine.info(), files: request.files };
+      return loaded;
     }
     if (!engine) throw new Error('no model is loaded');
     if (request.kind === 'selfTest') return engine.self_test();
@@ -52,9 +55,20 @@ export function serve({ default: init, Engine, Files, crop }: Module): void {
         const code: ErrorCode = ({ start: 'device', load: 'model', selfTest: 'model', read: 'input' } as const)[data.kind];
         reply = { id: data.id, code: isDevice(error) ? 'device' : code, message: error instanceof Error ? error.message : String(error) };
       }
-      self.postMessage(reply);
+      // bytes go back as they came: handed over, not copied
+      self.postMessage(reply, { transfer: data.kind === 'load' ? data.files.map(({ bytes }) => bytes) : [] });
     });
   };
+}
+
+/** The SHA-256 of files by name, as JSON; of none outside of secure contexts, where the module computes them. */
+async function digestsOf(files: ModelFile[]): Promise<string> {
+  const one = async ({ name, bytes }: ModelFile) => {
+    const found = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
+    return [name, Array.from(found, (b) => b.toString(16).padStart(2, '0')).join('')] as const;
+  };
+  const found = globalThis.crypto?.subtle ? await Promise.all(files.map(one)) : [];
+  return JSON.stringify(Object.fromEntries(found));
 }
 
 /** Failures of the device, and panics, which are exceptions of WebAssembly or bare strings; the rest are errors of the facade. */

@@ -7,6 +7,7 @@ use clip_lung_core::data::crop::{Crop, VOXELS};
 use clip_lung_core::data::volume::Volume;
 use clip_lung_core::model::directory::{Explanation, GOLDEN, Model};
 use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::{JsFuture, js_sys::Promise};
 
 use crate::device;
 
@@ -15,10 +16,7 @@ type Result<T> = std::result::Result<T, JsError>;
 /// A model directory's files on their way in.
 #[wasm_bindgen]
 #[derive(Default)]
-pub struct Files {
-    bytes: BTreeMap<String, Vec<u8>>,
-    digests: BTreeMap<String, String>,
-}
+pub struct Files(BTreeMap<String, Vec<u8>>);
 
 #[wasm_bindgen]
 impl Files {
@@ -27,10 +25,9 @@ impl Files {
         Self::default()
     }
 
-    /// Adds a file by its name in the directory, with its SHA-256 where the browser has computed it.
-    pub fn add(&mut self, name: String, bytes: Vec<u8>, digest: Option<String>) {
-        self.digests.extend(digest.map(|digest| (name.clone(), digest)));
-        self.bytes.insert(name, bytes);
+    /// Adds a file by its name in the directory.
+    pub fn add(&mut self, name: String, bytes: Vec<u8>) {
+        self.0.insert(name, bytes);
     }
 }
 
@@ -43,12 +40,20 @@ pub struct Engine {
 
 #[wasm_bindgen]
 impl Engine {
-    /// Opens the device, checks digests, shapes, finiteness and the golden pair, folds the normalisations, and is ready.
-    pub async fn load(mut files: Files) -> Result<Self> {
+    /// Opens the device, checks digests, shapes, finiteness and the golden pair, folds the normalisations, and is ready. `digests`: a
+    /// promise of the SHA-256 of the files, a JSON object by name; those not in it are computed here.
+    pub async fn load(Files(mut files): Files, digests: Promise) -> Result<Self> {
+        // the memory that a load takes, f16 to f32 and those in the kernels' order: asked for at once it comes ten times sooner
+        let bytes: usize = files.values().map(Vec::len).sum();
+        drop(Vec::<u8>::with_capacity(5 * bytes));
         let device = device::open().await?;
-        let model = Model::load_async(&files.bytes, &files.digests, "model", &device).await?;
+        let digests = async {
+            let found = JsFuture::from(digests).await.ok().and_then(|found| found.as_string());
+            found.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default()
+        };
+        let model = Model::load_async(&files, digests, "model", &device).await?;
         device::alive()?;
-        Ok(Self { model, golden: files.bytes.remove(GOLDEN) })
+        Ok(Self { model, golden: files.remove(GOLDEN) })
     }
 
     /// Predicts the golden pair again: the largest difference of a probability, none without a golden pair.

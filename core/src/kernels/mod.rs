@@ -69,25 +69,27 @@ const MOST_CHANNELS_OF_LARGE_TILES: usize = 128;
 #[cfg(feature = "flex")]
 const MOST_CHANNELS_OF_TILES: usize = 256;
 
-/// A weight as [`conv2d_inference`] wants it on its device, for convolutions of this stride. With stride 1 the sides of the
-/// activations must be multiples of four, which all of this network's are.
+/// A weight, times a `scale` an output, as [`conv2d_inference`] wants it on its device, for convolutions of this stride. With stride 1
+/// the sides of the activations must be multiples of four, which all of this network's are.
 ///
 /// # Shapes
-/// `[outputs, inputs, k, k]` -> native
-pub fn arrange(weight: Tensor<4>, stride: usize) -> Tensor<4> {
+/// `[outputs, inputs, k, k]`, `[outputs]` -> native
+pub fn arrange(weight: Tensor<4>, scale: Tensor<1>, stride: usize) -> Tensor<4> {
     #[cfg(feature = "flex")]
     if on_cpu(&weight) {
         let [outputs, inputs, kernel, _] = weight.dims();
+        let (weight, scale) = (weight.into_dispatch(), scale.into_dispatch());
         if kernel == 3 && stride == 1 && inputs <= MOST_CHANNELS_OF_TILES {
             let side = if inputs <= MOST_CHANNELS_OF_LARGE_TILES { 6 } else { 4 };
-            let tiles: Tensor<2> = Tensor::from_dispatch(Dispatch::arrange_tiles(weight.into_dispatch(), side));
+            let tiles: Tensor<2> = Tensor::from_dispatch(Dispatch::arrange_tiles(weight, scale, side));
             return tiles.reshape([side, side, inputs, outputs]);
         }
-        let matrix: Tensor<2> = Tensor::from_dispatch(Dispatch::arrange(weight.into_dispatch()));
+        let matrix: Tensor<2> = Tensor::from_dispatch(Dispatch::arrange(weight, scale));
         return matrix.reshape([kernel, kernel, inputs, outputs]);
     }
     let _ = stride;
-    weight
+    let outputs = weight.dims()[0];
+    weight * scale.reshape([outputs, 1, 1, 1])
 }
 
 /// Convolution of native activations with an [`arrange`]d weight and bias, `+ residual`, ReLU where asked for.
@@ -293,9 +295,12 @@ mod tests {
     fn inference_equals_burn() {
         for (residual, relu, stride, side) in [(false, true, 2, 9), (false, false, 1, 8), (true, true, 1, 12)] {
             let (x, w, b) = (draw(1, [3, 6, side, side]).inner(), draw(2, [5, 6, 3, 3]).inner(), draw(3, [5]).inner());
-            let theirs = burn_conv2d(x.clone(), w.clone(), Some(b.clone()), stride);
+            let scale = draw(5, [5]).inner();
+            let scaled = w.clone() * scale.clone().reshape([5, 1, 1, 1]);
+            let theirs = burn_conv2d(x.clone(), scaled, Some(b.clone()), stride);
             let r = residual.then(|| draw(4, theirs.dims()).inner());
-            let ours = conv2d_inference(to_native(x), arrange(w, stride), b, stride, r.clone().map(to_native), relu);
+            let ours =
+                conv2d_inference(to_native(x), arrange(w, scale, stride), b, stride, r.clone().map(to_native), relu);
             close(from_native(ours), finish(theirs, r, relu), "folded");
         }
     }

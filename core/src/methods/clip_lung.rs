@@ -242,7 +242,7 @@ mod tests {
             let moved = |by: f32| -> f64 {
                 let mut arrays = arrays.clone();
                 arrays.get_mut(name).unwrap().values[at] += by;
-                f64::from(loss(&c, &apply(c.learner.clone(), &arrays, true, "test").unwrap()).into_scalar::<f32>())
+                f64::from(loss(&c, &apply(c.learner.clone(), arrays, "test").unwrap()).into_scalar::<f32>())
             };
             let step = 2e-3;
             let numeric = (moved(step) - moved(-step)) / f64::from(2.0 * step);
@@ -265,7 +265,7 @@ mod tests {
         let mut arrays = collect(&c.learner);
         for (value, clamped) in [(9.0, MAX_LOGIT_SCALE), (-1.0, 0.0)] {
             arrays.get_mut("logit_scale").unwrap().values[0] = value;
-            let learner = apply(c.learner.clone(), &arrays, true, "test").unwrap().clamp();
+            let learner = apply(c.learner.clone(), arrays.clone(), "test").unwrap().clamp();
             assert_eq!(learner.temperature().val().into_scalar::<f32>(), clamped);
         }
     }

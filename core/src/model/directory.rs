@@ -70,16 +70,17 @@ impl Model {
     /// # Errors
     /// Whatever is wrong, by file.
     pub fn load(files: &BTreeMap<String, Vec<u8>>, dir: &str, device: &Device) -> Result<Self> {
-        read_sync(Self::load_async(files, &BTreeMap::new(), dir, device))
+        read_sync(Self::load_async(files, std::future::ready(BTreeMap::new()), dir, device))
     }
 
-    /// [`Model::load`] where blocking is not possible. `digests`: the SHA-256 of files, where the caller has computed it.
+    /// [`Model::load`] where blocking is not possible. `digests`: the SHA-256 of those files whose digest is computed elsewhere
+    /// meanwhile; nothing is predicted before they agree.
     ///
     /// # Errors
     /// As [`Model::load`].
     pub async fn load_async(
         files: &BTreeMap<String, Vec<u8>>,
-        digests: &BTreeMap<String, String>,
+        digests: impl Future<Output = BTreeMap<String, String>>,
         dir: &str,
         device: &Device,
     ) -> Result<Self> {
@@ -90,29 +91,38 @@ impl Model {
         let config: ModelConfig = serde_json::from_slice(get(CONFIG)?)
             .map_err(|e| Error::BadJson { file: path(CONFIG), reason: e.to_string() })?;
         config.check(&path(CONFIG))?;
-        for (name, expected) in &config.sha256 {
-            let bytes = get(name)?;
-            let found = digests.get(name).cloned().unwrap_or_else(|| hex(&Sha256::digest(bytes)));
-            if found != *expected {
-                return Err(Error::Digest { file: path(name), expected: expected.clone(), found });
+        let expected = config.sha256.clone();
+        let model = get(WEIGHTS).and_then(|weights| Self::assemble(config, weights, dir, device));
+        // damage is told as such, and not as what it made of the weights
+        let digests = digests.await;
+        for (name, expected) in expected {
+            let bytes = get(&name)?;
+            let found = digests.get(&name).cloned().unwrap_or_else(|| hex(&Sha256::digest(bytes)));
+            if found != expected {
+                return Err(Error::Digest { file: path(&name), expected, found });
             }
         }
-        let mut arrays = read(get(WEIGHTS)?, &path(WEIGHTS))?;
-        let words = take_words(&mut arrays, &path(WEIGHTS))?;
-        let net = ImageNet::blank(config.classes.len(), device);
-        let net = apply(net, &arrays, true, &path(WEIGHTS))?.fold();
-        let norm = config.input.normalisation();
-        let array = |name: &str| {
-            let missing = || Error::MissingTensor { file: path(WEIGHTS), name: name.into() };
-            arrays.get(name).map(|a| a.values.as_slice()).ok_or_else(missing)
-        };
-        let (reduce, fc) = (array("reduce.weight")?, array("fc.weight")?);
-        let gradients = (0..config.classes.len()).map(|class| gradcam::gradient(reduce, fc, class)).collect();
-        let model = Self { config, net, norm, words, gradients, device: device.clone() };
+        let model = model?;
         if let Some(golden) = files.get(GOLDEN) {
             model.self_test(golden, &path(GOLDEN)).await?;
         }
         Ok(model)
+    }
+
+    fn assemble(config: ModelConfig, weights: &[u8], dir: &str, device: &Device) -> Result<Self> {
+        let file = format!("{dir}/{WEIGHTS}");
+        let mut arrays = read(weights, &file)?;
+        let words = take_words(&mut arrays, &file)?;
+        let array = |name: &str| {
+            let missing = || Error::MissingTensor { file: file.clone(), name: name.into() };
+            arrays.get(name).map(|a| a.values.clone()).ok_or_else(missing)
+        };
+        let (reduce, fc) = (array("reduce.weight")?, array("fc.weight")?);
+        let net = ImageNet::blank(config.classes.len(), device);
+        let net = apply(net, arrays, &file)?.fold();
+        let norm = config.input.normalisation();
+        let gradients = (0..config.classes.len()).map(|class| gradcam::gradient(&reduce, &fc, class)).collect();
+        Ok(Self { config, net, norm, words, gradients, device: device.clone() })
     }
 
     /// Predicts the golden pair of `golden.safetensors` again; the largest difference of a probability.

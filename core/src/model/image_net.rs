@@ -4,7 +4,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 
-use super::layers::{BatchStatistics, Initial, Linear, trained};
+use super::layers::{BatchStatistics, Initial, Linear};
 use super::resnet::{FEATURES, ResNet};
 use crate::data::random::Stream;
 
@@ -25,8 +25,8 @@ pub struct Reduce {
 impl Reduce {
     fn new(initial: &mut Initial, device: &Device) -> Self {
         Self {
-            weight: trained(initial.uniform(REDUCED * 128, 128), [REDUCED, 128, 1, 1], device),
-            bias: trained(initial.uniform(REDUCED, 128), [REDUCED], device),
+            weight: initial.weights([REDUCED, 128, 1, 1], 128, device),
+            bias: initial.weights([REDUCED], 128, device),
         }
     }
 
@@ -122,8 +122,8 @@ impl ImageNet {
     }
 
     /// The network for inference: normalisation inside the convolutions. The stored weights stay unfolded.
-    pub fn fold(&self) -> Self {
-        Self { resnet: self.resnet.fold(), reduce: self.reduce.clone(), fc: self.fc.clone() }
+    pub fn fold(self) -> Self {
+        Self { resnet: self.resnet.fold(), ..self }
     }
 }
 

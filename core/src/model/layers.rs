@@ -11,11 +11,6 @@ pub const EPSILON: f64 = 1e-5;
 /// PyTorch's momentum: new = 0.9 old + 0.1 batch.
 const MOMENTUM: f64 = 0.1;
 
-/// A parameter that is trained.
-pub fn trained<const D: usize>(values: Vec<f32>, shape: [usize; D], device: &Device) -> Param<Tensor<D>> {
-    Param::from_tensor(Tensor::from_data(TensorData::new(values, shape), device))
-}
-
 /// A buffer: stored with the weights, never trained.
 pub fn buffer<const D: usize>(values: Vec<f32>, shape: [usize; D], device: &Device) -> Param<Tensor<D>> {
     let tensor = Tensor::from_data(TensorData::new(values, shape), device);
@@ -26,16 +21,27 @@ pub fn buffer<const D: usize>(values: Vec<f32>, shape: [usize; D], device: &Devi
 pub enum Initial {
     /// PyTorch's default for convolutions and linear layers: U(-1/sqrt(fan_in), 1/sqrt(fan_in)).
     Uniform(Stream),
-    /// Zeros, for weights that are about to be read.
+    /// Not there yet, for weights that are about to be read; zeros if they are not.
     Blank,
 }
 
 impl Initial {
-    /// The next `count` weights.
-    pub fn uniform(&mut self, count: usize, fan_in: usize) -> Vec<f32> {
-        let Self::Uniform(random) = self else { return vec![0.0; count] };
-        let bound = 1.0 / (fan_in as f64).sqrt();
-        (0..count).map(|_| random.between(-bound, bound) as f32).collect()
+    /// The next weights.
+    pub fn weights<const D: usize>(&mut self, shape: [usize; D], fan_in: usize, device: &Device) -> Param<Tensor<D>> {
+        match self {
+            Self::Uniform(random) => {
+                let bound = 1.0 / (fan_in as f64).sqrt();
+                let values = (0..shape.iter().product()).map(|_| random.between(-bound, bound) as f32);
+                Param::from_tensor(Tensor::from_data(TensorData::new(values.collect::<Vec<_>>(), shape), device))
+            }
+            Self::Blank => Param::uninitialized(
+                ParamId::new(),
+                move |device, trained| Tensor::zeros(shape, device).set_require_grad(trained),
+                device.clone(),
+                true,
+                shape.into(),
+            ),
+        }
     }
 }
 
@@ -76,12 +82,12 @@ impl ConvBn {
     ) -> Self {
         let fan_in = inputs * kernel * kernel;
         let bn = BatchNorm {
-            weight: trained(vec![1.0; outputs], [outputs], device),
-            bias: trained(vec![0.0; outputs], [outputs], device),
+            weight: Param::from_tensor(Tensor::ones([outputs], device)),
+            bias: Param::from_tensor(Tensor::zeros([outputs], device)),
             running_mean: buffer(vec![0.0; outputs], [outputs], device),
             running_var: buffer(vec![1.0; outputs], [outputs], device),
         };
-        let weight = trained(initial.uniform(outputs * fan_in, fan_in), [outputs, inputs, kernel, kernel], device);
+        let weight = initial.weights([outputs, inputs, kernel, kernel], fan_in, device);
         Self { weight, bn: Some(bn), bias: None, stride }
     }
 
@@ -125,16 +131,12 @@ impl ConvBn {
     }
 
     /// The same layer with the normalisation inside the convolution: w' = w g / sqrt(v + eps), b' = b - m g / sqrt(v + eps).
-    pub fn fold(&self) -> Self {
-        let Some(bn) = &self.bn else { return self.clone() };
+    pub fn fold(self) -> Self {
+        let Some(bn) = self.bn else { return self };
         let scale = bn.weight.val() / (bn.running_var.val() + EPSILON).sqrt();
         let bias = bn.bias.val() - bn.running_mean.val() * scale.clone();
-        let outputs = scale.dims()[0];
         Self {
-            weight: Param::from_tensor(kernels::arrange(
-                self.weight.val() * scale.reshape([outputs, 1, 1, 1]),
-                self.stride,
-            )),
+            weight: Param::from_tensor(kernels::arrange(self.weight.into_value(), scale, self.stride)),
             bn: None,
             bias: Some(Param::from_tensor(bias)),
             stride: self.stride,
@@ -155,8 +157,8 @@ impl Linear {
     /// With PyTorch's initialisation.
     pub fn new(inputs: usize, outputs: usize, initial: &mut Initial, device: &Device) -> Self {
         Self {
-            weight: trained(initial.uniform(outputs * inputs, inputs), [outputs, inputs], device),
-            bias: trained(initial.uniform(outputs, inputs), [outputs], device),
+            weight: initial.weights([outputs, inputs], inputs, device),
+            bias: initial.weights([outputs], inputs, device),
         }
     }
 

@@ -42,12 +42,8 @@ impl BasicBlock {
         std::iter::once(&mut self.conv1).chain(self.downsample.as_mut()).chain(std::iter::once(&mut self.conv2))
     }
 
-    fn fold(&self) -> Self {
-        Self {
-            conv1: self.conv1.fold(),
-            conv2: self.conv2.fold(),
-            downsample: self.downsample.as_ref().map(ConvBn::fold),
-        }
+    fn fold(self) -> Self {
+        Self { conv1: self.conv1.fold(), conv2: self.conv2.fold(), downsample: self.downsample.map(ConvBn::fold) }
     }
 }
 
@@ -102,8 +98,14 @@ impl ResNet {
     }
 
     /// The network for inference: normalisation inside the convolutions.
-    pub fn fold(&self) -> Self {
-        let [layer1, layer2, layer3, layer4] = self.stages().map(|s| s.iter().map(BasicBlock::fold).collect());
-        Self { conv1: self.conv1.fold(), layer1, layer2, layer3, layer4 }
+    pub fn fold(self) -> Self {
+        let stage = |blocks: Vec<BasicBlock>| blocks.into_iter().map(BasicBlock::fold).collect();
+        Self {
+            conv1: self.conv1.fold(),
+            layer1: stage(self.layer1),
+            layer2: stage(self.layer2),
+            layer3: stage(self.layer3),
+            layer4: stage(self.layer4),
+        }
     }
 }

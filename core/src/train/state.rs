@@ -66,8 +66,8 @@ pub fn load(
         arrays.iter().filter_map(|(k, v)| Some((k.strip_prefix(prefix)?.to_owned(), v.clone()))).collect()
     };
     let mut trainer = Trainer::new(config, text, device)?;
-    trainer.network = apply(trainer.network, &part(MODEL), true, file)?;
-    trainer.ema.module = apply(trainer.ema.module, &part(EMA), true, file)?;
+    trainer.network = apply(trainer.network, part(MODEL), file)?;
+    trainer.ema.module = apply(trainer.ema.module, part(EMA), file)?;
     let names = trainer.names();
     trainer.optimizer.restore(&trainer.network, &names, &part(VELOCITY), device);
     trainer.step = step;

@@ -68,6 +68,7 @@ impl Geometry {
 }
 
 /// A weight `[outputs, inputs, k, k]` as the matrix `[k k inputs, outputs]` that patches are multiplied with.
+#[cfg(any(test, feature = "train"))]
 pub fn arrange(weight: &Array) -> Array {
     let [outputs, inputs, k, _] = dims(weight);
     let (cells, w) = (k * k, values(weight));
@@ -75,9 +76,28 @@ pub fn arrange(weight: &Array) -> Array {
     out.par_chunks_mut(outputs * inputs).enumerate().for_each(|(cell, out)| {
         transpose(&w[cell..], cells, inputs, outputs, out);
     });
-    product::arrange(out, 1, cells * inputs, outputs)
+    array(out, &[cells * inputs, outputs])
 }
 
+/// [`arrange`], times a scale an output, for weights that never change.
+pub fn arrange_constant(weight: &Array, scale: &[f32]) -> Array {
+    let [outputs, inputs, k, _] = dims(weight);
+    let (cells, w) = (k * k, values(weight));
+    product::arrange([1, cells * inputs, outputs], |first, out| {
+        let width = out.len() / (cells * inputs);
+        let scale = &scale[first..first + width];
+        for input in 0..inputs {
+            for cell in 0..cells {
+                let row = &mut out[(cell * inputs + input) * width..][..width];
+                for (column, (o, scale)) in row.iter_mut().zip(scale).enumerate() {
+                    *o = w[((first + column) * inputs + input) * cells + cell] * scale;
+                }
+            }
+        }
+    })
+}
+
+#[cfg(any(test, feature = "train"))]
 /// One tap of `[outputs, inputs, cells]` as `[inputs, outputs]`, in blocks that stay in the cache.
 fn transpose(w: &[f32], cells: usize, inputs: usize, outputs: usize, out: &mut [f32]) {
     const BLOCK: usize = 16;

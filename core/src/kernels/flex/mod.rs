@@ -28,11 +28,11 @@ type Array = FloatTensor<Flex>;
 /// The operations of inference; activations are channels last.
 #[backend_extension(Flex)]
 pub trait Folded: Backend {
-    /// A weight `[outputs, inputs, k, k]` as the matrix that the others take, `[k k inputs, outputs]`.
-    fn arrange(weight: FloatTensor<Self>) -> FloatTensor<Self>;
-    /// A weight `[outputs, inputs, 3, 3]` for tiles of 6 or 4 pixels, `[side side inputs, outputs]`: the others take it as a kernel
-    /// of that side.
-    fn arrange_tiles(weight: FloatTensor<Self>, side: usize) -> FloatTensor<Self>;
+    /// A weight `[outputs, inputs, k, k]`, times a scale an output, as the matrix that the others take, `[k k inputs, outputs]`.
+    fn arrange(weight: FloatTensor<Self>, scale: FloatTensor<Self>) -> FloatTensor<Self>;
+    /// A weight `[outputs, inputs, 3, 3]`, times a scale an output, for tiles of 6 or 4 pixels, `[side side inputs, outputs]`: the
+    /// others take it as a kernel of that side.
+    fn arrange_tiles(weight: FloatTensor<Self>, scale: FloatTensor<Self>, side: usize) -> FloatTensor<Self>;
     /// Convolution with bias.
     fn convolve_bias(
         x: FloatTensor<Self>,
@@ -61,12 +61,12 @@ pub trait Folded: Backend {
 }
 
 impl Folded for Flex {
-    fn arrange(weight: Array) -> Array {
-        conv::arrange(&weight)
+    fn arrange(weight: Array, scale: Array) -> Array {
+        conv::arrange_constant(&weight, &values(&scale))
     }
 
-    fn arrange_tiles(weight: Array, side: usize) -> Array {
-        winograd::arrange(&weight, side)
+    fn arrange_tiles(weight: Array, scale: Array, side: usize) -> Array {
+        winograd::arrange(&weight, &values(&scale), side)
     }
 
     fn convolve_bias(x: Array, matrix: Array, bias: Array, kernel: usize, stride: usize) -> Array {

@@ -3,17 +3,46 @@
 //! Natively they are the backend's. In a browser a pass over one crop is bound by reading its weights, and the backend's product
 //! copies them into its own order every time; there they are kept in that order, and read once.
 
+use rayon::prelude::*;
+
 use super::{Array, array};
 
-/// The weights `[k, n]` of a product, in the order that [`multiply`] reads; `matrices` of them one after the other.
-pub fn arrange(weights: Vec<f32>, matrices: usize, k: usize, n: usize) -> Array {
-    #[cfg(target_arch = "wasm32")]
-    let weights = {
-        let mut packed = Vec::with_capacity(weights.len());
-        weights.chunks_exact(k * n).for_each(|one| panels::pack(one, k, n, &mut packed));
-        packed
-    };
-    array(weights, &[matrices * k, n])
+/// Columns that are arranged at once; of a panel.
+pub const COLUMNS: usize = 8;
+
+/// Weights `[matrices, k, n]` in the order that [`multiply`] reads. `columns` writes some columns of all matrices,
+/// `[matrices, k, width]`: (the first, those columns); at most [`COLUMNS`], which its slice tells.
+pub fn arrange([matrices, k, n]: [usize; 3], columns: impl Fn(usize, &mut [f32]) + Sync) -> Array {
+    let mut out = vec![0.0; matrices * k * n];
+    // panels as they come from all threads, a few at a time
+    let firsts: Vec<usize> = (0..n).step_by(COLUMNS).collect();
+    for firsts in firsts.chunks(8) {
+        let panel = |first: &usize| {
+            let mut panel = vec![0.0; matrices * k * COLUMNS.min(n - first)];
+            columns(*first, &mut panel);
+            panel
+        };
+        let panels: Vec<Vec<f32>> = firsts.par_iter().map(panel).collect();
+        for (first, panel) in firsts.iter().zip(panels) {
+            let each = out.chunks_exact_mut(k * n).zip(panel.chunks_exact(panel.len() / matrices));
+            each.for_each(|(out, panel)| place(out, panel, *first, n, k));
+        }
+    }
+    array(out, &[matrices * k, n])
+}
+
+/// A panel's place in a matrix: its columns.
+#[cfg(not(target_arch = "wasm32"))]
+fn place(out: &mut [f32], panel: &[f32], first: usize, n: usize, k: usize) {
+    let width = panel.len() / k;
+    let rows = out.chunks_exact_mut(n).zip(panel.chunks_exact(width));
+    rows.for_each(|(out, row)| out[first..first + width].copy_from_slice(row));
+}
+
+/// A panel's place in a matrix: one panel after the other.
+#[cfg(target_arch = "wasm32")]
+fn place(out: &mut [f32], panel: &[f32], first: usize, _: usize, k: usize) {
+    out[first * k..][..panel.len()].copy_from_slice(panel);
 }
 
 /// `a` `[matrices, m, k]` times [`arrange`]d weights, into `out` `[matrices, m, n]`.
@@ -43,22 +72,14 @@ pub fn multiply(a: Vec<f32>, weights: &Array, matrices: usize, m: usize, out: &m
 mod panels {
     use wide::f32x4;
 
-    /// Columns of a panel and rows of a block: their sums fill half of the registers.
-    const COLUMNS: usize = 8;
+    use super::COLUMNS;
+
+    /// Rows of a block: with the columns of a panel their sums fill half of the registers.
     const ROWS: usize = 4;
     /// Depth of a piece of a panel, which stays in the first cache.
     const DEPTH: usize = 512;
 
-    /// Appends `[k, n]` as panels of `[k, 8]`; the last one may be narrower.
-    pub fn pack(weights: &[f32], k: usize, n: usize, out: &mut Vec<f32>) {
-        debug_assert_eq!(weights.len(), k * n);
-        for first in (0..n).step_by(COLUMNS) {
-            let last = (first + COLUMNS).min(n);
-            weights.chunks_exact(n).for_each(|row| out.extend_from_slice(&row[first..last]));
-        }
-    }
-
-    /// `a` `[m, k]` times packed weights, into `out` `[m, n]`.
+    /// `a` `[m, k]` times weights in panels, the last of which may be narrower, into `out` `[m, n]`.
     pub fn multiply(a: &[f32], packed: &[f32], [m, k, n]: [usize; 3], out: &mut [f32]) {
         out.fill(0.0);
         // blocks of four rows, value by value; rows beyond the last are zero
@@ -135,8 +156,11 @@ mod panels {
             let mut draw = |n: usize| (0..n).map(|_| random.between(-1.0, 1.0) as f32).collect::<Vec<f32>>();
             for [m, k, n] in [[4, 64, 16], [5, 700, 19], [1, 3, 2], [16, 1030, 8]] {
                 let (a, b) = (draw(m * k), draw(k * n));
-                let (mut packed, mut out) = (Vec::new(), vec![f32::NAN; m * n]);
-                pack(&b, k, n, &mut packed);
+                let mut out = vec![f32::NAN; m * n];
+                let panels = (0..n).step_by(COLUMNS).map(|first| (first, (first + COLUMNS).min(n)));
+                let packed: Vec<f32> = panels
+                    .flat_map(|(first, last)| b.chunks_exact(n).flat_map(move |row| row[first..last].to_vec()))
+                    .collect();
                 multiply(&a, &packed, [m, k, n], &mut out);
                 for (i, found) in out.iter().enumerate() {
                     let (row, column) = (i / n, i % n);

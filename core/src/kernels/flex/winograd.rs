@@ -7,7 +7,8 @@
 use rayon::prelude::*;
 
 use super::conv::Finish;
-use super::{Array, array, dims, product, values, vectorised, zeroed};
+use super::product::{self, COLUMNS};
+use super::{Array, array, dims, values, vectorised, zeroed};
 
 /// Tiles a piece of work takes.
 const TILES: usize = 32;
@@ -34,31 +35,36 @@ pub fn is_tile(side: usize) -> bool {
     side == FOUR.len() || side == TWO.len()
 }
 
-/// A weight `[outputs, inputs, 3, 3]` in the transformed domain of tiles of `side`, `[side side inputs, outputs]`.
-pub fn arrange(weight: &Array, side: usize) -> Array {
+/// A weight `[outputs, inputs, 3, 3]`, times a scale an output, in the transformed domain of tiles of `side`,
+/// `[side side inputs, outputs]`.
+pub fn arrange(weight: &Array, scale: &[f32], side: usize) -> Array {
     let [outputs, inputs, _, _] = dims(weight);
-    let (w, cells) = (values(weight), side * side);
-    // per input channel `[cells, outputs]`, then the cells to the front
-    let mut per_input = zeroed(&[inputs, cells * outputs]);
-    per_input.par_chunks_mut(cells * outputs).enumerate().for_each(|(input, out)| {
-        for output in 0..outputs {
-            let g = &w[(output * inputs + input) * 9..][..9];
+    let w = values(weight);
+    product::arrange([side * side, inputs, outputs], |first, out| {
+        let width = out.len() / (side * side * inputs);
+        for input in 0..inputs {
+            // one kernel a column: its taps, then G g, then G g G^T
+            let mut taps = [[0.0; COLUMNS]; 9];
+            for column in 0..width {
+                let g = &w[((first + column) * inputs + input) * 9..][..9];
+                let scale = f64::from(scale[first + column]);
+                taps.iter_mut().zip(g).for_each(|(tap, g)| tap[column] = f64::from(*g) * scale);
+            }
             for (i, left) in kernel(side).iter().enumerate() {
-                let row = [0, 1, 2].map(|b| (0..3).map(|a| left[a] * f64::from(g[a * 3 + b])).sum::<f64>());
+                let row = [0, 1, 2].map(|b| weighted([&taps[b], &taps[3 + b], &taps[6 + b]], left));
                 for (j, right) in kernel(side).iter().enumerate() {
-                    let value = row[0] * right[0] + row[1] * right[1] + row[2] * right[2];
-                    out[(i * side + j) * outputs + output] = value as f32;
+                    let cell = weighted([&row[0], &row[1], &row[2]], right).map(|v| v as f32);
+                    out[((i * side + j) * inputs + input) * width..][..width].copy_from_slice(&cell[..width]);
                 }
             }
         }
-    });
-    let mut out = zeroed(&[cells * inputs, outputs]);
-    out.par_chunks_mut(inputs * outputs).enumerate().for_each(|(cell, out)| {
-        for (row, source) in out.chunks_exact_mut(outputs).zip(per_input.chunks_exact(cells * outputs)) {
-            row.copy_from_slice(&source[cell * outputs..(cell + 1) * outputs]);
-        }
-    });
-    product::arrange(out, cells, inputs, outputs)
+    })
+}
+
+/// The sum of three lines with their weights.
+#[inline(always)]
+fn weighted(lines: [&[f64; COLUMNS]; 3], weights: &[f64; 3]) -> [f64; COLUMNS] {
+    std::array::from_fn(|i| lines[0][i] * weights[0] + lines[1][i] * weights[1] + lines[2][i] * weights[2])
 }
 
 /// `x` `[n, h, w, inputs]` with h and w multiples of `side - 2`, `matrix` of [`arrange`], padding 1 -> `[n, h, w, outputs]`
@@ -237,10 +243,11 @@ mod tests {
         ];
         for [n, h, w, inputs, outputs, side] in cases {
             let (x, weight) = (tensor([n, h, w, inputs]), tensor([outputs, inputs, 3, 3]));
+            let scale = values(&tensor([1, 1, 1, outputs])).to_vec();
             let finish =
                 |at: usize, out: &mut [f32]| out.iter_mut().enumerate().for_each(|(i, o)| *o += (at + i) as f32);
-            let fast = forward(&x, &arrange(&weight, side), side, finish);
-            let plain = conv::forward(&x, &conv::arrange(&weight), 3, 1, finish);
+            let fast = forward(&x, &arrange(&weight, &scale, side), side, finish);
+            let plain = conv::forward(&x, &conv::arrange_constant(&weight, &scale), 3, 1, finish);
             assert_eq!(dims::<4>(&fast), [n, h, w, outputs]);
             for (a, b) in values(&fast).iter().zip(values(&plain).iter()) {
                 assert!((a - b).abs() < 2e-4 * (1.0 + b.abs() / 100.0), "{a} {b}");
