@@ -10,7 +10,7 @@ import { prepare, type Input } from './input.js';
 import type { Loaded, Reading } from './protocol.js';
 
 export { ClipLungError, type ErrorCode } from './errors.js';
-export type { Input, Triple } from './input.js';
+export { around, type Input, type Nodule, type Triple } from './input.js';
 
 export type ClassName = 'benign' | 'unsure' | 'malignant';
 export type Device = 'wasm' | 'webgpu';

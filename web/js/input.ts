@@ -16,6 +16,41 @@ export interface Input {
   unit: 'HU';
 }
 
+/** A nodule in a volume; as in {@link Input}. */
+export interface Nodule {
+  dims: Triple;
+  spacing: Triple;
+  centre: Triple;
+  diameter: number;
+}
+
+/** The part of a volume around a nodule, read voxel by voxel (HU) from wherever a viewer holds it: the crop's side is twice the
+ * diameter, and a whole scan would take longer to copy than to predict. */
+export function around({ dims, spacing, centre, diameter }: Nodule, voxel: (x: number, y: number, z: number) => number): Required<Input> {
+  if (![dims, spacing, centre].every((t) => t?.length === 3) || diameter === undefined) {
+    throw new ClipLungError('input', 'a volume needs dims, spacing (mm), centre (voxel) and diameter (mm)');
+  }
+  if (!(diameter > 0 && diameter < Infinity)) throw new ClipLungError('input', `diameter: ${diameter} mm is not positive`);
+  const axis = (i: 0 | 1 | 2): [number, number] => {
+    if (!(spacing[i] > 0 && spacing[i] < Infinity)) throw new ClipLungError('input', `spacing: ${spacing[i]} mm is not positive`);
+    if (!(centre[i] >= -0.5 && centre[i] <= dims[i] - 0.5)) {
+      throw new ClipLungError('input', `centre [${centre}] is outside of the volume; voxels run from 0 to dims - 1 [${Array.from(dims, (d) => d - 1)}]`);
+    }
+    const reach = diameter / spacing[i];
+    return [Math.max(0, Math.floor(centre[i] - reach)), Math.min(dims[i], Math.ceil(centre[i] + reach) + 1)];
+  };
+  const [[x0, x1], [y0, y1], [z0, z1]] = [axis(0), axis(1), axis(2)];
+  const size: Triple = [x1 - x0, y1 - y0, z1 - z0];
+  const data = new Float32Array(size[0] * size[1] * size[2]);
+  let at = 0;
+  for (let z = z0; z < z1; z++) {
+    for (let y = y0; y < y1; y++) {
+      for (let x = x0; x < x1; x++) data[at++] = voxel(x, y, z);
+    }
+  }
+  return { data, dims: size, spacing, centre: [centre[0] - x0, centre[1] - y0, centre[2] - z0], diameter, unit: 'HU' };
+}
+
 /** What goes to the worker: the samples of a crop, or those of a volume that the crop touches with their geometry. */
 export function prepare(input: Input): { hu: Float32Array; volume?: VolumeRequest } {
   const { data, dims, unit } = input;
@@ -24,36 +59,12 @@ export function prepare(input: Input): { hu: Float32Array; volume?: VolumeReques
   if (!data || data.length !== count) {
     throw new ClipLungError('input', `data: ${data?.length} values where dims [${dims}] need ${count}`);
   }
-  if (input.centre || input.diameter !== undefined) return box(input);
+  if (input.centre || input.diameter !== undefined) {
+    const { data: hu, unit: _, ...volume } = around(input as Nodule, (x, y, z) => data[(z * dims[1] + y) * dims[0] + x]!);
+    return { hu: hu as Float32Array, volume };
+  }
   if (!dims.every((d) => d === 32)) {
     throw new ClipLungError('input', `dims [${dims}] are not a crop of [32, 32, 32]; give centre (voxel) and diameter (mm) of the nodule`);
   }
   return { hu: Float32Array.from(data) };
-}
-
-/** The part of a volume around the crop, whose side is twice the diameter: a scan would take longer to copy than to predict. */
-function box({ data, dims, spacing, centre, diameter }: Input): { hu: Float32Array; volume: VolumeRequest } {
-  if (!centre || !spacing || diameter === undefined) {
-    throw new ClipLungError('input', 'a volume needs centre (voxel), diameter (mm) and spacing (mm)');
-  }
-  if (!(diameter > 0 && diameter < Infinity)) throw new ClipLungError('input', `diameter: ${diameter} mm is not positive`);
-  const axis = (i: 0 | 1 | 2): [number, number] => {
-    if (!(spacing[i] > 0 && spacing[i] < Infinity)) throw new ClipLungError('input', `spacing: ${spacing[i]} mm is not positive`);
-    if (!(centre[i] >= -0.5 && centre[i] <= dims[i] - 0.5)) {
-      throw new ClipLungError('input', `centre [${centre}] is outside of the volume; voxels run from 0 to dims - 1 [${dims.map((d) => d - 1)}]`);
-    }
-    const reach = diameter / spacing[i];
-    return [Math.max(0, Math.floor(centre[i] - reach)), Math.min(dims[i], Math.ceil(centre[i] + reach) + 1)];
-  };
-  const [[x0, x1], [y0, y1], [z0, z1]] = [axis(0), axis(1), axis(2)];
-  const size: Triple = [x1 - x0, y1 - y0, z1 - z0];
-  const hu = new Float32Array(size[0] * size[1] * size[2]);
-  let at = 0;
-  for (let z = z0; z < z1; z++) {
-    for (let y = y0; y < y1; y++) {
-      const row = (z * dims[1] + y) * dims[0];
-      for (let x = x0; x < x1; x++) hu[at++] = data[row + x]!;
-    }
-  }
-  return { hu, volume: { dims: size, spacing, centre: [centre[0] - x0, centre[1] - y0, centre[2] - z0], diameter } };
 }

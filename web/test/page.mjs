@@ -1,10 +1,11 @@
 /** The demo page as `clip-lung serve` serves it: samples, files of every kind, offline, and how it looks. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { launch, program } from './fixture.mjs';
+import { looks } from './picture.mjs';
 
 /** Software rendering, so that WebGL 2 is there without a GPU. */
 const GL = ['--use-angle=swiftshader', '--enable-unsafe-swiftshader'];
@@ -24,7 +25,6 @@ async function start(model, port = '0') {
 
 export default async function ({ work, run }, test) {
   const shots = process.env.SCREENSHOTS ?? join(work, 'shots');
-  mkdirSync(shots, { recursive: true });
   let { url, stop } = await start(join(work, 'model'));
   const browser = await launch(GL);
   const troubles = [];
@@ -89,7 +89,7 @@ export default async function ({ work, run }, test) {
 
   await test('a sample scan: the result is that of the command line', async () => {
     await settled(page, () => page.locator('#samples button').first().click());
-    await page.screenshot({ path: join(shots, 'desktop.png') });
+    await looks(page, 'desktop', shots);
     const samples = join(work, 'set');
     const native = JSON.parse(run('predict', '--model', join(work, 'model'), join(samples, 'volume.nii.gz'), '--nodules', join(samples, 'volume.csv'), '--json'));
     const expected = ordered(native.predictions[0]);
@@ -193,7 +193,9 @@ export default async function ({ work, run }, test) {
     const phone = await visit({ viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true, deviceScaleFactor: 2, colorScheme: 'dark' });
     await settled(phone, () => phone.locator('#samples button').first().tap());
     assert.ok(await phone.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'no sideways scrolling');
-    await phone.screenshot({ path: join(shots, 'phone.png'), fullPage: true });
+    await looks(phone, 'phone', shots);
+    await phone.locator('#attributes').scrollIntoViewIfNeeded();
+    await looks(phone, 'phone-result', shots);
     const contrast = await phone.evaluate(() => {
       const light = (c) => c.match(/\d+/g).slice(0, 3).map((v) => v / 255).map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)).reduce((s, v, i) => s + v * [0.2126, 0.7152, 0.0722][i], 0);
       const of = (e) => light(getComputedStyle(e).color);
@@ -215,7 +217,7 @@ export default async function ({ work, run }, test) {
   await test('offline after the first visit', async () => {
     const other = await visit({ viewport: { width: 1000, height: 800 } });
     await other.evaluate(() => navigator.serviceWorker.ready);
-    await other.waitForTimeout(500);
+    await other.waitForFunction(async () => (await (await caches.open('clip-lung')).keys()).some((k) => k.url.includes('model.safetensors')));
     await other.context().setOffline(true);
     await stop();
     await other.reload();

@@ -1,5 +1,5 @@
 /** A CT volume as the viewer holds it, and what the package is given of it. */
-import type { Input, Triple } from 'clip-lung';
+import { around, type Input, type Triple } from 'clip-lung';
 import type { NVImage } from '@niivue/niivue';
 
 /** Planes may lean this far from the patient's axes, as in the command line. */
@@ -49,23 +49,13 @@ export class Volume {
 
   /** The part around a nodule, turned towards left, back and head. */
   around(mm: Triple, diameter: number): Input {
-    const at = this.voxel(mm);
-    const range = (i: 0 | 1 | 2): [number, number] => {
-      const reach = diameter / this.spacing[i];
-      return [Math.max(0, Math.floor(at[i] - reach)), Math.min(this.dims[i], Math.ceil(at[i] + reach) + 1)];
-    };
-    const [[x0, x1], [y0, y1], [z0, z1]] = [range(0), range(1), range(2)];
-    if (at.some((c, i) => !(c >= -0.5 && c <= this.dims[i]! - 0.5))) throw new Error('the centre lies outside of the volume');
-    const dims: Triple = [x1 - x0, y1 - y0, z1 - z0];
-    const data = new Float32Array(dims[0] * dims[1] * dims[2]);
-    let out = 0;
-    for (let z = z0; z < z1; z++) {
-      for (let y = y1 - 1; y >= y0; y--) {
-        const row = (z * this.dims[1] + y) * this.dims[0];
-        for (let x = x1 - 1; x >= x0; x--) data[out++] = this.#values[row + x]! * this.#slope + this.#intercept;
-      }
-    }
-    return { data, dims, spacing: this.spacing, centre: [x1 - 1 - at[0], y1 - 1 - at[1], at[2] - z0], diameter, unit: 'HU' };
+    const { dims, spacing } = this;
+    const [x, y, z] = this.voxel(mm);
+    const [right, front] = [dims[0] - 1, dims[1] - 1];
+    return around({ dims, spacing, centre: [right - x, front - y, z], diameter }, (i, j, k) => {
+      const stored = this.#values[(k * dims[1] + front - j) * dims[0] + right - i]!;
+      return stored * this.#slope + this.#intercept;
+    });
   }
 
   /** The lowest value of a coarse grid: CT has air in it. */
