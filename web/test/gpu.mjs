@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { COUNT, launch, web } from './fixture.mjs';
+import { doesNotGrow } from './growth.mjs';
 
 export default async function ({ native, explained, site, browser, open }, test) {
   const context = await browser.newContext();
@@ -60,6 +61,8 @@ export default async function ({ native, explained, site, browser, open }, test)
     assert.deepEqual([code, await page.evaluate(() => clip.device)], ['input', 'webgpu']);
     await page.evaluate(() => clip.dispose());
   });
+
+  await test('disposes and loads again 20 times, without growth', () => doesNotGrow({ browser, page, device: 'webgpu', times: 20 }));
 
   await test('device.destroy() in the middle of a run: the CPU answers, with the reason', async () => {
     // the worker as served, with a handle on the device it asks for

@@ -1,6 +1,7 @@
 /** The package on the CPU, in a headless Chromium, against the native program. */
 import assert from 'node:assert/strict';
 import { COUNT } from './fixture.mjs';
+import { doesNotGrow } from './growth.mjs';
 
 export default async function ({ native, explained, site, browser, open }, test) {
   const violations = [];
@@ -126,30 +127,7 @@ export default async function ({ native, explained, site, browser, open }, test)
     assert.deepEqual(found, ['aborted', 'aborted', 'aborted', native[0].class]);
   });
 
-  await test('disposes and loads again 20 times, without growth', async () => {
-    const client = await context.newCDPSession(page);
-    const heap = async () => {
-      await client.send('HeapProfiler.collectGarbage');
-      return (await client.send('Runtime.getHeapUsage')).usedSize;
-    };
-    // the browser tells of a worker's end a moment later
-    const workers = async () => {
-      for (let i = 0; i < 50 && page.workers().length > 1; i++) await new Promise((resolve) => setTimeout(resolve, 100));
-      return page.workers().length;
-    };
-    const before = [await heap(), await workers()];
-    await page.evaluate(async () => {
-      for (let i = 0; i < 20; i++) {
-        const other = await ClipLung.from('/work/model');
-        const pending = other.predict(input(0)).catch((e) => e.code);
-        other.dispose();
-        if ((await pending) !== 'disposed') throw new Error('a request outlived its object');
-      }
-    });
-    const after = [await heap(), await workers()];
-    assert.deepEqual([before[1], after[1]], [1, 1], 'workers are gone');
-    assert.ok(after[0] - before[0] < 4e6, `the heap grew from ${before[0]} to ${after[0]}`);
-  });
+  await test('disposes and loads again 20 times, without growth', () => doesNotGrow({ browser, page, device: 'wasm', times: 20 }));
 
   await test('the second visit fetches no weights', async () => {
     site.log.length = 0;
