@@ -9,7 +9,8 @@ use clip_lung_core::data::crop::{Crop, SIDE, Side, VOXELS};
 use clip_lung_core::data::dataset::{CROPS, Dataset, HEADER, NODULES};
 use clip_lung_core::data::phantom;
 use clip_lung_core::error::Error;
-use clip_lung_core::model::directory::{CARD, CONFIG, GOLDEN, Model, WEIGHTS};
+use clip_lung_core::model::directory::{CARD, CONFIG, GOLDEN, WEIGHTS};
+use clip_lung_core::model::predict::Model;
 
 use crate::failure::Failure;
 use crate::files;

@@ -43,7 +43,7 @@ pub fn write(
         "",
         device,
     )?;
-    let model = clip_lung_core::model::directory::Model::load(&draft, "model", device)?;
+    let model = clip_lung_core::model::predict::Model::load(&draft, "model", device)?;
     let predictions = scoring::predict(&model, data, &split.held_out)?;
     let scored = scoring::scored(data, &split.held_out, &predictions, config.task);
     let report = scoring::score(&scored, config.task)?;

@@ -8,7 +8,7 @@ use clip_lung_core::methods::task::Task;
 use clip_lung_core::metrics::Scored;
 use clip_lung_core::metrics::report::{Report, report};
 use clip_lung_core::metrics::size_only::logistic;
-use clip_lung_core::model::directory::{Model, Prediction};
+use clip_lung_core::model::predict::{Model, Prediction};
 
 use crate::failure::Failure;
 

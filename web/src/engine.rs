@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use clip_lung_core::data::class::Class;
 use clip_lung_core::data::crop::{Crop, VOXELS};
 use clip_lung_core::data::volume::Volume;
-use clip_lung_core::model::directory::{Explanation, GOLDEN, Model};
+use clip_lung_core::model::directory::GOLDEN;
+use clip_lung_core::model::predict::{Explanation, Model};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, js_sys::Promise};
 

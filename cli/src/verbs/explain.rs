@@ -6,7 +6,7 @@ use anyhow::Result;
 use clip_lung_core::data::class::Class;
 use clip_lung_core::data::crop::Crop;
 use clip_lung_core::data::table::RATING_COLUMNS;
-use clip_lung_core::model::directory::Model;
+use clip_lung_core::model::predict::Model;
 
 use super::train::word;
 use crate::failure::Failure;

@@ -44,7 +44,7 @@ pub fn run(args: Args) -> Result<()> {
         serde_json::from_slice(bytes).map_err(|e| Error::BadJson { file: path, reason: e.to_string() })?;
     let (device, _) = device::select("cpu")?;
     // checks digests and the golden pair before anything is written
-    clip_lung_core::model::directory::Model::load(&found, &source.display().to_string(), &device)?;
+    clip_lung_core::model::predict::Model::load(&found, &source.display().to_string(), &device)?;
     let (bytes, path) = get(WEIGHTS)?;
     let arrays = read(bytes, &path)?;
     let (bytes, path) = get(GOLDEN)?;

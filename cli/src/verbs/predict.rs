@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use clip_lung_core::data::crop::Crop;
-use clip_lung_core::model::directory::{Model, Prediction};
+use clip_lung_core::model::predict::{Model, Prediction};
 use serde_json::{Map, Value, json};
 
 use crate::scan::{Place, Target};

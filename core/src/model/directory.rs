@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::{Device, Tensor, TensorData, read_sync};
+use burn::tensor::{Device, read_sync};
 use sha2::{Digest, Sha256};
 
 use super::config::ModelConfig;
-use super::image_net::{Features, ImageNet};
+use super::image_net::ImageNet;
+use super::predict::{Model, Words};
 use super::weights::{Array, Arrays, Precision, apply, read, write};
-use crate::data::class::Class;
-use crate::data::crop::{Crop, Normalisation, SIDE, VOXELS};
+use crate::data::crop::{Crop, SIDE, VOXELS};
 use crate::data::dataset::hex;
 use crate::error::{Error, Result};
-use crate::explain::{attributes, gradcam};
+use crate::explain::gradcam;
 
 /// The weights' file.
 pub const WEIGHTS: &str = "model.safetensors";
@@ -28,41 +28,6 @@ const ATTRIBUTES: &str = "attribute_features";
 const LOGIT_SCALE: &str = "logit_scale";
 /// How far a device may be from the golden probabilities.
 const GOLDEN_TOLERANCE: f64 = 1e-3;
-/// Crops computed at once.
-const BATCH: usize = 32;
-
-/// The words of the attribute read-out.
-#[derive(Clone, Debug)]
-pub struct Words {
-    /// Unit rows, `[8 * 512]`.
-    features: Vec<f32>,
-    /// 1/tau.
-    scale: f32,
-}
-
-/// A model ready to predict.
-///
-/// A browser's GPU can only be read asynchronously: every function that reads the device is `async`, with a blocking form beside it.
-pub struct Model {
-    pub config: ModelConfig,
-    net: ImageNet,
-    norm: Normalisation,
-    words: Option<Words>,
-    /// What Grad-CAM needs, one a class.
-    gradients: Vec<Vec<f32>>,
-    device: Device,
-}
-
-/// The probabilities of one crop.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Prediction {
-    /// One a class, in the order of `config.classes`.
-    pub logits: Vec<f32>,
-    /// Softmax of the logits.
-    pub probabilities: Vec<f64>,
-    /// The most probable class.
-    pub class: Class,
-}
 
 impl Model {
     /// From a directory's files by name; digests, shapes, finiteness and the golden pair are checked. `dir` names it in errors.
@@ -159,103 +124,6 @@ impl Model {
         }
         Ok(difference)
     }
-
-    fn features(&self, crops: &[Crop]) -> Features {
-        let mut values = Vec::with_capacity(crops.len() * VOXELS);
-        crops.iter().for_each(|c| values.extend(c.hu().iter().map(|v| self.norm.apply(*v))));
-        let input = Tensor::from_data(TensorData::new(values, [crops.len(), SIDE, SIDE, SIDE]), &self.device);
-        self.net.infer(input)
-    }
-
-    /// Predicts crops, a few at a time.
-    ///
-    /// # Errors
-    /// When the device fails.
-    pub fn predict(&self, crops: &[Crop]) -> Result<Vec<Prediction>> {
-        read_sync(self.predict_async(crops))
-    }
-
-    /// [`Model::predict`] where blocking is not possible.
-    ///
-    /// # Errors
-    /// When the device fails.
-    pub async fn predict_async(&self, crops: &[Crop]) -> Result<Vec<Prediction>> {
-        let classes = self.config.classes.len();
-        let mut out = Vec::with_capacity(crops.len());
-        for part in crops.chunks(BATCH) {
-            for logits in numbers(self.features(part).logits).await?.chunks_exact(classes) {
-                out.push(self.prediction(logits));
-            }
-        }
-        Ok(out)
-    }
-
-    fn prediction(&self, logits: &[f32]) -> Prediction {
-        let probabilities = softmax(logits);
-        let class = self.config.classes[crate::metrics::argmax(&probabilities)];
-        Prediction { logits: logits.to_vec(), probabilities, class }
-    }
-
-    /// The prediction of a crop, its Grad-CAM for `class` (the predicted one when `None`; 32 x 32, 0..1), the class shown, and
-    /// the scores of the eight attributes where the model has the words.
-    ///
-    /// # Errors
-    /// When the model does not know the class or the device fails.
-    pub fn explain(&self, crop: &Crop, class: Option<Class>) -> Result<Explanation> {
-        let mut found = read_sync(self.explain_async(std::slice::from_ref(crop), class))?;
-        found.pop().ok_or_else(|| Error::Device("it returned nothing".into()))
-    }
-
-    /// [`Model::explain`] for several crops at once, where blocking is not possible.
-    ///
-    /// # Errors
-    /// As [`Model::explain`].
-    pub async fn explain_async(&self, crops: &[Crop], class: Option<Class>) -> Result<Vec<Explanation>> {
-        if let Some(class) = class.filter(|c| !self.config.classes.contains(c)) {
-            let known: Vec<&str> = self.config.classes.iter().map(|c| c.name()).collect();
-            return Err(Error::OutOfRange {
-                what: "the class to explain".into(),
-                value: class.name().into(),
-                expected: format!("one of {}", known.join(", ")),
-            });
-        }
-        let mut out = Vec::with_capacity(crops.len());
-        for part in crops.chunks(BATCH) {
-            let features = self.features(part);
-            let groups: Tensor<2> = features.groups().flatten(1, 2);
-            let layer4: Tensor<2> = features.layer4.flatten(1, 3);
-            let (cells, words) = (layer4.dims()[1], groups.dims()[1]);
-            // one read: each is a round trip on a GPU
-            let rows = numbers(Tensor::cat(vec![layer4, groups, features.logits], 1)).await?;
-            for row in rows.chunks_exact(cells + words + self.config.classes.len()) {
-                let (layer4, rest) = row.split_at(cells);
-                let (groups, logits) = rest.split_at(words);
-                out.push(self.explanation(layer4, groups, logits, class));
-            }
-        }
-        Ok(out)
-    }
-
-    fn explanation(&self, layer4: &[f32], groups: &[f32], logits: &[f32], class: Option<Class>) -> Explanation {
-        let prediction = self.prediction(logits);
-        let class = class.unwrap_or(prediction.class);
-        // `class` is one of the model's
-        let index = self.config.classes.iter().position(|c| *c == class).unwrap_or(0);
-        Explanation {
-            heat: gradcam::heat(layer4, &self.gradients[index]),
-            attributes: self.words.as_ref().map(|w| attributes::scores(groups, &w.features, w.scale)),
-            prediction,
-            class,
-        }
-    }
-}
-
-/// Why a crop was predicted as it was.
-pub struct Explanation {
-    pub prediction: Prediction,
-    pub class: Class,
-    pub heat: Vec<f32>,
-    pub attributes: Option<Vec<f32>>,
 }
 
 fn take_words(arrays: &mut Arrays, file: &str) -> Result<Option<Words>> {
@@ -311,21 +179,4 @@ pub fn build(parts: Parts<'_>, device: &Device) -> Result<BTreeMap<String, Vec<u
     files.insert(CONFIG.into(), json(&config)?);
     files.insert(CARD.into(), card.as_bytes().to_vec());
     Ok(files)
-}
-
-/// A tensor's values.
-///
-/// # Errors
-/// When the device fails.
-async fn numbers<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
-    let data = tensor.into_data_async().await.map_err(|e| Error::Device(e.to_string()))?;
-    Ok(data.iter::<f32>().collect())
-}
-
-/// Softmax in f64.
-pub fn softmax(logits: &[f32]) -> Vec<f64> {
-    let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let e: Vec<f64> = logits.iter().map(|l| f64::from(l - top).exp()).collect();
-    let sum: f64 = e.iter().sum();
-    e.into_iter().map(|v| v / sum).collect()
 }

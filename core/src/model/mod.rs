@@ -4,6 +4,7 @@ pub mod config;
 pub mod directory;
 pub mod image_net;
 pub mod layers;
+pub mod predict;
 pub mod resnet;
 pub mod weights;
 
