@@ -46,20 +46,28 @@ fn readable_by_all(file: &File) {
     }
 }
 
-/// Writes a set of files as one directory that appears whole: it is prepared beside its place and renamed into it. A directory
-/// that already holds these files is replaced file by file.
+/// Writes a set of files as one directory that appears whole: it is prepared beside its place and renamed into it. In a directory
+/// that is there already, files are replaced when all of the new ones lie ready.
 pub fn write_dir(dir: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<()> {
-    if dir.exists() {
-        return files.iter().try_for_each(|(name, bytes)| write(&dir.join(name), bytes));
-    }
     let parent = dir.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     create_dir(parent)?;
-    let full = |e: &std::io::Error| failed(dir, "written", "free some space or choose another place", e);
+    let full = |e: &std::io::Error| {
+        failed(dir, "written", "free some space or choose another place; what was there before is untouched", e)
+    };
     let beside = tempfile::Builder::new().prefix(".writing-").tempdir_in(parent).map_err(|e| full(&e))?;
     for (name, bytes) in files {
         let path = beside.path().join(name);
         create_dir(path.parent().unwrap_or(beside.path()))?;
         write(&path, bytes)?;
+    }
+    if dir.exists() {
+        for name in files.keys() {
+            let path = dir.join(name);
+            create_dir(path.parent().unwrap_or(dir))?;
+            fs::rename(beside.path().join(name), &path)
+                .map_err(|e| failed(&path, "replaced", "check its permissions and run the command again", &e))?;
+        }
+        return File::open(dir).and_then(|d| d.sync_all()).map_err(|e| full(&e));
     }
     #[cfg(unix)]
     {

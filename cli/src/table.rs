@@ -40,6 +40,11 @@ pub fn render(report: &Report, anchors: &Anchors<'_>, heading: &str, text_encode
     row("macro F1", Some(report.macro_f1), size.map(|s| s.macro_f1.value));
     row("balanced accuracy", Some(report.balanced_accuracy), size.map(|s| s.balanced_accuracy.value));
     let plain = |value: f64| Some(Estimate { value, interval: None });
+    let ordinal = |r: &Report, k: usize| r.auc_ordinal.get(k).copied().flatten();
+    if report.classes.len() > 2 {
+        row("AUC above benign", ordinal(report, 0).and_then(plain), size.and_then(|s| ordinal(s, 0)));
+        row("AUC above unsure", ordinal(report, 1).and_then(plain), size.and_then(|s| ordinal(s, 1)));
+    }
     row("quadratic kappa", report.quadratic_kappa.and_then(plain), size.and_then(|s| s.quadratic_kappa));
     row("mean absolute error", plain(report.mae), size.map(|s| s.mae));
     row("calibration error", plain(report.ece), size.map(|s| s.ece));

@@ -14,7 +14,7 @@ use clip_lung_core::methods::clip_lung::{LossConfig, TextSide};
 use clip_lung_core::methods::losses::{CaForm, IaForm};
 use clip_lung_core::methods::task::Task;
 use clip_lung_core::train::batch::statistics;
-use clip_lung_core::train::config::{DataId, Grouping, HeldOut, TrainConfig};
+use clip_lung_core::train::config::{DataId, EmaBn, Grouping, HeldOut, TrainConfig};
 use clip_lung_core::train::split::{Split, split};
 use clip_lung_core::train::state;
 use clip_lung_core::train::step::Trainer;
@@ -61,6 +61,12 @@ pub struct Args {
     /// Decay a step of the averaged weights, which are what is scored and exported
     #[arg(long, default_value_t = 0.999)]
     pub ema: f64,
+    /// The averaged weights' running statistics: copy (from the trained weights) or recompute (one pass over the training data)
+    #[arg(long, value_parser = word::<EmaBn>, default_value = "copy")]
+    pub ema_bn: EmaBn,
+    /// Scale a step's gradient to this norm where it is longer [default: never]
+    #[arg(long)]
+    pub clip_norm: Option<f64>,
     /// Of weights, order and augmentation; the folds don't depend on it
     #[arg(long, default_value_t = 2)]
     pub seed: u64,
@@ -146,6 +152,7 @@ pub fn run_on(args: Args, data: &Dataset) -> Result<Outcome> {
         config.text_encoder,
     );
     trainer = training::run(trainer, &mut dir, data, &split, &norm, Duration::from_secs(args.save_every))?;
+    let trainer = trainer.finish(data, &split.train, &norm);
     results::write(&trainer, &dir, data, split, &norm, &device, args.json)
 }
 
@@ -163,6 +170,8 @@ fn config(args: &Args, data: &Dataset) -> Result<TrainConfig> {
         momentum: args.momentum,
         weight_decay: args.weight_decay,
         ema: args.ema,
+        ema_bn: args.ema_bn,
+        clip_norm: args.clip_norm,
         seed: args.seed,
         fold_seed: args.fold_seed,
         augment: args.augment,

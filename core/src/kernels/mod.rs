@@ -1,5 +1,7 @@
 //! The network's heavy operations: this crate's own kernels on the CPU, burn's on every other device.
 
+#[cfg(feature = "train")]
+pub mod attention;
 #[cfg(feature = "flex")]
 mod flex;
 #[cfg(all(test, feature = "train", feature = "flex"))]
@@ -198,6 +200,16 @@ pub fn blend<const D: usize>(a: Tensor<D>, b: Tensor<D>, decay: f64) -> Tensor<D
         return Tensor::from_dispatch(Dispatch::blend(a.into_dispatch(), b.into_dispatch(), decay));
     }
     a * decay + b * (1.0 - decay)
+}
+
+/// The sum of squares, `[1]`.
+#[cfg(feature = "train")]
+pub fn square_sum<const D: usize>(x: Tensor<D>) -> Tensor<1> {
+    #[cfg(feature = "flex")]
+    if on_cpu(&x) {
+        return Tensor::from_dispatch(Dispatch::square_sum(x.into_dispatch()));
+    }
+    (x.clone() * x).sum()
 }
 
 /// LayerNorm over the last axis (epsilon 1e-5); weight and bias are constants.

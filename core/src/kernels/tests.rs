@@ -81,6 +81,22 @@ fn inference_equals_burn() {
     }
 }
 
+/// Prompts with a shared prefix, and one prompt alone: values and gradients equal burn's.
+#[test]
+fn attention_equals_burn() {
+    for (n, p, c, s, heads, head) in [(3, 5, 3, 6, 2, 32), (1, 1, 8, 4, 2, 20), (2, 2, 1, 1, 1, 5)] {
+        let rows = attention::Rows { n, p, c, s, heads, head };
+        let count = n * (p + c * s);
+        let qkv = draw(1, [count, 3 * heads * head]);
+        let (ours, theirs) = (rows.attention(qkv.clone()), rows.burn_attention(qkv.clone()));
+        let what = format!("{rows:?}");
+        close(ours.clone().inner(), theirs.clone().inner(), &what);
+        let weight = draw(2, [count, heads * head]).detach();
+        let (a, b) = ((ours * weight.clone()).sum().backward(), (theirs * weight).sum().backward());
+        close(qkv.grad(&a).unwrap(), qkv.grad(&b).unwrap(), &format!("{what} dqkv"));
+    }
+}
+
 /// Reference values: QuickGELU(-2, -.5, 0, .5, 2); LayerNorm(1, 2, 3, 4) = -+1.341635, -+.447212; gradients equal burn's.
 #[test]
 fn row_operations_golden() {

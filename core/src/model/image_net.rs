@@ -116,9 +116,9 @@ impl ImageNet {
         self.forward(x, &mut Vec::new())
     }
 
-    /// Moves the running statistics towards those of the last training pass.
-    pub fn absorb(&mut self, statistics: Vec<BatchStatistics>) {
-        self.resnet.absorb(statistics);
+    /// Moves the running statistics towards those of a training pass: new = (1 - momentum) old + momentum batch.
+    pub fn absorb(&mut self, statistics: Vec<BatchStatistics>, momentum: f64) {
+        self.resnet.absorb(statistics, momentum);
     }
 
     /// The network for inference: normalisation inside the convolutions. The stored weights stay unfolded.

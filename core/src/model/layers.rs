@@ -8,8 +8,8 @@ use crate::kernels;
 
 /// BatchNorm's epsilon.
 pub const EPSILON: f64 = 1e-5;
-/// PyTorch's momentum: new = 0.9 old + 0.1 batch.
-const MOMENTUM: f64 = 0.1;
+/// PyTorch's momentum in training: new = 0.9 old + 0.1 batch.
+pub const MOMENTUM: f64 = 0.1;
 
 /// A buffer: stored with the weights, never trained.
 pub fn buffer<const D: usize>(values: Vec<f32>, shape: [usize; D], device: &Device) -> Param<Tensor<D>> {
@@ -118,13 +118,12 @@ impl ConvBn {
         out.output
     }
 
-    /// Moves the running statistics towards the batch's (PyTorch: momentum 0.1).
-    pub fn absorb(&mut self, batch: BatchStatistics) {
+    /// Moves the running statistics towards the batch's: new = (1 - momentum) old + momentum batch.
+    pub fn absorb(&mut self, batch: BatchStatistics, momentum: f64) {
         let Some(bn) = &mut self.bn else { return };
         let blend = |old: &Param<Tensor<1>>, new: Tensor<1>| {
-            let new = new.inner().mul_scalar(MOMENTUM);
-            let value = old.val().inner().mul_scalar(1.0 - MOMENTUM) + new;
-            Param::initialized(old.id, Tensor::from_inner(value).set_require_grad(false))
+            let value = old.val().mul_scalar(1.0 - momentum) + new.mul_scalar(momentum);
+            Param::initialized(old.id, value.detach().set_require_grad(false))
         };
         bn.running_mean = blend(&bn.running_mean, batch.mean);
         bn.running_var = blend(&bn.running_var, batch.variance);

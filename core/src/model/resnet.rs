@@ -90,11 +90,11 @@ impl ResNet {
         [&self.layer1, &self.layer2, &self.layer3, &self.layer4]
     }
 
-    /// Moves the running statistics towards those of the last training pass.
-    pub fn absorb(&mut self, statistics: Vec<BatchStatistics>) {
+    /// Moves the running statistics towards those of a training pass.
+    pub fn absorb(&mut self, statistics: Vec<BatchStatistics>, momentum: f64) {
         let blocks = [&mut self.layer1, &mut self.layer2, &mut self.layer3, &mut self.layer4].into_iter().flatten();
         let layers = std::iter::once(&mut self.conv1).chain(blocks.flat_map(BasicBlock::layers));
-        layers.zip(statistics).for_each(|(layer, batch)| layer.absorb(batch));
+        layers.zip(statistics).for_each(|(layer, batch)| layer.absorb(batch, momentum));
     }
 
     /// The network for inference: normalisation inside the convolutions.

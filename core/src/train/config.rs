@@ -30,6 +30,17 @@ pub enum HeldOut {
     Val,
 }
 
+/// The running statistics of the averaged weights.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EmaBn {
+    /// Those of the trained weights, copied at the end of each epoch.
+    #[default]
+    Copy,
+    /// Measured with the averaged weights in one more pass over the training data.
+    Recompute,
+}
+
 /// The settings of a run, echoed into its `config.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -47,6 +58,9 @@ pub struct TrainConfig {
     pub weight_decay: f64,
     /// Decay of the exponential moving average a step.
     pub ema: f64,
+    pub ema_bn: EmaBn,
+    /// The largest norm of a step's gradient, which a longer one is scaled to; `None` leaves every gradient as it is.
+    pub clip_norm: Option<f64>,
     /// Of weights, order and augmentation; the folds don't depend on it.
     pub seed: u64,
     /// Of the folds: runs that are compared share it.
@@ -82,6 +96,8 @@ impl Default for TrainConfig {
             momentum: 0.9,
             weight_decay: 1e-4,
             ema: 0.999,
+            ema_bn: EmaBn::default(),
+            clip_norm: None,
             seed: 2,
             fold_seed: 2,
             augment: Augment::default(),
@@ -116,6 +132,9 @@ impl TrainConfig {
         }
         if !unit(self.momentum) || !unit(self.ema) {
             return bad("momentum or ema", format!("{} / {}", self.momentum, self.ema), "from 0 to below 1");
+        }
+        if let Some(norm) = self.clip_norm.filter(|n| !(n.is_finite() && *n > 0.0)) {
+            return bad("clip norm", norm.to_string(), "above 0");
         }
         let weights = [self.weight_decay, self.losses.ic, self.losses.ia, self.losses.ca];
         if weights.iter().any(|w| !(w.is_finite() && *w >= 0.0)) {

@@ -4,6 +4,7 @@ pub mod batch;
 pub mod config;
 pub mod ema;
 pub mod optimizer;
+pub mod recompute;
 pub mod schedule;
 pub mod split;
 pub mod state;

@@ -69,9 +69,9 @@ impl Optimizer {
         Self { decayed, plain: Sgd { momentum, weight_decay: 0.0 }, exempt, states: HashMap::new() }
     }
 
-    /// One update of every parameter that has a gradient.
-    pub fn step<M: Module>(&mut self, lr: f64, module: M, grads: GradientsParams) -> M {
-        module.map(&mut Update { optimizer: self, lr, grads })
+    /// One update of every parameter that has a gradient; gradients count `scale` times.
+    pub fn step<M: Module>(&mut self, lr: f64, module: M, grads: GradientsParams, scale: f64) -> M {
+        module.map(&mut Update { optimizer: self, lr, grads, scale })
     }
 
     /// The momentum buffers by the module's parameter names.
@@ -93,15 +93,35 @@ impl Optimizer {
     }
 }
 
+/// The norm of all gradients of a module together, `[1]`.
+pub fn gradient_norm<M: Module>(module: &M, grads: &GradientsParams) -> Tensor<1> {
+    let mut visitor = Squares { grads, sums: Vec::new() };
+    module.visit(&mut visitor);
+    Tensor::cat(visitor.sums, 0).sum().sqrt()
+}
+
+struct Squares<'a> {
+    grads: &'a GradientsParams,
+    sums: Vec<Tensor<1>>,
+}
+
+impl ModuleVisitor for Squares<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.sums.extend(self.grads.get::<D>(param.id).map(kernels::square_sum));
+    }
+}
+
 struct Update<'a> {
     optimizer: &'a mut Optimizer,
     lr: f64,
     grads: GradientsParams,
+    scale: f64,
 }
 
 impl ModuleMapper for Update<'_> {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let Some(grad) = self.grads.remove::<D>(param.id) else { return param };
+        let grad = if self.scale == 1.0 { grad } else { grad * self.scale };
         let id = param.id;
         let state = self.optimizer.states.remove(&id).and_then(|s| s.downcast::<Velocity<D>>().ok()).map(|s| *s);
         let sgd = if self.optimizer.exempt.contains(&id) { &self.optimizer.plain } else { &self.optimizer.decayed };
@@ -166,6 +186,19 @@ mod tests {
         [(m.p.id, "p".to_owned())].into()
     }
 
+    /// A gradient of norm 5 over two sizes, scaled to 1.
+    #[test]
+    fn clipping() {
+        let device = Device::flex().autodiff();
+        let m = One { p: Param::from_tensor(Tensor::from_floats([1.0, 1.0], &device)) };
+        let grads =
+            GradientsParams::from_grads((m.p.val() * Tensor::from_floats([3.0, 4.0], &device)).sum().backward(), &m);
+        assert!((gradient_norm(&m, &grads).into_scalar::<f32>() - 5.0).abs() < 1e-6);
+        let m = Optimizer::new(0.9, 0.0, vec![]).step(0.1, m, grads, 1.0 / 5.0);
+        let p: Vec<f32> = m.p.val().into_data().iter::<f32>().collect();
+        assert!((p[0] - 0.94).abs() < 1e-6 && (p[1] - 0.92).abs() < 1e-6, "{p:?}");
+    }
+
     /// Reference values: p = 1, gradients .5, -.2, .1, lr 1e-3: three steps; a stored and restored buffer changes nothing.
     #[test]
     fn three_steps_golden() {
@@ -173,11 +206,12 @@ mod tests {
         let mut m = One { p: Param::from_tensor(Tensor::from_floats([1.0], &device)) };
         let mut optimizer = Optimizer::new(0.9, 1e-4, vec![]);
         for (grad, p, buffer) in
-            [(0.5, 0.9994999, 0.5001), (-0.2, 0.99924971, 0.25018995), (0.1, 0.998924439, 0.32527088)]
+            [(0.5f32, 0.9994999, 0.5001), (-0.2, 0.99924971, 0.25018995), (0.1, 0.998924439, 0.32527088)]
         {
             let loss = (m.p.val() * grad).sum();
             let grads = GradientsParams::from_grads(loss.backward(), &m);
-            m = optimizer.step(1e-3, m, grads);
+            assert!((gradient_norm(&m, &grads).into_scalar::<f32>() - grad.abs()).abs() < 1e-7);
+            m = optimizer.step(1e-3, m, grads, 1.0);
             assert!((m.p.val().into_scalar::<f32>() - p).abs() < 1e-7);
             let stored = optimizer.buffers(&m, &names(&m));
             assert!((stored["p"].values[0] - buffer).abs() < 1e-6);

@@ -8,15 +8,19 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::batch::Batch;
-use super::config::TrainConfig;
+use super::config::{EmaBn, TrainConfig};
 use super::ema::Ema;
-use super::optimizer::Optimizer;
+use super::optimizer::{Optimizer, gradient_norm};
+use super::recompute::recompute;
 use super::schedule::cosine;
+use crate::data::crop::Normalisation;
+use crate::data::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::methods::Method;
 use crate::methods::clip_lung::{PromptLearner, TextSide, align};
 use crate::methods::losses;
 use crate::model::image_net::ImageNet;
+use crate::model::layers::MOMENTUM;
 use crate::model::weights::pytorch_name;
 
 /// All that is trained.
@@ -45,6 +49,9 @@ pub struct StepLog {
     /// 1/tau before the step.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub scale: Option<f64>,
+    /// Over all trained weights, before it is clipped.
+    #[serde(default)]
+    pub gradient_norm: f64,
     /// Share of right answers in the batch.
     pub accuracy: f64,
     /// Samples in the batch.
@@ -148,18 +155,22 @@ impl Trainer {
             ia: parts.ia.map(number),
             ca: parts.ca.map(number),
             scale: self.network.prompt.as_ref().map(|p| number(p.scale())),
+            gradient_norm: number(gradient_norm(&self.network, &grads)),
             accuracy: right as f64 / batch.labels.len() as f64,
             samples: batch.labels.len(),
         };
-        if !log.loss.is_finite() {
-            return Err(Error::OutOfRange {
-                what: format!("the loss in step {}", log.step),
-                value: log.loss.to_string(),
-                expected: "finite; lower --lr".into(),
-            });
+        for (name, value) in [("loss", log.loss), ("gradient's norm", log.gradient_norm)] {
+            if !value.is_finite() {
+                return Err(Error::OutOfRange {
+                    what: format!("the {name} in step {}", log.step),
+                    value: value.to_string(),
+                    expected: "finite; lower --lr".into(),
+                });
+            }
         }
-        self.network = self.optimizer.step(lr, self.network, grads);
-        self.network.image.absorb(statistics);
+        let scale = self.config.clip_norm.map_or(1.0, |most| (most / log.gradient_norm).min(1.0));
+        self.network = self.optimizer.step(lr, self.network, grads, scale);
+        self.network.image.absorb(statistics, MOMENTUM);
         self.network.prompt = self.network.prompt.map(PromptLearner::clamp);
         self.ema = self.ema.update(&self.network);
         self.step += 1;
@@ -170,6 +181,16 @@ impl Trainer {
     #[must_use]
     pub fn end_epoch(mut self) -> Self {
         self.ema = self.ema.copy_buffers(&self.network);
+        self
+    }
+
+    /// After the last step of a run on these rows.
+    #[must_use]
+    pub fn finish(mut self, data: &Dataset, train: &[usize], norm: &Normalisation) -> Self {
+        if self.config.ema_bn == EmaBn::Recompute {
+            let device = self.device.clone().without_autodiff();
+            self.ema.module.image = recompute(self.ema.module.image, data, train, norm, &self.config, &device);
+        }
         self
     }
 

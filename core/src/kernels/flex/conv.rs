@@ -67,54 +67,11 @@ impl Geometry {
     }
 }
 
-/// A weight `[outputs, inputs, k, k]` as the matrix `[k k inputs, outputs]` that patches are multiplied with.
-#[cfg(any(test, feature = "train"))]
-pub fn arrange(weight: &Array) -> Array {
-    let [outputs, inputs, k, _] = dims(weight);
-    let (cells, w) = (k * k, values(weight));
-    let mut out = zeroed(&[cells * inputs, outputs]);
-    out.par_chunks_mut(outputs * inputs).enumerate().for_each(|(cell, out)| {
-        transpose(&w[cell..], cells, inputs, outputs, out);
-    });
-    array(out, &[cells * inputs, outputs])
-}
-
-/// [`arrange`], times a scale an output, for weights that never change.
-pub fn arrange_constant(weight: &Array, scale: &[f32]) -> Array {
-    let [outputs, inputs, k, _] = dims(weight);
-    let (cells, w) = (k * k, values(weight));
-    product::arrange([1, cells * inputs, outputs], |first, out| {
-        let width = out.len() / (cells * inputs);
-        let scale = &scale[first..first + width];
-        for input in 0..inputs {
-            for cell in 0..cells {
-                let row = &mut out[(cell * inputs + input) * width..][..width];
-                for (column, (o, scale)) in row.iter_mut().zip(scale).enumerate() {
-                    *o = w[((first + column) * inputs + input) * cells + cell] * scale;
-                }
-            }
-        }
-    })
-}
-
-#[cfg(any(test, feature = "train"))]
-/// One tap of `[outputs, inputs, cells]` as `[inputs, outputs]`, in blocks that stay in the cache.
-fn transpose(w: &[f32], cells: usize, inputs: usize, outputs: usize, out: &mut [f32]) {
-    const BLOCK: usize = 16;
-    for o0 in (0..outputs).step_by(BLOCK) {
-        for i in 0..inputs {
-            for o in o0..(o0 + BLOCK).min(outputs) {
-                out[i * outputs + o] = w[(o * inputs + i) * cells];
-            }
-        }
-    }
-}
-
 /// What is done to a piece of the output while it is still in the cache: (first value, values).
 pub trait Finish: Fn(usize, &mut [f32]) + Sync {}
 impl<F: Fn(usize, &mut [f32]) + Sync> Finish for F {}
 
-/// `x` `[n, h, w, inputs]`, `matrix` of [`arrange`], padding k / 2 -> `[n, h / stride, w / stride, outputs]`
+/// `x` `[n, h, w, inputs]`, `matrix` of [`super::weights::arrange`], padding k / 2 -> `[n, h / stride, w / stride, outputs]`
 pub fn forward(x: &Array, matrix: &Array, kernel: usize, stride: usize, finish: impl Finish) -> Array {
     let g = Geometry::new(dims(x), dims::<2>(matrix)[1], kernel, stride);
     let x = values(x);

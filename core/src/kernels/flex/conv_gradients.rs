@@ -4,7 +4,8 @@ use burn::backend::Flex;
 use burn::backend::ops::FloatTensorOps;
 use rayon::prelude::*;
 
-use super::conv::{Geometry, PIXELS, arrange, forward};
+use super::conv::{Geometry, PIXELS, forward};
+use super::weights::{arrange, restore, turned};
 use super::{Array, array, dims, values, zeroed};
 
 impl Geometry {
@@ -17,35 +18,6 @@ impl Geometry {
     fn rows(&self, grad: &Array) -> Array {
         grad.to_contiguous().reshape(vec![self.pixels(), self.outputs].into())
     }
-}
-
-/// The reverse of [`arrange`].
-fn restore(matrix: &Array, weight: [usize; 4]) -> Array {
-    let [outputs, inputs, k, _] = weight;
-    let (cells, m) = (k * k, values(matrix));
-    let mut out = zeroed(&weight);
-    out.par_chunks_mut(inputs * cells).enumerate().for_each(|(o, out)| {
-        for (i, taps) in out.chunks_exact_mut(cells).enumerate() {
-            for (cell, tap) in taps.iter_mut().enumerate() {
-                *tap = m[(cell * inputs + i) * outputs + o];
-            }
-        }
-    });
-    array(out, &weight)
-}
-
-/// The kernel turned by 180 degrees with inputs and outputs exchanged, as a matrix `[k k outputs, inputs]`.
-fn turned(weight: &Array) -> Array {
-    let [outputs, inputs, k, _] = dims(weight);
-    let (cells, w) = (k * k, values(weight));
-    let mut out = zeroed(&[cells * outputs, inputs]);
-    out.par_chunks_mut(outputs * inputs).enumerate().for_each(|(cell, out)| {
-        let tap = cells - 1 - cell;
-        for (o, line) in out.chunks_exact_mut(inputs).enumerate() {
-            line.iter_mut().enumerate().for_each(|(i, v)| *v = w[(o * inputs + i) * cells + tap]);
-        }
-    });
-    array(out, &[cells * outputs, inputs])
 }
 
 /// The gradient of the input `[n, h, w, inputs]`.

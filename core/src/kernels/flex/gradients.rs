@@ -7,7 +7,8 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Flex};
 
 use super::norm::{self, Around};
-use super::{Array, Kernels, conv, conv_gradients, dims, rows};
+use super::{Array, Kernels, attention, conv, conv_gradients, dims, rows, weights};
+use crate::kernels::attention::Rows;
 
 impl Kernels for Flex {
     fn convolve(x: Array, weight: Array, stride: usize) -> Array {
@@ -33,11 +34,15 @@ impl Kernels for Flex {
     fn quick_gelu(x: Array) -> Array {
         rows::quick_gelu(&x)
     }
+
+    fn attention(qkv: Array, rows: Rows) -> Array {
+        attention::forward(&qkv, rows)
+    }
 }
 
 /// Convolution from the weight as it is trained.
 fn convolve(x: &Array, weight: &Array, stride: usize) -> Array {
-    conv::forward(x, &conv::arrange(weight), dims::<4>(weight)[2], stride, |_, _: &mut [f32]| {})
+    conv::forward(x, &weights::arrange(weight), dims::<4>(weight)[2], stride, |_, _: &mut [f32]| {})
 }
 
 /// (output, mean, variance)
@@ -134,6 +139,21 @@ impl Backward<Flex, 1> for QuickGelu {
     }
 }
 
+#[derive(Debug)]
+struct Attention;
+
+impl Backward<Flex, 1> for Attention {
+    type State = (Array, Rows);
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let grad = grads.consume::<Flex>(&ops.node);
+        let (qkv, rows) = ops.state;
+        if let [Some(node)] = ops.parents {
+            grads.register::<Flex>(node.id, attention::backward(&qkv, &grad, rows));
+        }
+    }
+}
+
 fn normalise<C: CheckpointStrategy>(
     x: Tracked<C>,
     gamma: Tracked<C>,
@@ -213,6 +233,15 @@ impl<C: CheckpointStrategy> Kernels for Autodiff<Flex, C> {
         let output = rows::quick_gelu(&px);
         match QuickGelu.prepare::<C>([x.node()]).compute_bound().stateful() {
             OpsKind::Tracked(prep) => prep.finish(px, output),
+            OpsKind::UnTracked(prep) => prep.finish(output),
+        }
+    }
+
+    fn attention(qkv: Tracked<C>, rows: Rows) -> Tracked<C> {
+        let primitive = qkv.primitive().clone();
+        let output = attention::forward(&primitive, rows);
+        match Attention.prepare::<C>([qkv.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish((primitive, rows), output),
             OpsKind::UnTracked(prep) => prep.finish(output),
         }
     }

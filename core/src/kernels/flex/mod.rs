@@ -4,6 +4,8 @@
 //! one small matrix product a channel, and normalisation, addition and ReLU each pass over the activations several times.
 //! Work is cut into pieces by shape alone, never by thread count, so that results are the same on any number of threads.
 
+#[cfg(feature = "train")]
+mod attention;
 mod conv;
 #[cfg(feature = "train")]
 mod conv_gradients;
@@ -16,11 +18,15 @@ mod product;
 mod rows;
 #[cfg(feature = "train")]
 mod update;
+mod weights;
 mod winograd;
 
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Flex, backend_extension};
 use rayon::prelude::*;
+
+#[cfg(feature = "train")]
+use super::attention::Rows;
 
 /// A tensor of the CPU backend.
 type Array = FloatTensor<Flex>;
@@ -62,7 +68,7 @@ pub trait Folded: Backend {
 
 impl Folded for Flex {
     fn arrange(weight: Array, scale: Array) -> Array {
-        conv::arrange_constant(&weight, &values(&scale))
+        weights::arrange_constant(&weight, &values(&scale))
     }
 
     fn arrange_tiles(weight: Array, scale: Array, side: usize) -> Array {
@@ -145,6 +151,8 @@ pub trait Kernels: Backend {
     fn layer_normalise(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self>;
     /// x sigmoid(1.702 x)
     fn quick_gelu(x: FloatTensor<Self>) -> FloatTensor<Self>;
+    /// Causal attention of rows, `[rows, 3 width]` -> `[rows, width]`.
+    fn attention(qkv: FloatTensor<Self>, rows: Rows) -> FloatTensor<Self>;
 }
 
 /// The arithmetic of the optimiser, outside of any graph.
@@ -166,6 +174,8 @@ pub trait Update: Backend {
     ) -> (FloatTensor<Self>, FloatTensor<Self>);
     /// a decay + b (1 - decay)
     fn blend(a: FloatTensor<Self>, b: FloatTensor<Self>, decay: f64) -> FloatTensor<Self>;
+    /// The sum of squares, `[1]`.
+    fn square_sum(x: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
 #[cfg(feature = "train")]
@@ -180,6 +190,10 @@ impl Update for Flex {
 
     fn blend(a: Array, b: Array, decay: f64) -> Array {
         update::blend(&a, &b, decay)
+    }
+
+    fn square_sum(x: Array) -> Array {
+        update::square_sum(&x)
     }
 }
 

@@ -54,3 +54,26 @@ pub fn blend(a: &Array, b: &Array, decay: f64) -> Array {
     });
     array(out, &shape)
 }
+
+/// The sum of squares, `[1]`: in lanes of f32 within a piece, in f64 over the pieces.
+pub fn square_sum(x: &Array) -> Array {
+    const LANES: usize = 16;
+    let x = values(x);
+    let pieces: Vec<f32> = x
+        .par_chunks(PIECE)
+        .map(|piece| {
+            let mut sums = [0.0f32; LANES];
+            vectorised(
+                #[inline(always)]
+                || {
+                    for part in piece.chunks(LANES) {
+                        sums.iter_mut().zip(part).for_each(|(s, v)| *s += v * v);
+                    }
+                },
+            );
+            sums.iter().sum()
+        })
+        .collect();
+    let total: f64 = pieces.into_iter().map(f64::from).sum();
+    array(vec![total as f32], &[1])
+}

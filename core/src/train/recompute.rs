@@ -1,0 +1,60 @@
+//! The running statistics of the averaged weights, measured on the training data instead of copied from the trained weights.
+
+use burn::tensor::Device;
+
+use super::batch::{epoch_order, images};
+use super::config::TrainConfig;
+use crate::data::crop::Normalisation;
+use crate::data::dataset::Dataset;
+use crate::model::image_net::ImageNet;
+
+/// One pass over the training rows, augmented as in training: every running statistic becomes the mean over the batches (as
+/// PyTorch's `update_bn` does it).
+#[must_use]
+pub fn recompute(
+    mut net: ImageNet,
+    data: &Dataset,
+    train: &[usize],
+    norm: &Normalisation,
+    config: &TrainConfig,
+    device: &Device,
+) -> ImageNet {
+    // the epoch after the last
+    let order = epoch_order(train, config.seed, config.epochs);
+    for (done, rows) in order.chunks(config.batch_size).enumerate() {
+        let mut statistics = Vec::new();
+        let images = images(data, rows, norm, Some((config.augment, config.seed, config.epochs)), device);
+        net.forward(images, &mut statistics);
+        net.absorb(statistics, 1.0 / (done + 1) as f64);
+    }
+    net
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::augment::Augment;
+    use crate::data::class::Thresholds;
+    use crate::data::phantom::phantom;
+    use crate::model::weights::collect;
+    use crate::train::batch::statistics;
+
+    /// Two halves of a batch each: the running mean of the first layer is the mean of both; a momentum of 0.1 would leave it near 0.
+    #[test]
+    fn statistics_are_means_over_the_batches() {
+        let data = phantom(Thresholds::Inclusive, Some(8)).unwrap();
+        let train: Vec<usize> = (0..8).collect();
+        let norm = statistics(&data, &train);
+        let device = Device::flex();
+        let run = |batch_size| {
+            let config = TrainConfig { batch_size, augment: Augment::None, ..Default::default() };
+            let net = recompute(ImageNet::new(3, 1, &device), &data, &train, &norm, &config, &device);
+            collect(&net)
+        };
+        let (whole, halves) = (run(8), run(4));
+        let (a, b) = (&whole["bn1.running_mean"].values, &halves["bn1.running_mean"].values);
+        assert!(a.iter().any(|v| v.abs() > 0.05), "{a:?}");
+        a.iter().zip(b).for_each(|(a, b)| assert!((a - b).abs() < 1e-5, "{a} {b}"));
+        assert_ne!(whole["layer1.0.bn1.running_var"].values, vec![1.0; 64]);
+    }
+}
