@@ -47,35 +47,37 @@ fn readable_by_all(file: &File) {
 }
 
 /// Writes a set of files as one directory that appears whole: it is prepared beside its place and renamed into it. In a directory
-/// that is there already, files are replaced when all of the new ones lie ready.
+/// that is there already (which may be a disk of its own), files are replaced when all of the new ones lie ready in it.
 pub fn write_dir(dir: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<()> {
+    let exists = dir.exists();
     let parent = dir.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    create_dir(parent)?;
+    let near = if exists { dir } else { parent };
+    create_dir(near)?;
     let full = |e: &std::io::Error| {
         failed(dir, "written", "free some space or choose another place; what was there before is untouched", e)
     };
-    let beside = tempfile::Builder::new().prefix(".writing-").tempdir_in(parent).map_err(|e| full(&e))?;
+    let ready = tempfile::Builder::new().prefix(".writing-").tempdir_in(near).map_err(|e| full(&e))?;
     for (name, bytes) in files {
-        let path = beside.path().join(name);
-        create_dir(path.parent().unwrap_or(beside.path()))?;
+        let path = ready.path().join(name);
+        create_dir(path.parent().unwrap_or(ready.path()))?;
         write(&path, bytes)?;
     }
-    if dir.exists() {
+    if exists {
+        let half = |e: &std::io::Error| failed(dir, "replaced", "check its permissions and run the command again", e);
         for name in files.keys() {
             let path = dir.join(name);
             create_dir(path.parent().unwrap_or(dir))?;
-            fs::rename(beside.path().join(name), &path)
-                .map_err(|e| failed(&path, "replaced", "check its permissions and run the command again", &e))?;
+            fs::rename(ready.path().join(name), &path).map_err(|e| half(&e))?;
         }
-        return File::open(dir).and_then(|d| d.sync_all()).map_err(|e| full(&e));
+        return File::open(dir).and_then(|d| d.sync_all()).map_err(|e| half(&e));
     }
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        let _ = fs::set_permissions(beside.path(), fs::Permissions::from_mode(0o755));
+        let _ = fs::set_permissions(ready.path(), fs::Permissions::from_mode(0o755));
     }
-    fs::rename(beside.path(), dir).map_err(|e| full(&e))?;
-    let _ = beside.keep();
+    fs::rename(ready.path(), dir).map_err(|e| full(&e))?;
+    let _ = ready.keep();
     Ok(())
 }
 

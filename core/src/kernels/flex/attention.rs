@@ -6,13 +6,13 @@ use super::{Array, array, values, vectorised, zeroed};
 use crate::kernels::attention::Rows;
 
 /// A sample's rows of a matrix: those of its prefix, then those of its suffixes.
-struct Part<'a> {
-    prefix: &'a [f32],
-    suffix: &'a [f32],
+struct Part<T> {
+    prefix: T,
+    suffix: T,
     width: usize,
 }
 
-impl<'a> Part<'a> {
+impl<'a> Part<&'a [f32]> {
     fn of(matrix: &'a [f32], rows: Rows, width: usize, sample: usize) -> Self {
         let (p, s) = (rows.p * width, rows.c * rows.s * width);
         let (prefixes, suffixes) = matrix.split_at(rows.n * p);
@@ -30,16 +30,10 @@ impl<'a> Part<'a> {
     }
 }
 
-/// [`Part`] to be written.
-struct PartMut<'a> {
-    prefix: &'a mut [f32],
-    suffix: &'a mut [f32],
-    width: usize,
-}
-
-impl PartMut<'_> {
+impl Part<&mut [f32]> {
+    /// Values of a token from column `at` on, to be written.
     #[inline(always)]
-    fn row(&mut self, token: usize, at: usize, count: usize) -> &mut [f32] {
+    fn row_mut(&mut self, token: usize, at: usize, count: usize) -> &mut [f32] {
         let start = token * self.width + at;
         match start.checked_sub(self.prefix.len()) {
             None => &mut self.prefix[start..start + count],
@@ -50,7 +44,7 @@ impl PartMut<'_> {
 
 impl Rows {
     /// Does `work` for every sample with its rows of a new matrix of `width` columns.
-    fn every_sample(self, width: usize, work: impl Fn(usize, PartMut<'_>) + Sync) -> Array {
+    fn every_sample(self, width: usize, work: impl Fn(usize, Part<&mut [f32]>) + Sync) -> Array {
         let (p, s) = (self.p * width, self.c * self.s * width);
         let shape = [self.n * (self.p + self.c * self.s), width];
         let mut out = zeroed(&shape);
@@ -59,7 +53,7 @@ impl Rows {
         samples.for_each(|(i, (prefix, suffix))| {
             vectorised(
                 #[inline(always)]
-                || work(i, PartMut { prefix, suffix, width }),
+                || work(i, Part { prefix, suffix, width }),
             );
         });
         array(out, &shape)
@@ -75,11 +69,17 @@ impl Rows {
         (0..self.p.min(token)).chain(first..token + 1)
     }
 
+    /// What scores are multiplied with.
+    #[inline(always)]
+    fn scale(self) -> f32 {
+        (self.head as f32).powf(-0.5)
+    }
+
     /// The attention of a token over those it sees, into `weights`; `q` and `k` lie in `qkv`.
     #[inline(always)]
-    fn weigh(self, qkv: &Part<'_>, head: usize, token: usize, weights: &mut Vec<f32>) {
+    fn weigh(self, qkv: &Part<&[f32]>, head: usize, token: usize, weights: &mut Vec<f32>) {
         let (at, d) = (head * self.head, self.head);
-        let scale = (d as f32).powf(-0.5);
+        let scale = self.scale();
         let q = qkv.row(token, at, d);
         weights.clear();
         weights.extend(self.seen(token).map(|t| scale * dot(q, qkv.row(t, self.heads * d + at, d))));
@@ -100,7 +100,7 @@ pub fn forward(qkv: &Array, rows: Rows) -> Array {
         for head in 0..rows.heads {
             for token in 0..rows.p + rows.c * rows.s {
                 rows.weigh(&qkv, head, token, &mut weights);
-                let out = out.row(token, head * d, d);
+                let out = out.row_mut(token, head * d, d);
                 for (t, weight) in rows.seen(token).zip(&weights) {
                     add(out, *weight, qkv.row(t, 2 * w + head * d, d));
                 }
@@ -115,7 +115,7 @@ pub fn backward(qkv: &Array, grad: &Array, rows: Rows) -> Array {
     let (qkv, grad) = (values(qkv), values(grad));
     rows.every_sample(3 * w, |sample, mut out| {
         let (qkv, grad) = (Part::of(&qkv, rows, 3 * w, sample), Part::of(&grad, rows, w, sample));
-        let scale = (d as f32).powf(-0.5);
+        let scale = rows.scale();
         let (mut weights, mut slopes) = (Vec::with_capacity(rows.p + rows.s), Vec::with_capacity(rows.p + rows.s));
         for head in 0..rows.heads {
             let at = head * d;
@@ -127,9 +127,9 @@ pub fn backward(qkv: &Array, grad: &Array, rows: Rows) -> Array {
                 let mean: f32 = weights.iter().zip(&slopes).map(|(w, s)| w * s).sum();
                 for ((t, weight), slope) in rows.seen(token).zip(&weights).zip(&slopes) {
                     let score = scale * weight * (slope - mean);
-                    add(out.row(token, at, d), score, qkv.row(t, w + at, d));
-                    add(out.row(t, w + at, d), score, qkv.row(token, at, d));
-                    add(out.row(t, 2 * w + at, d), *weight, g);
+                    add(out.row_mut(token, at, d), score, qkv.row(t, w + at, d));
+                    add(out.row_mut(t, w + at, d), score, qkv.row(token, at, d));
+                    add(out.row_mut(t, 2 * w + at, d), *weight, g);
                 }
             }
         }
