@@ -19,7 +19,7 @@ build: setup
 web: setup-web
 	web/build.sh
 
-# The demo page (web/demo/dist), which `clip-lung serve` serves.
+# The demo page (web/demo/dist), with a copy beside the program: `clip-lung serve` serves that.
 page: build web
 	web/demo/build.sh $(BIN)
 

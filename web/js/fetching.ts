@@ -123,3 +123,14 @@ export function keepModel(base: URL, { info, files }: Loaded): void {
     writing.set(key, put().catch(() => undefined).finally(() => writing.delete(key)));
   }
 }
+
+/** Forgets what is kept of a model that could not be loaded; whether anything was. */
+export async function forgetModel(base: URL): Promise<boolean> {
+  const store = await cache();
+  const found = ((await store?.keys()) ?? []).filter(({ url }) => url.startsWith(base.href));
+  for (const request of found) {
+    await store?.delete(request);
+    kept.delete(request.url);
+  }
+  return found.length > 0;
+}

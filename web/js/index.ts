@@ -5,9 +5,9 @@
 import { missingGpu } from './adapter.js';
 import { Engine, foreign } from './engine.js';
 import { ClipLungError } from './errors.js';
-import { fetchModel, keepModel } from './fetching.js';
+import { fetchModel, forgetModel, keepModel } from './fetching.js';
 import { prepare, type Input } from './input.js';
-import type { Loaded, Reading } from './protocol.js';
+import type { Loaded, ModelFile, Reading } from './protocol.js';
 
 export { ClipLungError, type ErrorCode } from './errors.js';
 export { around, type Input, type Nodule, type Triple } from './input.js';
@@ -218,7 +218,12 @@ export class ClipLung {
       : gpuWasmUrl ?? new URL('./gpu/clip_lung_web_bg.wasm', import.meta.url);
     // the module is compiled while the model is on its way
     const [files] = await Promise.all([fetchModel(this.#base, onBytes, signal), engine.ask({ kind: 'start', wasmUrl: here(module).href })]);
-    const loaded = (await engine.ask({ kind: 'load', files }, files.map(({ bytes }) => bytes))) as Loaded;
+    const load = (files: ModelFile[]) => engine.ask({ kind: 'load', files }, files.map(({ bytes }) => bytes)) as Promise<Loaded>;
+    const loaded = await load(files).catch(async (error: ClipLungError) => {
+      // what the browser kept is damaged: once more, from the server; a GPU loads what passed on the CPU
+      if (device !== 'wasm' || !/SHA-256/.test(error.message) || !(await forgetModel(this.#base))) throw error;
+      return load(await fetchModel(this.#base, () => undefined, signal));
+    });
     keepModel(this.#base, loaded);
     return loaded.info;
   }

@@ -53,6 +53,7 @@ export default async function ({ native, explained, site, browser, open }, test)
     }));
     assert.ok(Math.max(...found.heat.map((v, i) => Math.abs(v - explained.heat[i]))) < 1e-3);
     assert.equal(Object.keys(found.attributes).length, 8);
+    for (const [word, share] of Object.entries(explained.attributes)) assert.ok(Math.abs(found.attributes[word] - share) < 1e-3, word);
     assert.ok(found.test < 1e-3);
   });
 

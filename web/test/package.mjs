@@ -33,6 +33,7 @@ export default async function ({ native, explained, site, browser, open }, test)
     });
     console.log(`   largest difference of a probability: ${worst.toExponential(1)}; median ${found.map((p) => p.ms).sort((a, b) => a - b)[COUNT / 2].toFixed(1)} ms a crop`);
     assert.ok(worst < 1e-3, `${worst}`);
+    for (const [word, share] of Object.entries(explained.attributes)) assert.ok(Math.abs(found[5].attributes[word] - share) < 1e-3, word);
   });
 
   await test('explains as the native program does', async () => {
@@ -133,6 +134,19 @@ export default async function ({ native, explained, site, browser, open }, test)
     site.log.length = 0;
     await page.evaluate(async () => (await ClipLung.from('/work/model')).dispose());
     assert.ok(!site.log.some((p) => p.endsWith('model.safetensors')), site.log.join(' '));
+  });
+
+  await test('weights that went bad in the cache are fetched again', async () => {
+    const spoil = () => page.evaluate(async () => {
+      const cache = await caches.open('clip-lung');
+      const [key] = (await cache.keys()).filter(({ url }) => url.includes('/work/model/model.safetensors'));
+      if (key) await cache.put(key, new Response(new Uint8Array(9)));
+      return Boolean(key);
+    });
+    assert.ok(await spoil(), 'weights are kept');
+    site.log.length = 0;
+    await page.evaluate(async () => (await ClipLung.from('/work/model')).dispose());
+    assert.equal(site.log.filter((p) => p.endsWith('model.safetensors')).length, 1, site.log.join(' '));
   });
 
   await test('works in an iframe and in a second tab', async () => {

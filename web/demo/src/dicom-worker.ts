@@ -1,6 +1,6 @@
 /** Reads a DICOM series off the page's thread, with the reader that the command line has. */
-import init, { DicomFiles } from './scans/clip_lung_web.js';
-import wasm from './scans/clip_lung_web_bg.wasm?url';
+import init, { DicomFiles } from './scans/clip_lung_scans.js';
+import wasm from './scans/clip_lung_scans_bg.wasm?url';
 
 export type Answer =
   | { hu: Int16Array; dims: Uint32Array; spacing: Float64Array; first: Float64Array; ignored: string[] }

@@ -64,7 +64,7 @@ export function result(clip: ClipLung, p: Prediction, truth?: string): void {
   const scores = p.attributes ? ATTRIBUTES.map((a) => p.attributes![a]) : [];
   fill('attributes', scores, Math.max(...scores, 1e-6));
   element('words').textContent = p.attributes
-    ? `Closeness of the image to each word, by the text encoder of the training: ${clip.info.metadata.text_encoder}. Not a rating.`
+    ? `Closeness to each word, by the training's text encoder: ${clip.info.metadata.text_encoder}. Not a rating; LIDC-IDRI rated lobulation and spiculation inconsistently.`
     : 'This model was trained without words.';
 }
 

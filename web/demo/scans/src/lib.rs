@@ -1,4 +1,7 @@
-//! CT series for the page: DICOM files in, voxels in HU out. A module of its own, fetched only when somebody opens DICOM.
+//! CT series for the demo page: DICOM files in, voxels in HU out, by the reader that the command line has. A module of its own, fetched
+//! only when somebody opens DICOM.
+
+#![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
 
