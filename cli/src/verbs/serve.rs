@@ -86,7 +86,8 @@ fn page(given: Option<&Path>) -> Result<PathBuf> {
         return Ok(found);
     }
     let place = found.display();
-    Err(Failure::File(format!("{place}: no built page there; build it with `make page`, or name it with --page")).into())
+    Err(Failure::File(format!("{place}: no built page there; build it with `make page`, or name it with --page"))
+        .into())
 }
 
 async fn serve(args: &Args, page: &Path) -> Result<()> {
