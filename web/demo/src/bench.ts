@@ -1,4 +1,4 @@
-/** `?bench=1`: medians on this machine's CPU and GPU, to send to us; beside ONNX Runtime Web where `bench/` holds it. */
+/** `?bench=1`: medians on this machine's CPU and GPU, to send to us; beside ONNX Runtime Web where `bench/` holds it, or `&only=` one. */
 import { ClipLung, type Device, type Input } from 'clip-lung';
 
 interface Row {
@@ -66,12 +66,16 @@ async function theirs(device: Device, rounds: number): Promise<Row[]> {
   return rows;
 }
 
+const LIBRARIES = { 'clip-lung': ours, 'onnxruntime-web': theirs };
+
 /** Replaces the page by the table; the rows are `globalThis.rows` for whoever drives the browser. */
 export async function run(): Promise<void> {
   const query = new URLSearchParams(location.search);
   const rounds = Number(query.get('rounds') ?? 30);
   const devices = (query.get('devices') ?? 'wasm,webgpu').split(',') as Device[];
   const compare = (await fetch(new URL('./bench/model.onnx', document.baseURI), { method: 'HEAD' })).ok;
+  const only = query.get('only');
+  const libraries = Object.entries(LIBRARIES).filter(([name]) => (only ? name === only : compare || name === 'clip-lung'));
   const main = document.querySelector('main')!;
   main.innerHTML = '<div class="card"><h2>Benchmark</h2><table><thead><tr><th>what</th><th>batch</th><th>median ms</th><th>first result, ms</th></tr></thead><tbody></tbody></table><p class="small"></p></div>';
   const [body, note] = [main.querySelector('tbody')!, main.querySelector('p')!];
@@ -79,7 +83,7 @@ export async function run(): Promise<void> {
   const gpu = await navigator.gpu?.requestAdapter().catch(() => null);
   note.textContent = `${navigator.userAgent}; GPU: ${gpu ? `${gpu.info.vendor} ${gpu.info.architecture} ${gpu.info.description}` : 'none'}; ${rounds} passes each`;
   for (const device of devices) {
-    for (const measure of compare ? [ours, theirs] : [ours]) {
+    for (const [name, measure] of libraries) {
       try {
         for (const row of await measure(device, rounds)) {
           rows.push(row);
@@ -88,7 +92,7 @@ export async function run(): Promise<void> {
           cells.forEach((text, i) => (body.lastElementChild!.children[i]!.textContent = String(text)));
         }
       } catch (error) {
-        note.append(`; ${measure === ours ? 'clip-lung' : 'onnxruntime-web'} on ${device}: ${error instanceof Error ? error.message : error}`);
+        note.append(`; ${name} on ${device}: ${error instanceof Error ? error.message : error}`);
       }
     }
   }
