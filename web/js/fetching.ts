@@ -128,9 +128,6 @@ export function keepModel(base: URL, { info, files }: Loaded): void {
 export async function forgetModel(base: URL): Promise<boolean> {
   const store = await cache();
   const found = ((await store?.keys()) ?? []).filter(({ url }) => url.startsWith(base.href));
-  for (const request of found) {
-    await store?.delete(request);
-    kept.delete(request.url);
-  }
+  for (const request of found) await store?.delete(request);
   return found.length > 0;
 }

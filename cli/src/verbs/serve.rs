@@ -33,7 +33,7 @@ pub struct Args {
     /// The address to listen on; another than loopback lets other machines in
     #[arg(long, default_value = "127.0.0.1")]
     host: IpAddr,
-    /// The built page [default: `page` beside the program]
+    /// The built page [default: `page` beside the program, or where this program was built]
     #[arg(long)]
     page: Option<PathBuf>,
     /// Open the page in the browser
@@ -76,17 +76,19 @@ pub fn offer(model: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The folder of the built page: `make page` puts it beside the program, where it stays when both are moved.
+/// The folder of the built page.
 fn page(given: Option<&Path>) -> Result<PathBuf> {
-    let found = match given {
-        Some(dir) => dir.to_path_buf(),
-        None => std::env::current_exe()?.with_file_name("page"),
+    let beside = std::env::current_exe().ok().and_then(|p| Some(p.parent()?.join("page")));
+    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../web/demo/dist");
+    let places: Vec<PathBuf> = match given {
+        Some(dir) => vec![dir.to_path_buf()],
+        None => beside.into_iter().chain([built]).collect(),
     };
-    if found.join("index.html").is_file() {
-        return Ok(found);
+    if let Some(found) = places.iter().find(|dir| dir.join("index.html").is_file()) {
+        return Ok(found.clone());
     }
-    let place = found.display();
-    Err(Failure::File(format!("{place}: no built page there; build it with `make page`, or name it with --page"))
+    let looked = places.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(" and ");
+    Err(Failure::File(format!("{looked}: no built page there; build it with `make page`, or name it with --page"))
         .into())
 }
 
