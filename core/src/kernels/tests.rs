@@ -28,6 +28,9 @@ fn convolution_equals_burn() {
         (1, 2, 3, 3, 2, 7),
         (40, 8, 8, 3, 1, 4),
         (1, 32, 64, 3, 1, 32),
+        (2, 5, 7, 3, 1, 6),
+        (2, 20, 300, 3, 1, 4),
+        (3, 256, 33, 3, 1, 8),
     ] {
         let (x, w) = (draw(1, [n, inputs, side, side]), draw(2, [outputs, inputs, kernel, kernel]));
         let options = ConvOptions::new([stride; 2], [kernel / 2; 2], [1; 2], 1);

@@ -1,4 +1,4 @@
-//! The gradients of the convolution: matrix products over the same patches.
+//! The gradients of the convolution: matrix products over the same patches, or tiles.
 
 use burn::backend::Flex;
 use burn::backend::ops::FloatTensorOps;
@@ -6,7 +6,18 @@ use rayon::prelude::*;
 
 use super::conv::{Geometry, PIXELS, forward};
 use super::weights::{arrange, restore, turned};
-use super::{Array, array, dims, values, zeroed};
+use super::winograd_gradients::{self, SIDE};
+use super::{Array, array, dims, values, winograd, zeroed};
+
+/// Above so many channels the transformed weights are too many for the few pixels they meet in a batch of 32.
+const MOST_CHANNELS_OF_TILES: usize = 256;
+
+/// Whether a convolution of a training step and its gradients are computed in tiles of [`SIDE`] pixels.
+pub fn in_tiles(from: [usize; 2], weight: [usize; 4], stride: usize) -> bool {
+    let [outputs, inputs, kernel, _] = weight;
+    let whole = from.iter().all(|size| size % (SIDE - 2) == 0);
+    kernel == 3 && stride == 1 && whole && inputs.max(outputs) <= MOST_CHANNELS_OF_TILES
+}
 
 impl Geometry {
     /// Output pixels of the whole batch.
@@ -23,6 +34,9 @@ impl Geometry {
 /// The gradient of the input `[n, h, w, inputs]`.
 pub fn input_gradient(x: [usize; 4], weight: &Array, stride: usize, grad: &Array) -> Array {
     let [outputs, _, kernel, _] = dims(weight);
+    if in_tiles([x[1], x[2]], dims(weight), stride) {
+        return winograd::forward(grad, &winograd::turned(weight, SIDE), SIDE, |_, _: &mut [f32]| {});
+    }
     if stride == 1 {
         return forward(grad, &turned(weight), kernel, 1, |_, _: &mut [f32]| {});
     }
@@ -48,6 +62,9 @@ pub fn input_gradient(x: [usize; 4], weight: &Array, stride: usize, grad: &Array
 /// The gradient of the weight `[outputs, inputs, k, k]`.
 pub fn weight_gradient(x: &Array, weight: [usize; 4], stride: usize, grad: &Array) -> Array {
     let g = Geometry::new(dims(x), weight[0], weight[2], stride);
+    if in_tiles(g.from, weight, stride) {
+        return winograd_gradients::weight_gradient(x, grad);
+    }
     let (x, grad) = (values(x), g.rows(grad));
     // few enough pieces that their sums cost little, at least two
     let count = g.pixels().div_ceil((g.pixels() / 1024).clamp(2, 16));

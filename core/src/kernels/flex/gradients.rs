@@ -7,7 +7,8 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Flex};
 
 use super::norm::{self, Around};
-use super::{Array, Kernels, attention, conv, conv_gradients, dims, rows, weights};
+use super::winograd_gradients::SIDE;
+use super::{Array, Kernels, attention, conv, conv_gradients, dims, rows, weights, winograd};
 use crate::kernels::attention::Rows;
 
 impl Kernels for Flex {
@@ -42,7 +43,12 @@ impl Kernels for Flex {
 
 /// Convolution from the weight as it is trained.
 fn convolve(x: &Array, weight: &Array, stride: usize) -> Array {
-    conv::forward(x, &weights::arrange(weight), dims::<4>(weight)[2], stride, |_, _: &mut [f32]| {})
+    let ([_, h, w, _], [outputs, _, kernel, _]) = (dims(x), dims(weight));
+    let nothing = |_, _: &mut [f32]| {};
+    if conv_gradients::in_tiles([h, w], dims(weight), stride) {
+        return winograd::forward(x, &winograd::arrange(weight, &vec![1.0; outputs], SIDE), SIDE, nothing);
+    }
+    conv::forward(x, &weights::arrange(weight), kernel, stride, nothing)
 }
 
 /// (output, mean, variance)

@@ -20,6 +20,8 @@ mod rows;
 mod update;
 mod weights;
 mod winograd;
+#[cfg(feature = "train")]
+mod winograd_gradients;
 
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Flex, backend_extension};

@@ -87,7 +87,7 @@ pub fn restore(matrix: &Array, weight: [usize; 4]) -> Array {
 
 /// Rows `[cells, groups, width]` by group: those of every cell.
 #[cfg(any(test, feature = "train"))]
-fn by_group(out: &mut [f32], groups: usize, width: usize) -> Vec<Vec<&mut [f32]>> {
+pub fn by_group(out: &mut [f32], groups: usize, width: usize) -> Vec<Vec<&mut [f32]>> {
     let mut found: Vec<Vec<&mut [f32]>> = (0..groups).map(|_| Vec::new()).collect();
     for (row, values) in out.chunks_exact_mut(width).enumerate() {
         found[row % groups].push(values);

@@ -2,7 +2,7 @@
 //! Convolutional Neural Networks" (CVPR 2016), channels last.
 //!
 //! A tile of 4x4 output pixels needs 6x6 input pixels (2x2 need 4x4); in the transformed domain the convolution is a matrix product
-//! a cell over all tiles. For inference only: the transforms cost about two decimal digits of f32.
+//! a cell over all tiles. The transforms cost about two decimal digits of f32.
 
 use rayon::prelude::*;
 
@@ -14,7 +14,7 @@ use super::{Array, array, dims, values, vectorised, zeroed};
 const TILES: usize = 32;
 
 /// The paper's G, which both sides of a kernel are multiplied with; one row an input pixel of a tile.
-type Kernel = &'static [[f64; 3]];
+pub type Kernel = &'static [[f64; 3]];
 const FOUR: Kernel = &[
     [1.0 / 4.0, 0.0, 0.0],
     [-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],
@@ -26,7 +26,7 @@ const FOUR: Kernel = &[
 const TWO: Kernel = &[[1.0, 0.0, 0.0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.0, 0.0, 1.0]];
 
 /// The transform of tiles that are `side` input pixels wide: 6, or 4.
-fn kernel(side: usize) -> Kernel {
+pub fn kernel(side: usize) -> Kernel {
     if side == FOUR.len() { FOUR } else { TWO }
 }
 
@@ -40,18 +40,35 @@ pub fn is_tile(side: usize) -> bool {
 pub fn arrange(weight: &Array, scale: &[f32], side: usize) -> Array {
     let [outputs, inputs, _, _] = dims(weight);
     let w = values(weight);
+    transform([outputs, inputs], side, |output, input| {
+        let taps: [f32; 9] = std::array::from_fn(|tap| w[(output * inputs + input) * 9 + tap]);
+        taps.map(|tap| f64::from(tap) * f64::from(scale[output]))
+    })
+}
+
+/// The kernels turned by 180 degrees with inputs and outputs exchanged, in the transformed domain, `[side side outputs, inputs]`.
+#[cfg(feature = "train")]
+pub fn turned(weight: &Array, side: usize) -> Array {
+    let [outputs, inputs, _, _] = dims(weight);
+    let w = values(weight);
+    transform([inputs, outputs], side, |input, output| {
+        std::array::from_fn(|tap| f64::from(w[(output * inputs + input) * 9 + 8 - tap]))
+    })
+}
+
+/// The kernels of (output, input) in the transformed domain of tiles of `side`, `[side side inputs, outputs]`.
+fn transform([outputs, inputs]: [usize; 2], side: usize, taps: impl Fn(usize, usize) -> [f64; 9] + Sync) -> Array {
     product::arrange([side * side, inputs, outputs], |first, out| {
         let width = out.len() / (side * side * inputs);
         for input in 0..inputs {
             // one kernel a column: its taps, then G g, then G g G^T
-            let mut taps = [[0.0; COLUMNS]; 9];
+            let mut lines = [[0.0; COLUMNS]; 9];
             for column in 0..width {
-                let g = &w[((first + column) * inputs + input) * 9..][..9];
-                let scale = f64::from(scale[first + column]);
-                taps.iter_mut().zip(g).for_each(|(tap, g)| tap[column] = f64::from(*g) * scale);
+                let taps = taps(first + column, input);
+                lines.iter_mut().zip(taps).for_each(|(line, tap)| line[column] = tap);
             }
             for (i, left) in kernel(side).iter().enumerate() {
-                let row = [0, 1, 2].map(|b| weighted([&taps[b], &taps[3 + b], &taps[6 + b]], left));
+                let row = [0, 1, 2].map(|b| weighted([&lines[b], &lines[3 + b], &lines[6 + b]], left));
                 for (j, right) in kernel(side).iter().enumerate() {
                     let cell = weighted([&row[0], &row[1], &row[2]], right).map(|v| v as f32);
                     out[((i * side + j) * inputs + input) * width..][..width].copy_from_slice(&cell[..width]);
@@ -81,7 +98,9 @@ pub fn forward(x: &Array, matrix: &Array, side: usize, finish: impl Finish) -> A
     let rows = (TILES / across).max(1);
     out.par_chunks_mut(rows * row).enumerate().for_each(|(piece, out)| {
         let tiles = out.len() / row * across;
-        let spread = tile.spread(&x, [h, w, inputs], piece * rows, tiles);
+        let mut spread = vec![0.0; side * side * tiles * inputs];
+        let cells = spread.chunks_exact_mut(tiles * inputs).collect();
+        tile.spread(&x, [h, w, inputs], piece * rows, cells);
         let mut products = vec![0.0; side * side * tiles * outputs];
         product::multiply(spread, matrix, side * side, tiles, &mut products);
         tile.gather(&products, out, w, outputs);
@@ -90,22 +109,22 @@ pub fn forward(x: &Array, matrix: &Array, side: usize, finish: impl Finish) -> A
     array(out, &shape)
 }
 
-/// Input and output pixels a tile has a side.
+/// A square of pixels.
 #[derive(Clone, Copy)]
-struct Tile {
-    side: usize,
-    step: usize,
+pub struct Tile {
+    /// Input pixels a side.
+    pub side: usize,
+    /// Output pixels a side.
+    pub step: usize,
 }
 
 impl Tile {
-    /// The transformed input of tiles, `[cells, tiles, c]`, from the row of tiles `first` on.
-    fn spread(self, x: &[f32], [h, w, c]: [usize; 3], first: usize, tiles: usize) -> Vec<f32> {
+    /// The transformed input of tiles, `[tiles, c]` a cell, from the row of tiles `first` on.
+    pub fn spread(self, x: &[f32], [h, w, c]: [usize; 3], first: usize, mut cells: Vec<&mut [f32]>) {
         let Self { side, step } = self;
-        let cells = side * side;
-        let mut out = vec![0.0; cells * tiles * c];
-        let (mut pixels, mut half, mut whole) = (vec![0.0; cells * c], vec![0.0; cells * c], vec![0.0; cells * c]);
+        let [mut pixels, mut half, mut whole] = [(); 3].map(|()| vec![0.0; side * side * c]);
         let across = w / step;
-        for tile in 0..tiles {
+        for tile in 0..cells[0].len() / c {
             let row = first + tile / across;
             let (image, top, left) = (row / (h / step), row % (h / step) * step, tile % across * step);
             // columns inside of the image; what lies outside is zero
@@ -126,11 +145,10 @@ impl Tile {
                     lines.for_each(|(half, whole)| input(half, whole, side));
                 },
             );
-            for (cell, values) in whole.chunks_exact(c).enumerate() {
-                out[(cell * tiles + tile) * c..][..c].copy_from_slice(values);
+            for (cell, values) in cells.iter_mut().zip(whole.chunks_exact(c)) {
+                cell[tile * c..][..c].copy_from_slice(values);
             }
         }
-        out
     }
 
     /// The output pixels of tiles from their products, `[cells, tiles, c]`; `out` begins with a row of tiles.
