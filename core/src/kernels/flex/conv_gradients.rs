@@ -6,18 +6,8 @@ use rayon::prelude::*;
 
 use super::conv::{Geometry, PIXELS, forward};
 use super::weights::{arrange, restore, turned};
-use super::winograd_gradients::{self, SIDE};
+use super::winograd_gradients::{self, SIDE, in_tiles};
 use super::{Array, array, dims, values, winograd, zeroed};
-
-/// Above so many channels the transformed weights are too many for the few pixels they meet in a batch of 32.
-const MOST_CHANNELS_OF_TILES: usize = 256;
-
-/// Whether a convolution of a training step and its gradients are computed in tiles of [`SIDE`] pixels.
-pub fn in_tiles(from: [usize; 2], weight: [usize; 4], stride: usize) -> bool {
-    let [outputs, inputs, kernel, _] = weight;
-    let whole = from.iter().all(|size| size % (SIDE - 2) == 0);
-    kernel == 3 && stride == 1 && whole && inputs.max(outputs) <= MOST_CHANNELS_OF_TILES
-}
 
 impl Geometry {
     /// Output pixels of the whole batch.

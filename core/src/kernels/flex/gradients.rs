@@ -7,7 +7,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Flex};
 
 use super::norm::{self, Around};
-use super::winograd_gradients::SIDE;
+use super::winograd_gradients::{SIDE, in_tiles};
 use super::{Array, Kernels, attention, conv, conv_gradients, dims, rows, weights, winograd};
 use crate::kernels::attention::Rows;
 
@@ -45,7 +45,7 @@ impl Kernels for Flex {
 fn convolve(x: &Array, weight: &Array, stride: usize) -> Array {
     let ([_, h, w, _], [outputs, _, kernel, _]) = (dims(x), dims(weight));
     let nothing = |_, _: &mut [f32]| {};
-    if conv_gradients::in_tiles([h, w], dims(weight), stride) {
+    if in_tiles([h, w], dims(weight), stride) {
         return winograd::forward(x, &winograd::arrange(weight, &vec![1.0; outputs], SIDE), SIDE, nothing);
     }
     conv::forward(x, &weights::arrange(weight), kernel, stride, nothing)

@@ -14,7 +14,7 @@ use super::{Array, array, dims, values, vectorised, zeroed};
 const TILES: usize = 32;
 
 /// The paper's G, which both sides of a kernel are multiplied with; one row an input pixel of a tile.
-pub type Kernel = &'static [[f64; 3]];
+type Kernel = &'static [[f64; 3]];
 const FOUR: Kernel = &[
     [1.0 / 4.0, 0.0, 0.0],
     [-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],

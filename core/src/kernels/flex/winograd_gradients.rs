@@ -1,4 +1,4 @@
-//! The weight's gradient in the tiles of [`super::winograd`]: the transpose of that algorithm, with as few multiplications.
+//! The tiles of [`super::winograd`] in training. The weight's gradient is the transpose of that algorithm, with as few multiplications.
 //!
 //! From Y = A^T [(G g G^T) . (B^T d B)] A follows dg = G^T [sum over tiles of (B^T d B) . (A dY A^T)] G: a matrix product a cell.
 
@@ -13,10 +13,19 @@ use super::{Array, array, dims, values, vectorised, zeroed};
 /// Input pixels a tile has a side.
 pub const SIDE: usize = 6;
 const TILE: Tile = Tile { side: SIDE, step: SIDE - 2 };
+/// Above so many channels the transformed weights are too many for the few pixels they meet in a batch of 32.
+const MOST_CHANNELS: usize = 256;
 /// Rows of tiles a piece of work takes.
 const ROWS: usize = 8;
 /// Outputs that are transformed back together.
 const COLUMNS: usize = 16;
+
+/// Whether a convolution of a training step and its gradients are computed in tiles of [`SIDE`] pixels.
+pub fn in_tiles(from: [usize; 2], weight: [usize; 4], stride: usize) -> bool {
+    let [outputs, inputs, kernel, _] = weight;
+    let whole = from.iter().all(|size| size % (SIDE - 2) == 0);
+    kernel == 3 && stride == 1 && whole && inputs.max(outputs) <= MOST_CHANNELS
+}
 
 /// `x` `[n, h, w, inputs]` and the gradient of the output `[n, h, w, outputs]` -> `[outputs, inputs, 3, 3]`
 pub fn weight_gradient(x: &Array, grad: &Array) -> Array {
