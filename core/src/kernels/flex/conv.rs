@@ -79,7 +79,7 @@ pub fn forward(x: &Array, matrix: &Array, kernel: usize, stride: usize, finish: 
     let mut out = zeroed(&shape);
     out.par_chunks_mut(PIXELS * g.outputs).enumerate().for_each(|(piece, out)| {
         let patches = g.patches(&x, piece * PIXELS, out.len() / g.outputs);
-        product::multiply(patches, matrix, 1, out.len() / g.outputs, out);
+        out.copy_from_slice(&values(&product::multiply(patches, matrix, 1, out.len() / g.outputs)));
         finish(piece * PIXELS * g.outputs, out);
     });
     array(out, &shape)

@@ -8,7 +8,7 @@ use burn::backend::{Autodiff, Flex};
 
 use super::norm::{self, Around};
 use super::winograd_gradients::{SIDE, in_tiles};
-use super::{Array, Kernels, attention, conv, conv_gradients, dims, rows, weights, winograd};
+use super::{Array, Kernels, attention, conv, conv_gradients, dims, norm_gradients, rows, weights, winograd};
 use crate::kernels::attention::Rows;
 
 impl Kernels for Flex {
@@ -88,7 +88,7 @@ impl Backward<Flex, 3> for Normalise {
         let grad = grads.consume::<Flex>(&ops.node);
         let (x, gamma, (output, mean, variance)) = ops.state;
         let forward = norm::Normalised { output, mean, variance };
-        let g = norm::backward(&x, &gamma, &forward, &grad, false, self.0);
+        let g = norm_gradients::backward(x, &gamma, &forward, grad, false, self.0);
         for (node, value) in ops.parents.into_iter().zip([g.x, g.gamma, g.beta]) {
             if let Some(node) = node {
                 grads.register::<Flex>(node.id, value);
@@ -107,7 +107,7 @@ impl Backward<Flex, 4> for NormaliseAdd {
         let grad = grads.consume::<Flex>(&ops.node);
         let (x, gamma, (output, mean, variance)) = ops.state;
         let forward = norm::Normalised { output, mean, variance };
-        let g = norm::backward(&x, &gamma, &forward, &grad, true, self.0);
+        let g = norm_gradients::backward(x, &gamma, &forward, grad, true, self.0);
         for (node, value) in ops.parents.into_iter().zip([Some(g.x), Some(g.gamma), Some(g.beta), g.residual]) {
             if let (Some(node), Some(value)) = (node, value) {
                 grads.register::<Flex>(node.id, value);

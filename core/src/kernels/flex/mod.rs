@@ -13,9 +13,12 @@ mod conv_gradients;
 mod gradients;
 #[cfg(feature = "train")]
 mod norm;
+#[cfg(feature = "train")]
+mod norm_gradients;
 mod product;
 #[cfg(feature = "train")]
 mod rows;
+mod tiles;
 #[cfg(feature = "train")]
 mod update;
 mod weights;
@@ -183,15 +186,15 @@ pub trait Update: Backend {
 #[cfg(feature = "train")]
 impl Update for Flex {
     fn sgd_first(p: Array, g: Array, settings: [f32; 3]) -> (Array, Array) {
-        update::sgd(&p, &g, None, settings)
+        update::sgd(p, g, None, settings)
     }
 
     fn sgd(p: Array, g: Array, v: Array, settings: [f32; 3]) -> (Array, Array) {
-        update::sgd(&p, &g, Some(&v), settings)
+        update::sgd(p, g, Some(v), settings)
     }
 
     fn blend(a: Array, b: Array, decay: f64) -> Array {
-        update::blend(&a, &b, decay)
+        update::blend(a, &b, decay)
     }
 
     fn square_sum(x: Array) -> Array {
@@ -205,6 +208,12 @@ fn values(x: &Array) -> std::borrow::Cow<'_, [f32]> {
         Some(slice) => std::borrow::Cow::Borrowed(slice),
         None => std::borrow::Cow::Owned(x.to_contiguous().storage::<f32>().to_vec()),
     }
+}
+
+/// A tensor that is done with, contiguous, to be written over: its storage is copied only where another tensor shares it.
+#[cfg(feature = "train")]
+fn own(x: Array) -> Array {
+    x.to_contiguous()
 }
 
 /// A tensor of these values.

@@ -3,68 +3,81 @@
 //! Natively they are the backend's. In a browser a pass over one crop is bound by reading its weights, and the backend's product
 //! copies them into its own order every time; there they are kept in that order, and read once.
 
+#[cfg(not(target_arch = "wasm32"))]
 use rayon::prelude::*;
 
 use super::{Array, array};
+#[cfg(not(target_arch = "wasm32"))]
+use super::{weights::by_group, zeroed};
 
-/// Columns that are arranged at once; of a panel.
-pub const COLUMNS: usize = 8;
+/// Columns of a panel in a browser.
+const PANEL: usize = 8;
+/// Columns that are arranged at once: natively a cache line, in a browser a panel.
+pub const COLUMNS: usize = if cfg!(target_arch = "wasm32") { PANEL } else { 16 };
 
-/// Weights `[matrices, k, n]` in the order that [`multiply`] reads. `columns` writes some columns of all matrices,
-/// `[matrices, k, width]`: (the first, those columns); at most [`COLUMNS`], which its slice tells.
-pub fn arrange([matrices, k, n]: [usize; 3], columns: impl Fn(usize, &mut [f32]) + Sync) -> Array {
-    let mut out = vec![0.0; matrices * k * n];
-    // panels as they come from all threads, a few at a time
-    let firsts: Vec<usize> = (0..n).step_by(COLUMNS).collect();
-    for firsts in firsts.chunks(8) {
-        let panel = |first: &usize| {
-            let mut panel = vec![0.0; matrices * k * COLUMNS.min(n - first)];
-            columns(*first, &mut panel);
-            panel
-        };
-        let panels: Vec<Vec<f32>> = firsts.par_iter().map(panel).collect();
-        for (first, panel) in firsts.iter().zip(panels) {
-            let each = out.chunks_exact_mut(k * n).zip(panel.chunks_exact(panel.len() / matrices));
-            each.for_each(|(out, panel)| place(out, panel, *first, n, k));
+/// Weights `[cells, inputs, outputs]`, which are matrices of `depth` rows one above the other, in the order that [`multiply`] reads.
+/// `columns` writes some outputs of an input's row in every cell, `[cells, width]`: (the input, the first output, those values); at
+/// most [`COLUMNS`], which its slice tells.
+#[cfg(not(target_arch = "wasm32"))]
+pub fn arrange(size: [usize; 3], _: usize, columns: impl Fn(usize, usize, &mut [f32]) + Sync) -> Array {
+    let [cells, inputs, outputs] = size;
+    let mut out = zeroed(&size);
+    by_group(&mut out, inputs, outputs).into_par_iter().enumerate().for_each(|(input, mut rows)| {
+        let mut block = vec![0.0; cells * COLUMNS];
+        for first in (0..outputs).step_by(COLUMNS) {
+            let width = COLUMNS.min(outputs - first);
+            let block = &mut block[..cells * width];
+            columns(input, first, block);
+            for (row, values) in rows.iter_mut().zip(block.chunks_exact(width)) {
+                row[first..first + width].copy_from_slice(values);
+            }
+        }
+    });
+    array(out, &[cells * inputs, outputs])
+}
+
+/// As natively, but in panels of [`PANEL`] outputs, each with all rows of its matrix.
+#[cfg(target_arch = "wasm32")]
+pub fn arrange(size: [usize; 3], depth: usize, columns: impl Fn(usize, usize, &mut [f32])) -> Array {
+    let [cells, inputs, outputs] = size;
+    let mut out = vec![0.0; cells * inputs * outputs];
+    let mut block = vec![0.0; cells * COLUMNS];
+    for first in (0..outputs).step_by(COLUMNS) {
+        let width = COLUMNS.min(outputs - first);
+        let block = &mut block[..cells * width];
+        for input in 0..inputs {
+            columns(input, first, block);
+            for (cell, values) in block.chunks_exact(width).enumerate() {
+                let row = cell * inputs + input;
+                let matrix = row / depth * depth * outputs;
+                out[matrix + first * depth + row % depth * width..][..width].copy_from_slice(values);
+            }
         }
     }
-    array(out, &[matrices * k, n])
+    array(out, &[cells * inputs, outputs])
 }
 
-/// A panel's place in a matrix: its columns.
+/// `a` `[matrices, m, k]` times [`arrange`]d weights -> `[matrices, m, n]`
 #[cfg(not(target_arch = "wasm32"))]
-fn place(out: &mut [f32], panel: &[f32], first: usize, n: usize, k: usize) {
-    let width = panel.len() / k;
-    let rows = out.chunks_exact_mut(n).zip(panel.chunks_exact(width));
-    rows.for_each(|(out, row)| out[first..first + width].copy_from_slice(row));
-}
-
-/// A panel's place in a matrix: one panel after the other.
-#[cfg(target_arch = "wasm32")]
-fn place(out: &mut [f32], panel: &[f32], first: usize, _: usize, k: usize) {
-    out[first * k..][..panel.len()].copy_from_slice(panel);
-}
-
-/// `a` `[matrices, m, k]` times [`arrange`]d weights, into `out` `[matrices, m, n]`.
-#[cfg(not(target_arch = "wasm32"))]
-pub fn multiply(a: Vec<f32>, weights: &Array, matrices: usize, m: usize, out: &mut [f32]) {
+pub fn multiply(a: Vec<f32>, weights: &Array, matrices: usize, m: usize) -> Array {
     use burn::backend::Flex;
     use burn::backend::ops::FloatTensorOps;
 
     let [rows, n] = super::dims(weights);
     let k = rows / matrices;
-    let weights = weights.reshape([matrices, k, n].into());
-    out.copy_from_slice(&super::values(&Flex::float_matmul(array(a, &[matrices, m, k]), weights)));
+    Flex::float_matmul(array(a, &[matrices, m, k]), weights.reshape([matrices, k, n].into()))
 }
 
-/// `a` `[matrices, m, k]` times [`arrange`]d weights, into `out` `[matrices, m, n]`.
+/// `a` `[matrices, m, k]` times [`arrange`]d weights -> `[matrices, m, n]`
 #[cfg(target_arch = "wasm32")]
-pub fn multiply(a: Vec<f32>, weights: &Array, matrices: usize, m: usize, out: &mut [f32]) {
+pub fn multiply(a: Vec<f32>, weights: &Array, matrices: usize, m: usize) -> Array {
     let [rows, n] = super::dims(weights);
     let k = rows / matrices;
     let weights = super::values(weights);
+    let mut out = vec![0.0; matrices * m * n];
     let each = a.chunks_exact(m * k).zip(weights.chunks_exact(k * n)).zip(out.chunks_exact_mut(m * n));
     each.for_each(|((a, weights), out)| panels::multiply(a, weights, [m, k, n], out));
+    array(out, &[matrices, m, n])
 }
 
 /// Products on weights in panels of a few columns, each read from one end to the other.
@@ -72,7 +85,7 @@ pub fn multiply(a: Vec<f32>, weights: &Array, matrices: usize, m: usize, out: &m
 mod panels {
     use wide::f32x4;
 
-    use super::COLUMNS;
+    use super::PANEL;
 
     /// Rows of a block: with the columns of a panel their sums fill half of the registers.
     const ROWS: usize = 4;
@@ -88,14 +101,14 @@ mod panels {
             let block = &mut blocks[row / ROWS * ROWS * k..][..ROWS * k];
             block.chunks_exact_mut(ROWS).zip(values).for_each(|(four, v)| four[row % ROWS] = *v);
         }
-        for (first, panel) in (0..n).step_by(COLUMNS).zip(packed.chunks(COLUMNS * k)) {
+        for (first, panel) in (0..n).step_by(PANEL).zip(packed.chunks(PANEL * k)) {
             let width = panel.len() / k;
             for from in (0..k).step_by(DEPTH) {
                 let to = (from + DEPTH).min(k);
                 let piece = &panel[from * width..to * width];
                 for (block, four) in blocks.chunks_exact(ROWS * k).enumerate() {
                     let four = &four[from * ROWS..to * ROWS];
-                    let sums = if width == COLUMNS { wide(four, piece) } else { narrow(four, piece, width) };
+                    let sums = if width == PANEL { wide(four, piece) } else { narrow(four, piece, width) };
                     for (row, sums) in (block * ROWS..m).zip(&sums) {
                         let out = &mut out[row * n + first..][..width];
                         out.iter_mut().zip(sums).for_each(|(o, s)| *o += s);
@@ -107,9 +120,9 @@ mod panels {
 
     /// Four rows of a piece of a whole panel.
     #[inline(always)]
-    fn wide(rows: &[f32], panel: &[f32]) -> [[f32; COLUMNS]; ROWS] {
+    fn wide(rows: &[f32], panel: &[f32]) -> [[f32; PANEL]; ROWS] {
         let mut sums = [[f32x4::ZERO; 2]; ROWS];
-        let mut step = |a: &[f32; ROWS], b: &[f32; COLUMNS]| {
+        let mut step = |a: &[f32; ROWS], b: &[f32; PANEL]| {
             let [b0, b1, b2, b3, b4, b5, b6, b7] = *b;
             let (left, right) = (f32x4::new([b0, b1, b2, b3]), f32x4::new([b4, b5, b6, b7]));
             for (sums, a) in sums.iter_mut().zip(a) {
@@ -118,7 +131,7 @@ mod panels {
                 sums[1] += a * right;
             }
         };
-        let (rows, panel) = (rows.as_chunks::<ROWS>().0, panel.as_chunks::<COLUMNS>().0);
+        let (rows, panel) = (rows.as_chunks::<ROWS>().0, panel.as_chunks::<PANEL>().0);
         // four at a time: a browser checks for interrupts once a turn
         let (fours, rest) = (rows.as_chunks::<4>(), panel.as_chunks::<4>());
         for ([a0, a1, a2, a3], [b0, b1, b2, b3]) in fours.0.iter().zip(rest.0) {
@@ -135,8 +148,8 @@ mod panels {
     }
 
     /// Four rows of a piece of a narrower panel.
-    fn narrow(rows: &[f32], panel: &[f32], width: usize) -> [[f32; COLUMNS]; ROWS] {
-        let mut sums = [[0.0f32; COLUMNS]; ROWS];
+    fn narrow(rows: &[f32], panel: &[f32], width: usize) -> [[f32; PANEL]; ROWS] {
+        let mut sums = [[0.0f32; PANEL]; ROWS];
         for (a, b) in rows.chunks_exact(ROWS).zip(panel.chunks_exact(width)) {
             for (sums, a) in sums.iter_mut().zip(a) {
                 sums.iter_mut().zip(b).for_each(|(sum, b)| *sum += a * b);
@@ -157,7 +170,7 @@ mod panels {
             for [m, k, n] in [[4, 64, 16], [5, 700, 19], [1, 3, 2], [16, 1030, 8]] {
                 let (a, b) = (draw(m * k), draw(k * n));
                 let mut out = vec![f32::NAN; m * n];
-                let panels = (0..n).step_by(COLUMNS).map(|first| (first, (first + COLUMNS).min(n)));
+                let panels = (0..n).step_by(PANEL).map(|first| (first, (first + PANEL).min(n)));
                 let packed: Vec<f32> = panels
                     .flat_map(|(first, last)| b.chunks_exact(n).flat_map(move |row| row[first..last].to_vec()))
                     .collect();

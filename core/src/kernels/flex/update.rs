@@ -2,57 +2,44 @@
 
 use rayon::prelude::*;
 
-use super::{Array, array, values, vectorised, zeroed};
+use super::{Array, array, own, values, vectorised};
 
 /// Values a piece of work takes.
 const PIECE: usize = 1 << 14;
 
 /// SGD with momentum and coupled weight decay: v' = momentum v + (g + decay p), p' = p - lr v'; without `velocity`, v' = g + decay p.
-pub fn sgd(p: &Array, g: &Array, velocity: Option<&Array>, [lr, momentum, decay]: [f32; 3]) -> (Array, Array) {
-    let shape = p.layout().shape().to_vec();
-    let (p, g, v) = (values(p), values(g), velocity.map(values));
-    let (mut new_p, mut new_v) = (zeroed(&shape), zeroed(&shape));
-    let pieces = new_p.par_chunks_mut(PIECE).zip(new_v.par_chunks_mut(PIECE));
-    pieces.enumerate().for_each(|(piece, (new_p, new_v))| {
-        let at = piece * PIECE..piece * PIECE + new_p.len();
-        let (p, g) = (&p[at.clone()], &g[at.clone()]);
+pub fn sgd(p: Array, g: Array, velocity: Option<Array>, [lr, momentum, decay]: [f32; 3]) -> (Array, Array) {
+    // the new velocity takes the gradient's place
+    let (mut p, mut g) = (own(p), own(g));
+    let old = velocity.as_ref().map(values);
+    let pieces = p.storage_mut::<f32>().par_chunks_mut(PIECE).zip(g.storage_mut::<f32>().par_chunks_mut(PIECE));
+    pieces.enumerate().for_each(|(piece, (p, g))| {
+        let at = piece * PIECE..piece * PIECE + p.len();
         vectorised(
             #[inline(always)]
             || {
-                for (i, n) in new_v.iter_mut().enumerate() {
-                    *n = g[i] + decay * p[i];
+                g.iter_mut().zip(p.iter()).for_each(|(g, p)| *g += decay * p);
+                if let Some(old) = &old {
+                    g.iter_mut().zip(&old[at]).for_each(|(g, v)| *g += momentum * v);
                 }
-                if let Some(v) = &v {
-                    new_v.iter_mut().zip(&v[at]).for_each(|(n, v)| *n += momentum * v);
-                }
-                for (i, n) in new_p.iter_mut().enumerate() {
-                    *n = p[i] - lr * new_v[i];
-                }
+                p.iter_mut().zip(g.iter()).for_each(|(p, g)| *p -= lr * g);
             },
         );
     });
-    (array(new_p, &shape), array(new_v, &shape))
+    (p, g)
 }
 
 /// a decay + b (1 - decay)
-pub fn blend(a: &Array, b: &Array, decay: f64) -> Array {
+pub fn blend(a: Array, b: &Array, decay: f64) -> Array {
     let (keep, take) = (decay as f32, (1.0 - decay) as f32);
-    let shape = a.layout().shape().to_vec();
-    let mut out = zeroed(&shape);
-    let (a, b) = (values(a), values(b));
-    out.par_chunks_mut(PIECE).enumerate().for_each(|(piece, out)| {
-        let at = piece * PIECE..piece * PIECE + out.len();
-        let (a, b) = (&a[at.clone()], &b[at]);
+    let (mut a, b) = (own(a), values(b));
+    a.storage_mut::<f32>().par_chunks_mut(PIECE).zip(b.par_chunks(PIECE)).for_each(|(a, b)| {
         vectorised(
             #[inline(always)]
-            || {
-                for (i, o) in out.iter_mut().enumerate() {
-                    *o = a[i] * keep + b[i] * take;
-                }
-            },
+            || a.iter_mut().zip(b).for_each(|(a, b)| *a = *a * keep + b * take),
         );
     });
-    array(out, &shape)
+    a
 }
 
 /// The sum of squares, `[1]`: in lanes of f32 within a piece, in f64 over the pieces.

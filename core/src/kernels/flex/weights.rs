@@ -37,16 +37,11 @@ pub fn arrange(weight: &Array) -> Array {
 pub fn arrange_constant(weight: &Array, scale: &[f32]) -> Array {
     let [outputs, inputs, k, _] = dims(weight);
     let (cells, w) = (k * k, values(weight));
-    product::arrange([1, cells * inputs, outputs], |first, out| {
-        let width = out.len() / (cells * inputs);
-        let scale = &scale[first..first + width];
-        for input in 0..inputs {
-            for cell in 0..cells {
-                let row = &mut out[(cell * inputs + input) * width..][..width];
-                for (column, (o, scale)) in row.iter_mut().zip(scale).enumerate() {
-                    *o = w[((first + column) * inputs + input) * cells + cell] * scale;
-                }
-            }
+    product::arrange([cells, inputs, outputs], cells * inputs, |input, first, out| {
+        let width = out.len() / cells;
+        for (column, scale) in scale[first..first + width].iter().enumerate() {
+            let taps = &w[((first + column) * inputs + input) * cells..][..cells];
+            out[column..].iter_mut().step_by(width).zip(taps).for_each(|(o, tap)| *o = tap * scale);
         }
     })
 }
@@ -86,7 +81,7 @@ pub fn restore(matrix: &Array, weight: [usize; 4]) -> Array {
 }
 
 /// Rows `[cells, groups, width]` by group: those of every cell.
-#[cfg(any(test, feature = "train"))]
+#[cfg(any(not(target_arch = "wasm32"), feature = "train"))]
 pub fn by_group(out: &mut [f32], groups: usize, width: usize) -> Vec<Vec<&mut [f32]>> {
     let mut found: Vec<Vec<&mut [f32]>> = (0..groups).map(|_| Vec::new()).collect();
     for (row, values) in out.chunks_exact_mut(width).enumerate() {

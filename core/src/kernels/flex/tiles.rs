@@ -1,0 +1,205 @@
+//! The transforms of F(4x4, 3x3) and F(2x2, 3x3), Lavin & Gray, "Fast Algorithms for Convolutional Neural Networks" (CVPR 2016), and the
+//! way of pixels into the transformed domain and out of it, channels last.
+
+use super::vectorised;
+
+/// Channels that are transformed together: as many as fill a wide vector, or the few registers of a browser's.
+const LANES: usize = if cfg!(target_arch = "wasm32") { 4 } else { 16 };
+
+/// Tiles of `SIDE` input pixels a side, which give `STEP` = `SIDE` - 2 output pixels a side. A 2-D transform is the same 1-D one down
+/// the columns and along the rows.
+pub trait Tile<const SIDE: usize, const STEP: usize> {
+    /// The paper's G; one row an input pixel.
+    const KERNEL: [[f64; 3]; SIDE];
+    /// The paper's B^T.
+    fn input(line: [f32; SIDE]) -> [f32; SIDE];
+    /// The paper's A^T.
+    fn output(line: [f32; SIDE]) -> [f32; STEP];
+}
+
+/// F(4x4, 3x3)
+pub struct Four;
+
+impl Tile<6, 4> for Four {
+    const KERNEL: [[f64; 3]; 6] = [
+        [1.0 / 4.0, 0.0, 0.0],
+        [-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],
+        [-1.0 / 6.0, 1.0 / 6.0, -1.0 / 6.0],
+        [1.0 / 24.0, 1.0 / 12.0, 1.0 / 6.0],
+        [1.0 / 24.0, -1.0 / 12.0, 1.0 / 6.0],
+        [0.0, 0.0, 1.0],
+    ];
+
+    #[inline(always)]
+    fn input([a, b, c, d, e, f]: [f32; 6]) -> [f32; 6] {
+        let (even, odd) = (e - 4.0 * c, d - 4.0 * b);
+        let (near, twice) = (e - c, 2.0 * (d - b));
+        let (first, last) = (4.0 * a - 5.0 * c + e, 4.0 * b - 5.0 * d + f);
+        [first, even + odd, even - odd, near + twice, near - twice, last]
+    }
+
+    #[inline(always)]
+    fn output([a, b, c, d, e, f]: [f32; 6]) -> [f32; 4] {
+        let (sum, difference) = (b + c, b - c);
+        let (far_sum, far_difference) = (d + e, d - e);
+        [
+            a + sum + far_sum,
+            difference + 2.0 * far_difference,
+            sum + 4.0 * far_sum,
+            difference + 8.0 * far_difference + f,
+        ]
+    }
+}
+
+/// F(2x2, 3x3)
+pub struct Two;
+
+impl Tile<4, 2> for Two {
+    const KERNEL: [[f64; 3]; 4] = [[1.0, 0.0, 0.0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.0, 0.0, 1.0]];
+
+    #[inline(always)]
+    fn input([a, b, c, d]: [f32; 4]) -> [f32; 4] {
+        [a - c, b + c, c - b, b - d]
+    }
+
+    #[inline(always)]
+    fn output([a, b, c, d]: [f32; 4]) -> [f32; 2] {
+        [a + b + c, b - c - d]
+    }
+}
+
+/// The transformed input of tiles, `[tiles, c]` a cell, from the row of tiles `first` on; `x` `[n, h, w, c]`.
+pub fn spread<T: Tile<SIDE, STEP>, const SIDE: usize, const STEP: usize>(
+    x: &[f32],
+    [h, w, c]: [usize; 3],
+    first: usize,
+    mut cells: Vec<&mut [f32]>,
+) {
+    let (mut pixels, mut half) = (vec![0.0; SIDE * SIDE * c], vec![0.0; SIDE * SIDE * c]);
+    let nothing = vec![0.0; SIDE * c];
+    let across = w / STEP;
+    for tile in 0..cells[0].len() / c {
+        let row = first + tile / across;
+        let (image, top, left) = (row / (h / STEP), row % (h / STEP) * STEP, tile % across * STEP);
+        // columns inside of the image; what lies outside is zero
+        let (from, to) = (usize::from(left == 0), SIDE.min(w + 1 - left));
+        let inside = |i: usize| {
+            let start = ((image * h + top + i - 1) * w + left + from - 1) * c;
+            &x[start..start + (to - from) * c]
+        };
+        let in_image = |i: usize| (1..=h).contains(&(top + i));
+        let border = to - from < SIDE;
+        if border {
+            pixels.fill(0.0);
+            for (i, line) in pixels.chunks_exact_mut(SIDE * c).enumerate().filter(|(i, _)| in_image(*i)) {
+                line[from * c..to * c].copy_from_slice(inside(i));
+            }
+        }
+        let lines: [&[f32]; SIDE] = std::array::from_fn(|i| match in_image(i) {
+            true if border => &pixels[i * SIDE * c..][..SIDE * c],
+            true => inside(i),
+            false => &nothing,
+        });
+        vectorised(
+            #[inline(always)]
+            || {
+                each(lines, split(&mut half), T::input);
+                for (half, cells) in half.chunks_exact(SIDE * c).zip(cells.as_chunks_mut::<SIDE>().0) {
+                    each(parts(half), cells.each_mut().map(|cell| &mut cell[tile * c..][..c]), T::input);
+                }
+            },
+        );
+    }
+}
+
+/// The output pixels of tiles from their products, `[cells, tiles, c]`; `out` `[rows, w, c]` begins with a row of tiles.
+pub fn gather<T: Tile<SIDE, STEP>, const SIDE: usize, const STEP: usize>(
+    products: &[f32],
+    out: &mut [f32],
+    w: usize,
+    c: usize,
+) {
+    let tiles = products.len() / (SIDE * SIDE * c);
+    let across = w / STEP;
+    // a column of cells after the other, each with STEP lines
+    let mut half = vec![0.0; SIDE * STEP * c];
+    for tile in 0..tiles {
+        let (top, left) = (tile / across * STEP, tile % across * STEP);
+        vectorised(
+            #[inline(always)]
+            || {
+                for (j, half) in half.chunks_exact_mut(STEP * c).enumerate() {
+                    let cell = |i: usize| &products[((i * SIDE + j) * tiles + tile) * c..][..c];
+                    each(std::array::from_fn(cell), split(half), T::output);
+                }
+                for i in 0..STEP {
+                    let line = |j: usize| &half[(j * STEP + i) * c..][..c];
+                    let start = ((top + i) * w + left) * c;
+                    each(std::array::from_fn(line), split(&mut out[start..start + STEP * c]), T::output);
+                }
+            },
+        );
+    }
+}
+
+/// `transform` across lines of one length, value by value.
+#[inline(always)]
+pub fn each<const FROM: usize, const TO: usize>(
+    from: [&[f32]; FROM],
+    to: [&mut [f32]; TO],
+    transform: impl Fn([f32; FROM]) -> [f32; TO],
+) {
+    let count = from[0].len() / LANES * LANES;
+    let lanes = (from.map(|line| &line[..count]), to);
+    let rest = in_lanes::<LANES, FROM, TO>(lanes.0, lanes.1, &transform);
+    if count < from[0].len() {
+        in_lanes::<1, FROM, TO>(from.map(|line| &line[count..]), rest, &transform);
+    }
+}
+
+/// [`each`] on `L` values at a time, which are read before any is written; gives what is left of the lines to write.
+#[inline(always)]
+fn in_lanes<'a, const L: usize, const FROM: usize, const TO: usize>(
+    from: [&[f32]; FROM],
+    to: [&'a mut [f32]; TO],
+    transform: &impl Fn([f32; FROM]) -> [f32; TO],
+) -> [&'a mut [f32]; TO] {
+    let from = from.map(|line| line.as_chunks::<L>().0);
+    let count = from[0].len();
+    let from = from.map(|line| &line[..count]);
+    let mut rest = to;
+    let mut to = rest.each_mut().map(|line| &mut line.as_chunks_mut::<L>().0[..count]);
+    for k in 0..count {
+        let lanes: [[f32; L]; FROM] = std::array::from_fn(|i| from[i][k]);
+        let mut found = [[0.0; L]; TO];
+        for l in 0..L {
+            let values = transform(std::array::from_fn(|i| lanes[i][l]));
+            for (found, value) in found.iter_mut().zip(values) {
+                found[l] = value;
+            }
+        }
+        for (to, found) in to.iter_mut().zip(found) {
+            to[k] = found;
+        }
+    }
+    rest.map(|line| &mut line[count * L..])
+}
+
+/// Lines of one length that lie one after the other.
+#[inline(always)]
+pub fn parts<const N: usize>(lines: &[f32]) -> [&[f32]; N] {
+    let n = lines.len() / N;
+    std::array::from_fn(|i| &lines[i * n..(i + 1) * n])
+}
+
+/// [`parts`], to be written.
+#[inline(always)]
+pub fn split<const N: usize>(lines: &mut [f32]) -> [&mut [f32]; N] {
+    let n = lines.len() / N;
+    let mut rest = lines;
+    std::array::from_fn(|_| {
+        let (line, behind) = std::mem::take(&mut rest).split_at_mut(n);
+        rest = behind;
+        line
+    })
+}
