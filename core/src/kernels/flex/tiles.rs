@@ -146,43 +146,42 @@ pub fn gather<T: Tile<SIDE, STEP>, const SIDE: usize, const STEP: usize>(
 #[inline(always)]
 pub fn each<const FROM: usize, const TO: usize>(
     from: [&[f32]; FROM],
-    to: [&mut [f32]; TO],
+    mut to: [&mut [f32]; TO],
     transform: impl Fn([f32; FROM]) -> [f32; TO],
 ) {
-    let count = from[0].len() / LANES * LANES;
-    let lanes = (from.map(|line| &line[..count]), to);
-    let rest = in_lanes::<LANES, FROM, TO>(lanes.0, lanes.1, &transform);
-    if count < from[0].len() {
-        in_lanes::<1, FROM, TO>(from.map(|line| &line[count..]), rest, &transform);
+    let count = from[0].len();
+    let whole = count / LANES * LANES;
+    for at in (0..whole).step_by(LANES) {
+        lanes::<LANES, FROM, TO>(&from, &mut to, at, &transform);
+    }
+    for at in whole..count {
+        lanes::<1, FROM, TO>(&from, &mut to, at, &transform);
     }
 }
 
-/// [`each`] on `L` values at a time, which are read before any is written; gives what is left of the lines to write.
+/// [`each`] on the `L` values from `at` on, which are all read before any is written: lines that the compiler can't tell apart would
+/// cost it the wide vectors.
 #[inline(always)]
-fn in_lanes<'a, const L: usize, const FROM: usize, const TO: usize>(
-    from: [&[f32]; FROM],
-    to: [&'a mut [f32]; TO],
+fn lanes<const L: usize, const FROM: usize, const TO: usize>(
+    from: &[&[f32]; FROM],
+    to: &mut [&mut [f32]; TO],
+    at: usize,
     transform: &impl Fn([f32; FROM]) -> [f32; TO],
-) -> [&'a mut [f32]; TO] {
-    let from = from.map(|line| line.as_chunks::<L>().0);
-    let count = from[0].len();
-    let from = from.map(|line| &line[..count]);
-    let mut rest = to;
-    let mut to = rest.each_mut().map(|line| &mut line.as_chunks_mut::<L>().0[..count]);
-    for k in 0..count {
-        let lanes: [[f32; L]; FROM] = std::array::from_fn(|i| from[i][k]);
-        let mut found = [[0.0; L]; TO];
-        for l in 0..L {
-            let values = transform(std::array::from_fn(|i| lanes[i][l]));
-            for (found, value) in found.iter_mut().zip(values) {
-                found[l] = value;
-            }
-        }
-        for (to, found) in to.iter_mut().zip(found) {
-            to[k] = found;
+) {
+    let mut read = [[0.0; L]; FROM];
+    for (values, line) in read.iter_mut().zip(from) {
+        values.copy_from_slice(&line[at..at + L]);
+    }
+    let mut found = [[0.0; L]; TO];
+    for l in 0..L {
+        let values = transform(std::array::from_fn(|i| read[i][l]));
+        for (found, value) in found.iter_mut().zip(values) {
+            found[l] = value;
         }
     }
-    rest.map(|line| &mut line[count * L..])
+    for (values, line) in found.iter().zip(to) {
+        line[at..at + L].copy_from_slice(values);
+    }
 }
 
 /// Lines of one length that lie one after the other.
