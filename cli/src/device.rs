@@ -36,7 +36,7 @@ pub fn select(choice: &str) -> Result<(Device, String)> {
 
 fn missing(feature: &str) -> anyhow::Error {
     Failure::Device(format!(
-        "this binary was built without `{feature}`; build it with `cargo build --release --features {feature}`"
+        "this binary was built without `{feature}`; build it with `cargo build --release -p clip-lung --features {feature}`"
     ))
     .into()
 }

@@ -31,7 +31,7 @@ pub fn input_gradient(x: [usize; 4], weight: &Array, stride: usize, grad: &Array
         return forward(grad, &turned(weight), kernel, 1, |_, _: &mut [f32]| {});
     }
     let g = Geometry::new(x, outputs, kernel, stride);
-    let transposed = arrange(weight).transpose(0, 1);
+    let transposed = arrange(weight, &vec![1.0; outputs]).transpose(0, 1);
     let grad = g.rows(grad);
     let (plane, pixels) = (g.from[0] * g.from[1] * g.inputs, g.to[0] * g.to[1]);
     let images = (PIXELS / pixels).max(1);

@@ -45,10 +45,11 @@ impl Kernels for Flex {
 fn convolve(x: &Array, weight: &Array, stride: usize) -> Array {
     let ([_, h, w, _], [outputs, _, kernel, _]) = (dims(x), dims(weight));
     let nothing = |_, _: &mut [f32]| {};
+    let plain = vec![1.0; outputs];
     if in_tiles([h, w], dims(weight), stride) {
-        return winograd::forward(x, &winograd::arrange(weight, &vec![1.0; outputs], SIDE), SIDE, nothing);
+        return winograd::forward(x, &winograd::arrange(weight, &plain, SIDE), SIDE, nothing);
     }
-    conv::forward(x, &weights::arrange(weight), kernel, stride, nothing)
+    conv::forward(x, &weights::arrange(weight, &plain), kernel, stride, nothing)
 }
 
 /// (output, mean, variance)

@@ -73,7 +73,7 @@ pub trait Folded: Backend {
 
 impl Folded for Flex {
     fn arrange(weight: Array, scale: Array) -> Array {
-        weights::arrange_constant(&weight, &values(&scale))
+        weights::arrange(&weight, &values(&scale))
     }
 
     fn arrange_tiles(weight: Array, scale: Array, side: usize) -> Array {

@@ -1,14 +1,14 @@
-//! Matrix products of inference: activations times weights that never change.
+//! Matrix products of activations with weights, and the order that the weights have for them.
 //!
-//! Natively they are the backend's. In a browser a pass over one crop is bound by reading its weights, and the backend's product
-//! copies them into its own order every time; there they are kept in that order, and read once.
+//! Natively the products are the backend's. In a browser a pass over one crop is bound by reading its weights, and the backend's
+//! product copies them into its own order every time; there they are kept in that order, and read once.
 
 #[cfg(not(target_arch = "wasm32"))]
 use rayon::prelude::*;
 
-use super::{Array, array};
 #[cfg(not(target_arch = "wasm32"))]
-use super::{weights::by_group, zeroed};
+use super::zeroed;
+use super::{Array, array};
 
 /// Columns of a panel in a browser.
 const PANEL: usize = 8;
@@ -34,6 +34,16 @@ pub fn arrange(size: [usize; 3], _: usize, columns: impl Fn(usize, usize, &mut [
         }
     });
     array(out, &[cells * inputs, outputs])
+}
+
+/// Rows `[cells, groups, width]` by group: those of every cell.
+#[cfg(not(target_arch = "wasm32"))]
+fn by_group(out: &mut [f32], groups: usize, width: usize) -> Vec<Vec<&mut [f32]>> {
+    let mut found: Vec<Vec<&mut [f32]>> = (0..groups).map(|_| Vec::new()).collect();
+    for (row, values) in out.chunks_exact_mut(width).enumerate() {
+        found[row % groups].push(values);
+    }
+    found
 }
 
 /// As natively, but in panels of [`PANEL`] outputs, each with all rows of its matrix.

@@ -142,7 +142,7 @@ mod tests {
             let finish =
                 |at: usize, out: &mut [f32]| out.iter_mut().enumerate().for_each(|(i, o)| *o += (at + i) as f32);
             let fast = forward(&x, &arrange(&weight, &scale, side), side, finish);
-            let plain = conv::forward(&x, &weights::arrange_constant(&weight, &scale), 3, 1, finish);
+            let plain = conv::forward(&x, &weights::arrange(&weight, &scale), 3, 1, finish);
             assert_eq!(dims::<4>(&fast), [n, h, w, outputs]);
             for (a, b) in values(&fast).iter().zip(values(&plain).iter()) {
                 assert!((a - b).abs() < 2e-4 * (1.0 + b.abs() / 100.0), "{a} {b}");
