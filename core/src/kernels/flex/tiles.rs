@@ -159,8 +159,8 @@ pub fn each<const FROM: usize, const TO: usize>(
     }
 }
 
-/// [`each`] on the `L` values from `at` on, which are all read before any is written: lines that the compiler can't tell apart would
-/// cost it the wide vectors.
+/// [`each`] on the `L` values from `at` on, which are all read before any is written, so that it does not matter to the compiler
+/// whether lines overlap.
 #[inline(always)]
 fn lanes<const L: usize, const FROM: usize, const TO: usize>(
     from: &[&[f32]; FROM],
