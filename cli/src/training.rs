@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use clip_lung_core::data::crop::Normalisation;
 use clip_lung_core::data::dataset::Dataset;
-use clip_lung_core::train::batch::{batch, epoch_order};
+use clip_lung_core::train::batch::{batch, epoch_batches};
 use clip_lung_core::train::split::Split;
 use clip_lung_core::train::state;
 use clip_lung_core::train::step::{StepLog, Trainer};
@@ -33,8 +33,7 @@ pub fn run(
     let mut saved = Instant::now();
     while trainer.step < total {
         let (epoch, index) = ((trainer.step / steps_an_epoch) as usize, (trainer.step % steps_an_epoch) as usize);
-        let order = epoch_order(&split.train, config.seed, epoch);
-        let rows = order.chunks(config.batch_size).nth(index).unwrap_or(&[]);
+        let rows = &epoch_batches(&split.train, config.batch_size, config.seed, epoch)[index];
         let batch = batch(data, rows, norm, &config, epoch, trainer.device());
         let (next, log) = trainer.step(&batch, epoch)?;
         trainer = if next.step.is_multiple_of(steps_an_epoch) { next.end_epoch() } else { next };

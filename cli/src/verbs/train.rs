@@ -49,6 +49,7 @@ pub struct Args {
     pub held_out: HeldOut,
     #[arg(long, default_value_t = 100)]
     pub epochs: usize,
+    /// The most samples a batch; the batches of an epoch differ by one at most
     #[arg(long, default_value_t = 32)]
     pub batch_size: usize,
     /// Learning rate of the first epoch; a cosine takes it to 0

@@ -43,11 +43,14 @@ pub fn statistics(data: &Dataset, rows: &[usize]) -> Normalisation {
     Normalisation { mean: mean as f32, std: std as f32, ..window }
 }
 
-/// The order of the training rows in an epoch: a pure function of seed and epoch.
-pub fn epoch_order(train: &[usize], seed: u64, epoch: usize) -> Vec<usize> {
+/// The batches of an epoch: the training rows, in an order that is a pure function of seed and epoch, in as few batches of at most
+/// `size` as hold them. Their sizes differ by one at most: a short last batch would move the running statistics as far as a full
+/// one, and with four samples far off.
+pub fn epoch_batches(train: &[usize], size: usize, seed: u64, epoch: usize) -> Vec<Vec<usize>> {
     let mut order = train.to_vec();
     Stream::new(key(&[seed, epoch as u64]), 8).shuffle(&mut order);
-    order
+    let (rows, batches) = (order.len(), order.len().div_ceil(size));
+    (0..batches).map(|b| order[b * rows / batches..(b + 1) * rows / batches].to_vec()).collect()
 }
 
 /// Normalised crops, `[n, 32, 32, 32]`; `epoch` is `None` without augmentation.
@@ -94,5 +97,28 @@ pub fn batch(
         target: Tensor::from_data(TensorData::new(one_hot, [n, classes]), device),
         attribute_weights: Tensor::from_data(TensorData::new(weights, [n, 8]), device),
         labels,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::epoch_batches;
+
+    #[test]
+    fn batches_hold_every_row_once_and_are_even() {
+        for (rows, size, batches) in [(484, 32, 16), (64, 32, 2), (33, 32, 2), (5, 32, 1), (7, 1, 7)] {
+            let train: Vec<usize> = (100..100 + rows).collect();
+            let parts = epoch_batches(&train, size, 2, 3);
+            assert_eq!(parts.len(), batches);
+            let sizes = || parts.iter().map(Vec::len);
+            assert!(sizes().max().unwrap() <= size && sizes().max().unwrap() - sizes().min().unwrap() <= 1);
+            let mut all = parts.concat();
+            all.sort_unstable();
+            assert_eq!(all, train);
+            assert_eq!(parts, epoch_batches(&train, size, 2, 3));
+        }
+        let train: Vec<usize> = (0..64).collect();
+        assert_ne!(epoch_batches(&train, 32, 2, 3), epoch_batches(&train, 32, 2, 4));
+        assert_ne!(epoch_batches(&train, 32, 2, 3), epoch_batches(&train, 32, 3, 3));
     }
 }

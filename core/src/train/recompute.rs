@@ -2,7 +2,7 @@
 
 use burn::tensor::Device;
 
-use super::batch::{epoch_order, images};
+use super::batch::{epoch_batches, images};
 use super::config::TrainConfig;
 use crate::data::crop::Normalisation;
 use crate::data::dataset::Dataset;
@@ -20,8 +20,8 @@ pub fn recompute(
     device: &Device,
 ) -> ImageNet {
     // the epoch after the last
-    let order = epoch_order(train, config.seed, config.epochs);
-    for (done, rows) in order.chunks(config.batch_size).enumerate() {
+    let batches = epoch_batches(train, config.batch_size, config.seed, config.epochs);
+    for (done, rows) in batches.iter().enumerate() {
         let mut statistics = Vec::new();
         let images = images(data, rows, norm, Some((config.augment, config.seed, config.epochs)), device);
         net.forward(images, &mut statistics);
