@@ -60,6 +60,8 @@ pub fn run(args: Args) -> Result<()> {
         "0.02",
         "--ema",
         EMA,
+        "--ema-bn",
+        "recompute",
         "--device",
         &args.on.device,
     ];
