@@ -6,7 +6,7 @@ export CARGO_TARGET_DIR
 CARGO := $(shell command -v cargo || echo $(HOME)/.cargo/bin/cargo)
 BIN := $(CARGO_TARGET_DIR)/release/clip-lung
 
-.PHONY: demo build page web test test-native test-web test-device fuzz bench bench-web setup setup-web lint
+.PHONY: demo build page web test test-native test-web test-device fuzz bench bench-web setup setup-web setup-browser lint
 
 # Train, evaluate, explain and export in minutes; then the same model in the browser.
 demo: build page
@@ -29,7 +29,7 @@ test-native: setup
 	$(CARGO) test --release --workspace --locked
 
 # Package and page in a headless Chromium, against the native program.
-test-web: page
+test-web: setup-browser page
 	cd web && PATH="$(CARGO_TARGET_DIR)/tools/node/node_modules/.bin:$$PATH" CLIP_LUNG=$(BIN) npm test
 
 # Another device against the CPU: make test-device DEVICE=wgpu (or cuda, after ./setup-cuda.sh).
@@ -52,7 +52,7 @@ bench: build
 	tests/bench/run.sh $(CARGO_TARGET_DIR)/release/examples/bench
 
 # ONNX Runtime Web in the same browser.
-bench-web: page
+bench-web: setup-browser page
 	tests/bench/web.sh $(BIN)
 
 setup:
@@ -60,3 +60,6 @@ setup:
 
 setup-web:
 	@./setup.sh web
+
+setup-browser:
+	@./setup.sh browser

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what a fresh Debian machine lacks, and says what it did. Nothing is done twice. `setup.sh web` adds what the browser
-# package, the demo page and their tests need.
+# package and the demo page need, `setup.sh browser` also the browser of their tests.
 set -eu
 target="${CARGO_TARGET_DIR:-$HOME/.cache/clip-lung/target}"
 
@@ -27,12 +27,15 @@ if ! command -v cargo >/dev/null 2>&1 && [ ! -x "$HOME/.cargo/bin/cargo" ]; then
     rustup default stable
     echo "setup: installed the stable Rust toolchain"
 fi
-[ "${1:-}" = web ] || exit 0
+case "${1:-}" in
+    web) ;;
+    browser) need chromium chromium ;;
+    *) exit 0 ;;
+esac
 
 export PATH="$target/tools/node/node_modules/.bin:$PATH:$HOME/.cargo/bin"
 need node nodejs
 need npm npm
-need chromium chromium
 # what vite asks for; the system's own may be older
 if ! node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)'; then
     npm install --prefix "$target/tools/node" --no-audit --no-fund --loglevel=error node@22

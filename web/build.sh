@@ -31,12 +31,16 @@ copy() { # name, crate, folder
     cp "$target/web/$1/clip_lung_$2"{.js,.d.ts,_bg.wasm} "$3"
 }
 
-compile web-cpu "-C target-feature=+simd128" -p clip-lung-web -p clip-lung-scans
+# both at once: link-time optimisation and wasm-opt keep one core busy. The CPU module is built for speed, the others for size.
+{
+    compile web-cpu "-C target-feature=+simd128" -p clip-lung-web -p clip-lung-scans
+    bind cpu web web-cpu -O3
+    bind scans scans web-cpu -Oz
+} &
+cpu=$!
 compile web-gpu "" -p clip-lung-web --no-default-features --features gpu
-# the CPU module for speed; the others for size
-bind cpu web web-cpu -O3
-bind scans scans web-cpu -Oz
 bind gpu web web-gpu -O1
+wait "$cpu"
 rm -rf dist
 copy cpu web js/cpu
 copy gpu web js/gpu
