@@ -9,7 +9,7 @@ there continue, or are scored again. Every other option goes to `clip-lung train
 import argparse, json, os, statistics, subprocess, sys
 from concurrent.futures import ThreadPoolExecutor
 
-a = argparse.ArgumentParser()
+a = argparse.ArgumentParser(allow_abbrev=False)
 a.add_argument("program")
 a.add_argument("data")
 a.add_argument("out")
