@@ -31,16 +31,21 @@ copy() { # name, crate, folder
     cp "$target/web/$1/clip_lung_$2"{.js,.d.ts,_bg.wasm} "$3"
 }
 
-# both at once: link-time optimisation and wasm-opt keep one core busy. The CPU module is built for speed, the others for size.
+# both at once: link-time optimisation and wasm-opt keep one core busy. The CPU module is built for speed, the others for size. The
+# first is a process group of its own, which ends with this script
+set -m
 {
     compile web-cpu "-C target-feature=+simd128" -p clip-lung-web -p clip-lung-scans
     bind cpu web web-cpu -O3
     bind scans scans web-cpu -Oz
 } &
 cpu=$!
+set +m
+trap 'kill -- -"$cpu" 2>/dev/null || true' EXIT
 compile web-gpu "" -p clip-lung-web --no-default-features --features gpu
 bind gpu web web-gpu -O1
 wait "$cpu"
+trap - EXIT
 rm -rf dist
 copy cpu web js/cpu
 copy gpu web js/gpu
