@@ -142,20 +142,24 @@ impl Trainer {
         let mut statistics = Vec::new();
         let (total, parts, logits) = self.losses(batch, &mut statistics);
         let grads = GradientsParams::from_grads(total.backward(), &self.network);
-        let number = |t: Tensor<1>| f64::from(t.into_scalar::<f32>());
-        let answers: Vec<i64> = logits.inner().argmax(1).into_data().iter::<i64>().collect();
-        let right = answers.iter().zip(&batch.labels).filter(|(a, l)| **a == **l as i64).count();
+        let scale = self.network.prompt.as_ref().map(|p| p.scale().inner());
+        let norm = Some(gradient_norm(&self.network, &grads));
+        let losses = [Some(total), Some(parts.ce), parts.ic, parts.ia, parts.ca].map(|t| t.map(Tensor::inner));
+        let [loss, ce, ic, ia, ca] = losses;
+        let ([loss, ce, ic, ia, ca, scale, gradient_norm], answers) =
+            read([loss, ce, ic, ia, ca, scale, norm], logits.inner());
+        let right = answers.iter().zip(&batch.labels).filter(|(a, l)| a == l).count();
         let log = StepLog {
             epoch,
             step: self.step + 1,
             lr,
-            loss: number(total),
-            ce: number(parts.ce),
-            ic: parts.ic.map(number),
-            ia: parts.ia.map(number),
-            ca: parts.ca.map(number),
-            scale: self.network.prompt.as_ref().map(|p| number(p.scale())),
-            gradient_norm: number(gradient_norm(&self.network, &grads)),
+            loss: loss.unwrap_or(f64::NAN),
+            ce: ce.unwrap_or(f64::NAN),
+            ic,
+            ia,
+            ca,
+            scale,
+            gradient_norm: gradient_norm.unwrap_or(f64::NAN),
             accuracy: right as f64 / batch.labels.len() as f64,
             samples: batch.labels.len(),
         };
@@ -213,6 +217,23 @@ impl Trainer {
         self.network.visit(&mut names);
         names.1
     }
+}
+
+/// The numbers that are there and the classes of the largest logits, read from the device at once: on a GPU each reading waits for
+/// all work so far.
+///
+/// # Shapes
+/// numbers `[1]`, logits `[n, C]` -> n classes
+fn read<const N: usize>(numbers: [Option<Tensor<1>>; N], logits: Tensor<2>) -> ([Option<f64>; N], Vec<usize>) {
+    let [n, classes] = logits.dims();
+    let there = numbers.each_ref().map(Option::is_some);
+    let all: Vec<_> = numbers.into_iter().flatten().chain([logits.reshape([n * classes])]).collect();
+    let values: Vec<f32> = Tensor::cat(all, 0).into_data().iter::<f32>().collect();
+    let mut next = values.iter().copied();
+    let numbers = there.map(|is| if is { next.next().map(f64::from) } else { None });
+    let rest: Vec<f32> = next.collect();
+    let largest = |row: &[f32]| (1..row.len()).fold(0, |best, c| if row[c] > row[best] { c } else { best });
+    (numbers, rest.chunks(classes).map(largest).collect())
 }
 
 /// The losses of one batch.
