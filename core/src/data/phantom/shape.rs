@@ -54,8 +54,8 @@ fn fill(subject: &Subject, points: &[(i32, i32)], mut mark: impl FnMut(usize)) {
                 crossings.push(x0 + (y - y0) / (y1 - y0) * (x1 - x0));
             }
         }
-        for (column, x) in xs.iter().enumerate() {
-            if crossings.iter().filter(|c| x < c).count() % 2 == 1 {
+        for (column, &x) in xs.iter().enumerate() {
+            if crossings.iter().filter(|&&crossing| x < crossing).count() % 2 == 1 {
                 mark(row * SIDE + column);
             }
         }
