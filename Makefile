@@ -6,7 +6,7 @@ export CARGO_TARGET_DIR
 CARGO := $(shell command -v cargo || echo $(HOME)/.cargo/bin/cargo)
 BIN := $(CARGO_TARGET_DIR)/release/clip-lung
 
-.PHONY: demo build page web test test-native test-web test-device fuzz bench bench-web setup setup-web setup-browser lint
+.PHONY: demo build page web test test-native test-web test-device fuzz bench bench-cuda bench-web setup setup-web setup-browser lint
 
 # Train, evaluate, explain and export in minutes; then the same model in the browser.
 demo: build page
@@ -50,6 +50,11 @@ lint: setup
 bench: build
 	$(CARGO) build --release --workspace --example bench --locked
 	tests/bench/run.sh $(CARGO_TARGET_DIR)/release/examples/bench
+
+# The same on an NVIDIA GPU, after ./setup-cuda.sh.
+bench-cuda: setup
+	$(CARGO) build --release -p clip-lung --features cuda --example bench --locked
+	tests/bench/run.sh $(CARGO_TARGET_DIR)/release/examples/bench cuda
 
 # ONNX Runtime Web in the same browser.
 bench-web: setup-browser page

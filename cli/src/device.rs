@@ -77,6 +77,7 @@ fn probe(make: impl FnOnce() -> Device) -> std::result::Result<Device, String> {
 
 #[cfg(feature = "cuda")]
 fn cuda(index: usize) -> Result<(Device, String)> {
+    crate::tuning::keep();
     let device = probe(|| Device::cuda(index)).map_err(|e| {
         Failure::Device(format!(
             "CUDA device {index} can't be used: it needs an NVIDIA GPU, its driver and NVRTC, or use --device cpu ({e})"

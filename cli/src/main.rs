@@ -21,6 +21,8 @@ mod scoring;
 mod table;
 mod text;
 mod training;
+#[cfg(feature = "cuda")]
+mod tuning;
 mod verbs;
 mod watch;
 

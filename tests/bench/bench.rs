@@ -17,6 +17,10 @@ use clip_lung_core::train::batch::Batch;
 use clip_lung_core::train::config::TrainConfig;
 use clip_lung_core::train::step::Trainer;
 
+#[cfg(feature = "cuda")]
+#[path = "../../cli/src/tuning.rs"]
+mod tuning;
+
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -28,7 +32,7 @@ fn main() {
     let net = ImageNet::new(3, 0, &device).fold();
     let infer = |n: usize, repeats: usize| {
         let x = images(n, &device);
-        median(repeats, || drop(net.infer(x.clone()).logits.into_data()))
+        median("inference", repeats, || drop(net.infer(x.clone()).logits.into_data()))
     };
     let (batch, single) = (infer(32, 15), infer(1, 31));
     let (shared, plain) = (tower(32, 3, steps, &device), tower(96, 1, steps, &device));
@@ -42,7 +46,10 @@ fn main() {
 fn device(name: &str) -> Device {
     match name {
         #[cfg(feature = "cuda")]
-        "cuda" => Device::cuda(0),
+        "cuda" => {
+            tuning::keep();
+            Device::cuda(0)
+        }
         #[cfg(feature = "wgpu")]
         "wgpu" => Device::wgpu(Default::default()),
         _ => Device::flex(),
@@ -55,18 +62,21 @@ fn images(n: usize, device: &Device) -> Tensor<4> {
     Tensor::from_data(TensorData::new(values, [n, 32, 32, 32]), device)
 }
 
-/// Median seconds, after two rounds that warm up.
-fn median(repeats: usize, mut work: impl FnMut()) -> f64 {
+/// Median seconds, after two rounds that warm up; the first of these goes to stderr too, since a GPU's has kernels to compile.
+fn median(name: &str, repeats: usize, mut work: impl FnMut()) -> f64 {
     let mut times: Vec<f64> = (0..repeats + 2)
         .map(|_| {
             let start = Instant::now();
             work();
             start.elapsed().as_secs_f64()
         })
-        .skip(2)
         .collect();
+    let first = times[0];
+    times.drain(..2);
     times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
+    let median = times[times.len() / 2];
+    eprintln!("{name}: first {first:.4} s, then {median:.4} s");
+    median
 }
 
 /// The text tower forward and back on 96 prompts of 11 tokens: `samples` share 5 tokens among `classes` prompts each.
@@ -77,7 +87,7 @@ fn tower(samples: usize, classes: usize, repeats: usize, device: &Device) -> f64
     let mut draw = |n: usize| (0..n).map(|_| 0.02 * random.normal() as f32).collect::<Vec<_>>();
     let prefix = TensorData::new(draw(samples * 5 * 512), [samples, 5, 512]);
     let suffix = TensorData::new(draw(samples * classes * 6 * 512), [samples, classes, 6, 512]);
-    median(repeats, || {
+    median("text tower", repeats, || {
         let prefix = Tensor::<3>::from_data(prefix.clone(), &on).require_grad();
         let suffix = Tensor::<4>::from_data(suffix.clone(), &on);
         let grads = tower.encode(prefix.clone(), suffix, &vec![5; classes]).sum().backward();
@@ -106,7 +116,7 @@ fn training(method: Method, steps: usize, device: &Device) -> f64 {
         attribute_weights: Tensor::full([32, 8], 0.125, &on),
         labels,
     };
-    median(steps, || {
+    median(method.name(), steps, || {
         trainer = trainer.take().map(|t| t.step(&batch, 0).unwrap().0);
         device.sync().unwrap();
     })

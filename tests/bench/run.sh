@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# The Rust program and PyTorch in turn, three times, two threads; prints medians and their ratios.
-#   run.sh PATH/TO/bench      needs python3; makes a virtual environment with PyTorch under ~/.cache/clip-lung
+# The Rust program and PyTorch in turn, three times, on the CPU with two threads or on a GPU; prints medians and their ratios.
+#   run.sh PATH/TO/bench [cpu|cuda]      needs python3; makes a virtual environment with PyTorch under ~/.cache/clip-lung, or
+#   uses the one that CLIP_LUNG_PYTHON_ENV names
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 venv=${CLIP_LUNG_PYTHON_ENV:-$HOME/.cache/clip-lung/python}
@@ -8,11 +9,14 @@ if [ ! -x "$venv/bin/python" ]; then
     python3 -m venv "$venv"
     "$venv/bin/pip" install -q torch==2.15.0 transformers numpy safetensors
 fi
+device=${2:-cpu}
+steps=7
+[ "$device" = cpu ] || steps=50
 export RAYON_NUM_THREADS=2 MIMALLOC_PURGE_DELAY=-1
 for _ in 1 2 3; do
-    "$1" cpu 7
-    "$venv/bin/python" "$here/pytorch.py" --threads 2 --steps 7
-    RAYON_NUM_THREADS=1 "$1" cpu 1 | sed 's/^/one /'
+    "$1" "$device" "$steps"
+    "$venv/bin/python" "$here/pytorch.py" --device "$device" --threads 2 --steps "$steps"
+    [ "$device" != cpu ] || RAYON_NUM_THREADS=1 "$1" cpu 1 | sed 's/^/one /'
 done | "$venv/bin/python" -c '
 import json, statistics, sys
 rust, torch, one = [], [], []
@@ -22,7 +26,7 @@ for line in sys.stdin:
     else: (torch if "torch" in line else rust).append(json.loads(line))
 for r, o in zip(rust, one): r["infer_1_one_thread"] = o["infer_1"]
 print("| | clip-lung (s) | PyTorch (s) | ratio |\n|---|---|---|---|")
-for k in ("ce_step", "clip_lung_step", "infer_32", "infer_1", "infer_1_one_thread"):
+for k in ("ce_step", "clip_lung_step", "infer_32", "infer_1", *(["infer_1_one_thread"] if one else [])):
     a, b = [statistics.median(x[k] for x in xs) for xs in (rust, torch)]
     ratio = statistics.median(x[k] / y[k] for x, y in zip(rust, torch))
     print(f"| {k} | {a:.4f} | {b:.4f} | {ratio:.2f} |")

@@ -152,6 +152,9 @@ pub fn run_on(args: Args, data: &Dataset) -> Result<Outcome> {
         split.held_out.len(),
         config.text_encoder,
     );
+    if device_name.starts_with("cuda") {
+        eprintln!("a GPU's first training compiles its kernels for minutes before the first step, then keeps them");
+    }
     trainer = training::run(trainer, &mut dir, data, &split, &norm, Duration::from_secs(args.save_every))?;
     let trainer = trainer.finish(data, &split.train, &norm);
     results::write(&trainer, &dir, data, split, &norm, &device, args.json)
