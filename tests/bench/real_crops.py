@@ -3,7 +3,7 @@
 metrics with. Recipe: flips of the plane and quarter turns, SGD with momentum 0.9, cosine, average of the weights.
 
     pip install torch numpy safetensors
-    python3 real_crops.py DATA RUN [--epochs 25] [--lr 0.02] [--ema 0.98] [--seeds 2 3 4]
+    python3 real_crops.py DATA RUN [--epochs 25] [--lr 0.02] [--ema 0.98] [--seeds 2 3 4] [--device cpu|cuda]
 
 DATA: a dataset directory. RUN: a run directory; its predictions.csv says which nodules are held out. Prints one JSON line a seed.
 """
@@ -25,6 +25,7 @@ a.add_argument("--ema", type=float, default=0.98)
 a.add_argument("--weight-decay", type=float, default=1e-4)
 a.add_argument("--seeds", type=int, nargs="+", default=[2, 3, 4])
 a.add_argument("--threads", type=int, default=2)
+a.add_argument("--device", default="cpu")
 a = a.parse_args()
 torch.set_num_threads(a.threads)
 
@@ -64,14 +65,14 @@ def moved(batch, random):
 for seed in a.seeds:
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
-    net = ImageNet().train()
+    net = ImageNet().to(a.device).train()
     sgd = torch.optim.SGD(net.parameters(), lr=a.lr, momentum=.9, weight_decay=a.weight_decay)
     average = {k: v.detach().clone() for k, v in net.state_dict().items()}
     batches = math.ceil(len(train) / 32)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(sgd, a.epochs * batches)
     for epoch in range(a.epochs):
         for part in np.array_split(random.permutation(train), batches):
-            loss = F.cross_entropy(net(moved(x[part], random)), y[part])
+            loss = F.cross_entropy(net(moved(x[part], random).to(a.device)), y[part].to(a.device))
             sgd.zero_grad()
             loss.backward()
             sgd.step()
@@ -82,7 +83,7 @@ for seed in a.seeds:
     net.load_state_dict(average)
     net.eval()
     with torch.no_grad():
-        p = torch.cat([net(x[part]).softmax(1) for part in np.array_split(test, 8)]).numpy()
+        p = torch.cat([net(x[part].to(a.device)).softmax(1) for part in np.array_split(test, 8)]).cpu().numpy()
     t = labels[test]
     sure = t != 1
     print(json.dumps({"seed": seed, "held_out": len(test), "accuracy": round(float((p.argmax(1) == t).mean()), 4),
