@@ -7,14 +7,12 @@ metrics with. Recipe: flips of the plane and quarter turns, SGD with momentum 0.
 
 DATA: a dataset directory. RUN: a run directory; its predictions.csv says which nodules are held out. Prints one JSON line a seed.
 """
-import argparse, csv, gzip, json, math, os, sys
+import argparse, csv, json, math, os, sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "golden"))
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors import safe_open
-from safetensors.numpy import load
-from reference import ImageNet
+from reference import ImageNet, dataset_crops
 
 a = argparse.ArgumentParser()
 a.add_argument("data")
@@ -29,10 +27,7 @@ a.add_argument("--device", default="cpu")
 a = a.parse_args()
 torch.set_num_threads(a.threads)
 
-path = os.path.join(a.data, "crops.safetensors")
-raw = open(path, "rb").read() if os.path.exists(path) else gzip.open(path + ".gz").read()
-meta = json.loads(raw[8:8 + int.from_bytes(raw[:8], "little")]).get("__metadata__", {})
-crops = load(raw)["crops"].astype(np.float32) * float(meta.get("hu_slope", 1)) + float(meta.get("hu_intercept", 0))
+crops = dataset_crops(a.data)
 rows = list(csv.DictReader(open(os.path.join(a.data, "nodules.csv"))))
 names = ["benign", "unsure", "malignant"]
 labels = np.array([names.index(r["class"]) for r in rows])

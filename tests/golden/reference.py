@@ -1,4 +1,5 @@
 """The networks of clip-lung written in PyTorch, independently of the Rust code: what the golden files are made with."""
+import gzip, json, os
 import numpy as np
 import torch
 from torch import nn
@@ -100,3 +101,12 @@ def text_tower(seed=2, width=512, layers=12, heads=8, output=512):
 def token_row(seed, token, width=512):
     sd = 0.02 * 3**0.5
     return torch.tensor(uniform(seed, 1000 + token, width, -sd, sd), dtype=torch.float32)
+
+
+def dataset_crops(data):
+    """HU of the crops of a dataset directory, [n, 32, 32, 32], f32."""
+    from safetensors.numpy import load
+    path = os.path.join(data, "crops.safetensors")
+    raw = open(path, "rb").read() if os.path.exists(path) else gzip.open(path + ".gz").read()
+    meta = json.loads(raw[8:8 + int.from_bytes(raw[:8], "little")]).get("__metadata__", {})
+    return load(raw)["crops"].astype(np.float32) * float(meta.get("hu_slope", 1)) + float(meta.get("hu_intercept", 0))

@@ -5,12 +5,11 @@ they are and with the operands of every convolution rounded to TF32's ten bits. 
     clip-lung phantom --limit 120 --out DATA
     pip install torch numpy safetensors && python3 tf32.py DATA [LEARNING RATE, 0.0001]
 """
-import csv, gzip, json, os, sys
+import csv, os, sys
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.numpy import load
-from reference import ImageNet
+from reference import ImageNet, dataset_crops
 
 data, lr = sys.argv[1], float(sys.argv[2]) if len(sys.argv) > 2 else 1e-4
 
@@ -39,11 +38,7 @@ def rounded(conv, x, weight, bias):
     return y if bias is None else y + bias[:, None, None]
 
 
-path = os.path.join(data, "crops.safetensors")
-raw = open(path, "rb").read() if os.path.exists(path) else gzip.open(path + ".gz").read()
-meta = json.loads(raw[8:8 + int.from_bytes(raw[:8], "little")]).get("__metadata__", {})
-crops = load(raw)["crops"].astype(np.float32) * float(meta.get("hu_slope", 1)) + float(meta.get("hu_intercept", 0))
-x = (np.clip(crops, -1000, 400) + 1000) / 1400
+x = (np.clip(dataset_crops(data), -1000, 400) + 1000) / 1400
 x = torch.from_numpy((x - x.mean()) / x.std())
 names = ["benign", "unsure", "malignant"]
 y = torch.tensor([names.index(r["class"]) for r in csv.DictReader(open(os.path.join(data, "nodules.csv")))])
