@@ -19,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::methods::Method;
 use crate::methods::clip_lung::{PromptLearner, TextSide, align};
 use crate::methods::losses;
+use crate::metrics::argmax;
 use crate::model::image_net::ImageNet;
 use crate::model::layers::MOMENTUM;
 use crate::model::weights::pytorch_name;
@@ -142,24 +143,25 @@ impl Trainer {
         let mut statistics = Vec::new();
         let (total, parts, logits) = self.losses(batch, &mut statistics);
         let grads = GradientsParams::from_grads(total.backward(), &self.network);
-        let scale = self.network.prompt.as_ref().map(|p| p.scale().inner());
-        let norm = Some(gradient_norm(&self.network, &grads));
-        let losses = [Some(total), Some(parts.ce), parts.ic, parts.ia, parts.ca].map(|t| t.map(Tensor::inner));
-        let [loss, ce, ic, ia, ca] = losses;
-        let ([loss, ce, ic, ia, ca, scale, gradient_norm], answers) =
-            read([loss, ce, ic, ia, ca, scale, norm], logits.inner());
+        let scale = self.network.prompt.as_ref().map(PromptLearner::scale);
+        let norm = gradient_norm(&self.network, &grads);
+        let ([loss, ce, gradient_norm], [ic, ia, ca, scale], answers) = read(
+            [total.inner(), parts.ce.inner(), norm],
+            [parts.ic, parts.ia, parts.ca, scale].map(|t| t.map(Tensor::inner)),
+            logits.inner(),
+        );
         let right = answers.iter().zip(&batch.labels).filter(|(a, l)| a == l).count();
         let log = StepLog {
             epoch,
             step: self.step + 1,
             lr,
-            loss: loss.unwrap_or(f64::NAN),
-            ce: ce.unwrap_or(f64::NAN),
+            loss,
+            ce,
             ic,
             ia,
             ca,
             scale,
-            gradient_norm: gradient_norm.unwrap_or(f64::NAN),
+            gradient_norm,
             accuracy: right as f64 / batch.labels.len() as f64,
             samples: batch.labels.len(),
         };
@@ -219,21 +221,28 @@ impl Trainer {
     }
 }
 
-/// The numbers that are there and the classes of the largest logits, read from the device at once: on a GPU each reading waits for
-/// all work so far.
+/// Numbers, those of others that are there, and the classes of the largest logits, read from the device at once: on a GPU each reading
+/// waits for all work so far.
 ///
 /// # Shapes
 /// numbers `[1]`, logits `[n, C]` -> n classes
-fn read<const N: usize>(numbers: [Option<Tensor<1>>; N], logits: Tensor<2>) -> ([Option<f64>; N], Vec<usize>) {
+fn read<const N: usize, const M: usize>(
+    numbers: [Tensor<1>; N],
+    others: [Option<Tensor<1>>; M],
+    logits: Tensor<2>,
+) -> ([f64; N], [Option<f64>; M], Vec<usize>) {
     let [n, classes] = logits.dims();
-    let there = numbers.each_ref().map(Option::is_some);
-    let all: Vec<_> = numbers.into_iter().flatten().chain([logits.reshape([n * classes])]).collect();
-    let values: Vec<f32> = Tensor::cat(all, 0).into_data().iter::<f32>().collect();
-    let mut next = values.iter().copied();
-    let numbers = there.map(|is| if is { next.next().map(f64::from) } else { None });
-    let rest: Vec<f32> = next.collect();
-    let largest = |row: &[f32]| (1..row.len()).fold(0, |best, c| if row[c] > row[best] { c } else { best });
-    (numbers, rest.chunks(classes).map(largest).collect())
+    let there = others.each_ref().map(Option::is_some);
+    let all = numbers.into_iter().chain(others.into_iter().flatten()).chain([logits.reshape([n * classes])]);
+    let values: Vec<f64> = Tensor::cat(all.collect(), 0).into_data().iter::<f32>().map(f64::from).collect();
+    let mut next = N;
+    let others = there.map(|is| {
+        is.then(|| {
+            next += 1;
+            values[next - 1]
+        })
+    });
+    (std::array::from_fn(|i| values[i]), others, values[next..].chunks(classes).map(argmax).collect())
 }
 
 /// The losses of one batch.
