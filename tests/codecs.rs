@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use clip_lung_core::lidc::dicom::{File, read_file, slice_hu};
+use clip_lung_core::volume::dicom::{File, read_file, slice_hu};
 
 #[test]
 fn every_compressed_syntax_decodes_as_elsewhere() {

@@ -7,9 +7,9 @@ mod common;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use clip_lung_core::data::nifti::NiftiScan;
-use clip_lung_core::lidc::dicom::{File, read_file, slice_hu};
 use clip_lung_core::lidc::xml::{Document, parse};
+use clip_lung_core::volume::dicom::{File, read_file, slice_hu};
+use clip_lung_core::volume::nifti::NiftiScan;
 use common::{run, text};
 
 /// What a case gave: an outcome and its words.

@@ -5,15 +5,15 @@
 mod common;
 
 use burn::tensor::Device;
-use clip_lung_core::data::augment::Augment;
-use clip_lung_core::data::class::{Class, Thresholds};
-use clip_lung_core::data::dataset::{Dataset, Header, Voxels};
-use clip_lung_core::data::phantom;
-use clip_lung_core::data::random::Stream;
-use clip_lung_core::data::table::Row;
+use clip_lung_core::base::random::Stream;
+use clip_lung_core::dataset::augment::Augment;
+use clip_lung_core::dataset::class::{Class, Thresholds};
+use clip_lung_core::dataset::crops::{Dataset, DatasetHeader, Voxels};
+use clip_lung_core::dataset::table::Row;
 use clip_lung_core::methods::Method;
 use clip_lung_core::methods::clip_lung::TextSide;
-use clip_lung_core::model::text_tower::{Geometry, TextTower};
+use clip_lung_core::nn::text::{geometry::Geometry, tower::TextTower};
+use clip_lung_core::phantom;
 use clip_lung_core::train::batch::{batch, statistics};
 use clip_lung_core::train::config::TrainConfig;
 use clip_lung_core::train::step::Trainer;
@@ -91,7 +91,7 @@ fn laws(count: usize) -> Dataset {
             centre_mm: None,
         });
     }
-    let header = Header {
+    let header = DatasetHeader {
         schema: 1,
         name: "laws".into(),
         source: "synthetic".into(),

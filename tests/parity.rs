@@ -3,13 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use burn::tensor::{Device, Tensor, TensorData};
-use clip_lung_core::data::class::Class;
-use clip_lung_core::data::random::Stream;
+use clip_lung_core::base::random::Stream;
+use clip_lung_core::base::tensors::{Array, Arrays, read};
+use clip_lung_core::dataset::class::Class;
 use clip_lung_core::methods::Method;
 use clip_lung_core::methods::clip_lung::{PromptLearner, TextSide};
-use clip_lung_core::model::image_net::ImageNet;
-use clip_lung_core::model::text_tower::{Geometry, TextTower};
-use clip_lung_core::model::weights::{Array, Arrays, apply, collect, read};
+use clip_lung_core::nn::image_net::ImageNet;
+use clip_lung_core::nn::parameters::{apply, collect};
+use clip_lung_core::nn::text::{geometry::Geometry, tower::TextTower};
 use clip_lung_core::train::batch::Batch;
 use clip_lung_core::train::config::TrainConfig;
 use clip_lung_core::train::ema::Ema;

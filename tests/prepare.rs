@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use archive::{
     DEFLATED, EXPLICIT, Ellipsoid, IMPLICIT, JPEG_2000, JPEG_BASELINE, JPEG_LOSSLESS, ORIGIN, Order, RLE, Scan,
 };
-use clip_lung_core::data::dataset::Dataset;
+use clip_lung_core::dataset::crops::Dataset;
 use common::{ok, program, run, text};
 use serde_json::Value;
 

@@ -7,7 +7,7 @@ mod common;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use clip_lung_core::data::random::Stream;
+use clip_lung_core::base::random::Stream;
 use common::{ok, program, run, text};
 
 /// Four steps of eight crops, the state saved after each.

@@ -3,28 +3,12 @@
 
 #![forbid(unsafe_code)]
 
-mod archive;
-mod bundle;
-mod card;
-mod curves;
-mod device;
 mod failure;
-mod files;
-mod gallery;
-mod input;
-mod memory;
-mod picture;
-mod results;
-mod run_dir;
-mod scan;
-mod scoring;
-mod table;
-mod text;
-mod training;
-#[cfg(feature = "cuda")]
-mod tuning;
+mod io;
+mod machine;
+mod run;
+mod show;
 mod verbs;
-mod watch;
 
 use std::process::ExitCode;
 
@@ -67,7 +51,7 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
-    memory::keep();
+    machine::memory::keep();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(e) => {

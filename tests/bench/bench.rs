@@ -7,18 +7,18 @@
 use std::time::Instant;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use clip_lung_core::data::random::Stream;
+use clip_lung_core::base::random::Stream;
+use clip_lung_core::dataset::task::Task;
 use clip_lung_core::methods::Method;
 use clip_lung_core::methods::clip_lung::TextSide;
-use clip_lung_core::methods::task::Task;
-use clip_lung_core::model::image_net::ImageNet;
-use clip_lung_core::model::text_tower::{Geometry, TextTower};
+use clip_lung_core::nn::image_net::ImageNet;
+use clip_lung_core::nn::text::{geometry::Geometry, tower::TextTower};
 use clip_lung_core::train::batch::Batch;
 use clip_lung_core::train::config::TrainConfig;
 use clip_lung_core::train::step::Trainer;
 
 #[cfg(feature = "cuda")]
-#[path = "../../cli/src/tuning.rs"]
+#[path = "../../cli/src/machine/tuning.rs"]
 mod tuning;
 
 #[global_allocator]

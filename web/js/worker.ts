@@ -6,7 +6,7 @@ import type { Loaded, ModelFile, Reading, Reply, Request, VolumeRequest } from '
 type Module = typeof import('./cpu/clip_lung_web.js');
 type Engine = import('./cpu/clip_lung_web.js').Engine;
 
-const SIDE = 32 ** 3;
+const VOXELS = 32 ** 3;
 
 /** Answers the page's requests with `module`. */
 export function serve({ default: init, Engine, Files, crop }: Module): void {
@@ -24,15 +24,15 @@ export function serve({ default: init, Engine, Files, crop }: Module): void {
       for (const { name, bytes } of request.files) files.add(name, new Uint8Array(bytes));
       engine = await Engine.load(files, digests);
       // the first pass grows the memory and compiles shaders; a user should not wait for that
-      if (!request.files.some(({ name }) => name === 'golden.safetensors')) await engine.read(new Float32Array(SIDE));
+      if (!request.files.some(({ name }) => name === 'golden.safetensors')) await engine.read(new Float32Array(VOXELS));
       const loaded: Loaded = { info: engine.info(), files: request.files };
       return loaded;
     }
     if (!engine) throw new Error('no model is loaded');
     if (request.kind === 'selfTest') return engine.self_test();
     const start = performance.now();
-    const hu = new Float32Array(request.inputs.length * SIDE);
-    request.inputs.forEach(({ hu: data, volume }, i) => hu.set(volume ? cut(data, volume) : data, i * SIDE));
+    const hu = new Float32Array(request.inputs.length * VOXELS);
+    request.inputs.forEach(({ hu: data, volume }, i) => hu.set(volume ? cut(data, volume) : data, i * VOXELS));
     const values = await engine.read(hu, request.target);
     const reading: Reading = { values, ms: performance.now() - start };
     return reading;

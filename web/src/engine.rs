@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use clip_lung_core::data::class::Class;
-use clip_lung_core::data::crop::{Crop, VOXELS};
-use clip_lung_core::data::volume::Volume;
+use clip_lung_core::dataset::class::Class;
 use clip_lung_core::model::directory::GOLDEN;
 use clip_lung_core::model::predict::{Explanation, Model};
+use clip_lung_core::volume::crop::{Crop, VOXELS};
+use clip_lung_core::volume::voxels::Volume;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, js_sys::Promise};
 

@@ -5,11 +5,13 @@ use std::time::Instant;
 
 use anyhow::Result;
 use clap::Parser;
-use clip_lung_core::data::class::Thresholds;
-use clip_lung_core::data::phantom;
+use clip_lung_core::dataset::class::Thresholds;
+use clip_lung_core::phantom;
 
 use super::{explain, export, predict, serve, train};
-use crate::{device, input, text};
+use crate::io::input;
+use crate::machine::device;
+use crate::run::encoder;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -43,7 +45,7 @@ pub fn run(args: Args) -> Result<()> {
     println!("   done in {:.1} s\n", start.elapsed().as_secs_f64());
 
     let run = args.out.join("run");
-    let encoder = if text::cached().is_some() { "clip" } else { "random" };
+    let encoder = if encoder::cached().is_some() { "clip" } else { "random" };
     let epochs = if args.quick { "1" } else { EPOCHS };
     println!("2. training clip-lung on lidc-a ({epochs} epochs, text encoder: {encoder})");
     let run_name = run.display().to_string();
@@ -123,5 +125,5 @@ fn write_npy(path: &Path, hu: &[f32]) -> Result<()> {
     let mut writer = npyz::WriteOptions::new().default_dtype().shape(&[32, 32, 32]).writer(&mut bytes).begin_nd()?;
     writer.extend(hu.iter().copied())?;
     writer.finish()?;
-    crate::files::write(path, &bytes)
+    crate::io::files::write(path, &bytes)
 }

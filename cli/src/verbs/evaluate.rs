@@ -4,14 +4,17 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clip_lung_core::Error;
-use clip_lung_core::data::dataset::Dataset;
-use clip_lung_core::methods::task::Task;
+use clip_lung_core::dataset::crops::Dataset;
+use clip_lung_core::dataset::task::Task;
 use clip_lung_core::train::config::TrainConfig;
 use clip_lung_core::train::split::split;
 
 use super::train::word;
-use crate::table::{Anchors, render, shown};
-use crate::{device, files, input, scoring};
+use crate::io::files;
+use crate::io::input;
+use crate::machine::device;
+use crate::run::scoring;
+use crate::show::table::{Anchors, render, shown};
 
 #[derive(clap::Args)]
 pub struct Args {

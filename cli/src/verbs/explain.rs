@@ -3,15 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use clip_lung_core::data::class::Class;
-use clip_lung_core::data::crop::Crop;
-use clip_lung_core::data::table::RATING_COLUMNS;
+use clip_lung_core::dataset::class::Class;
+use clip_lung_core::dataset::table::RATING_COLUMNS;
 use clip_lung_core::model::predict::Model;
+use clip_lung_core::volume::crop::Crop;
 
 use super::train::word;
 use crate::failure::Failure;
-use crate::scan::Place;
-use crate::{device, files, input, picture};
+use crate::io::files;
+use crate::io::input;
+use crate::io::scan::Place;
+use crate::machine::device;
+use crate::show::picture;
 
 #[derive(clap::Args)]
 pub struct Args {

@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clip_lung_core::Error;
-use clip_lung_core::data::crop::{Crop, VOXELS};
+use clip_lung_core::base::tensors::{Precision, read};
 use clip_lung_core::model::config::ModelConfig;
 use clip_lung_core::model::directory::{CARD, CONFIG, GOLDEN, Parts, WEIGHTS, build};
-use clip_lung_core::model::weights::{Precision, read};
+use clip_lung_core::volume::crop::{Crop, VOXELS};
 
 use crate::failure::Failure;
-use crate::{device, files};
+use crate::io::files;
+use crate::machine::device;
 
 #[derive(clap::Args)]
 pub struct Args {

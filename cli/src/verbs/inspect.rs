@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use super::prepare::DROPPED;
-use crate::gallery::{self, LeftOut};
-use crate::{files, input};
+use crate::io::files;
+use crate::io::input;
+use crate::show::gallery::{self, LeftOut};
 
 #[derive(clap::Args)]
 pub struct Args {

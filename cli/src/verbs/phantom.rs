@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::Result;
-use clip_lung_core::data::class::Thresholds;
-use clip_lung_core::data::nifti_write::nifti_gz;
-use clip_lung_core::data::phantom;
-use clip_lung_core::data::table::{self, Row};
+use clip_lung_core::dataset::class::Thresholds;
+use clip_lung_core::dataset::table::{self, Row};
+use clip_lung_core::phantom;
+use clip_lung_core::volume::nifti::nifti_gz;
 
-use crate::files;
+use crate::io::files;
 
 #[derive(clap::Args)]
 pub struct Args {

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::Result;
-use clip_lung_core::data::crop::Crop;
 use clip_lung_core::model::predict::{Model, Prediction};
+use clip_lung_core::volume::crop::Crop;
 use serde_json::{Map, Value, json};
 
-use crate::scan::{Place, Target};
-use crate::{device, input};
+use crate::io::input;
+use crate::io::scan::{Place, Target};
+use crate::machine::device;
 
 #[derive(clap::Args)]
 pub struct Args {

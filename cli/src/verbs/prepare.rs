@@ -5,20 +5,21 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Result;
-use clip_lung_core::data::class::Thresholds;
-use clip_lung_core::data::dataset::Dataset;
+use clip_lung_core::dataset::class::Thresholds;
+use clip_lung_core::dataset::crops::Dataset;
 use clip_lung_core::lidc::part::{self, Part};
 use clip_lung_core::lidc::prepare::{Settings, Skipped};
 use clip_lung_core::lidc::source::Database;
 use serde_json::{Value, json};
 
 use super::train::word;
-use crate::archive::account::Account;
-use crate::archive::search::search;
-use crate::archive::series::{Task, every_series};
-use crate::archive::work::Work;
 use crate::failure::Failure;
-use crate::{files, watch};
+use crate::io::archive::account::Account;
+use crate::io::archive::search::search;
+use crate::io::archive::series::{SeriesJob, every_series};
+use crate::io::archive::work::Work;
+use crate::io::files;
+use crate::show::progress;
 
 /// The file that says how a data set was made, and what it holds.
 const ACCOUNT: &str = "prepare.json";
@@ -108,7 +109,7 @@ fn work(args: &Args, settings: &Settings, described: &Value, start: Instant) -> 
         None => None,
     };
     let with_xml = args.annotations == "xml";
-    let progress = watch::Progress::new("files");
+    let progress = progress::Progress::new("files");
     let archive = search(&args.dicom, with_xml, |done, all| progress.set(done as u64, all as u64))?;
     drop(progress);
     if archive.series.is_empty() {
@@ -123,7 +124,7 @@ fn work(args: &Args, settings: &Settings, described: &Value, start: Instant) -> 
         .into());
     }
     let source = if with_xml { None } else { Some(Database::new()?) };
-    let task = Task {
+    let task = SeriesJob {
         root: &args.dicom,
         settings,
         archive: &archive,

@@ -14,7 +14,8 @@ use axum::response::Response;
 use tower_http::services::ServeDir;
 
 use crate::failure::Failure;
-use crate::{device, input};
+use crate::io::input;
+use crate::machine::device;
 
 /// The page talks to nobody but the server it came from; workers and WebAssembly are its own. NiiVue keeps its font and colour maps
 /// in data addresses.

@@ -5,24 +5,28 @@ use std::time::Duration;
 
 use anyhow::Result;
 use burn::tensor::Device;
-use clip_lung_core::data::augment::Augment;
-use clip_lung_core::data::crop::Normalisation;
-use clip_lung_core::data::dataset::Dataset;
+use clip_lung_core::dataset::augment::Augment;
+use clip_lung_core::dataset::crops::Dataset;
+use clip_lung_core::dataset::task::Task;
 use clip_lung_core::methods::Method;
 use clip_lung_core::methods::attributes::AttributeWeights;
 use clip_lung_core::methods::clip_lung::{LossConfig, TextSide};
 use clip_lung_core::methods::losses::{CaForm, IaForm};
-use clip_lung_core::methods::task::Task;
 use clip_lung_core::train::batch::statistics;
 use clip_lung_core::train::config::{DataId, EmaBn, Grouping, HeldOut, TrainConfig};
 use clip_lung_core::train::split::{Split, split};
 use clip_lung_core::train::state;
 use clip_lung_core::train::step::Trainer;
+use clip_lung_core::volume::crop::Normalisation;
 
 use crate::failure::Failure;
-use crate::results::{self, Outcome};
-use crate::run_dir::RunDir;
-use crate::{device, files, input, text, training};
+use crate::io::files;
+use crate::io::input;
+use crate::io::run_dir::RunDir;
+use crate::machine::device;
+use crate::run::encoder;
+use crate::run::results::{self, Outcome};
+use crate::run::training;
 
 #[derive(clap::Args, Clone)]
 pub struct Args {
@@ -132,7 +136,7 @@ pub fn run_on(args: Args, data: &Dataset) -> Result<Outcome> {
     let text = match config.method {
         Method::Ce => None,
         Method::ClipLung => {
-            let (side, name) = text::load(&args.text_encoder, config.task, config.seed, &device)?;
+            let (side, name) = encoder::load(&args.text_encoder, config.task, config.seed, &device)?;
             config.text_encoder = name;
             Some(side)
         }

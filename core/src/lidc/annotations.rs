@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 
-use crate::data::table::RATING_COLUMNS;
+use crate::dataset::table::RATING_COLUMNS;
 use crate::error::{Error, Result};
 
 /// One closed outline on one slice.

@@ -6,8 +6,8 @@ use rayon::prelude::*;
 
 use super::annotations::{Annotation, Contour, Scan};
 use super::cluster::cluster;
-use crate::data::class::{Class, Thresholds};
-use crate::data::table::Row;
+use crate::dataset::class::{Class, Thresholds};
+use crate::dataset::table::Row;
 
 /// One nodule of one scan.
 #[derive(Clone, Debug)]

@@ -4,10 +4,10 @@ use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
 use super::CITATION;
 use super::prepare::{Cut, Prepared, Settings, Skipped};
-use crate::data::crop::{SIDE, VOXELS};
-use crate::data::dataset::{Dataset, Header, Voxels};
-use crate::data::table::{self, Row};
+use crate::dataset::crops::{Dataset, DatasetHeader, Voxels};
+use crate::dataset::table::{self, Row};
 use crate::error::{Error, Result};
+use crate::volume::crop::{SIDE, VOXELS};
 
 /// Nodules with their crops in whole HU.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -61,7 +61,7 @@ impl Part {
             ("skipped", serde_json::to_string(&self.skipped).map_err(|e| bad(e.to_string()))?),
         ];
         let views = [("kept", view(&self.kept, &kept)?), ("dropped", view(&self.dropped, &dropped)?)];
-        crate::model::weights::serialize(views, metadata.map(|(k, v)| (k.to_owned(), v))).map_err(bad)
+        crate::base::tensors::serialize(views, metadata.map(|(k, v)| (k.to_owned(), v))).map_err(bad)
     }
 
     /// # Errors
@@ -96,7 +96,7 @@ pub fn datasets(parts: Vec<Part>, settings: &Settings, source: &str) -> Result<(
         kept.append(part.kept);
         dropped.append(part.dropped);
     }
-    let header = |name: &str, more: &str| Header {
+    let header = |name: &str, more: &str| DatasetHeader {
         schema: 1,
         name: name.into(),
         source: format!("LIDC-IDRI CT; {source}"),

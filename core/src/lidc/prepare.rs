@@ -3,13 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::annotations::Scan;
-use super::dicom::{Series, SeriesReader};
 use super::nodule::Nodule;
 use super::source::Annotated;
-use crate::data::class::Thresholds;
-use crate::data::crop::{Crop, Side};
-use crate::data::table::Row;
+use crate::dataset::class::Thresholds;
+use crate::dataset::table::Row;
 use crate::error::{Error, Result};
+use crate::volume::crop::{Crop, Side};
+use crate::volume::dicom::{Series, SeriesReader};
 
 /// What is made of a series.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::annotations::{Annotation, Contour, Scan, embedded};
-use super::dicom::{Series, SeriesFault};
 use super::nodule::{Nodule, nodules};
 use super::xml::Readings;
 use crate::error::{Error, Result};
+use crate::volume::dicom::{Series, SeriesFault};
 
 /// Pixel spacings that agree within this share are the same.
 const SAME_SPACING: f64 = 1e-3;
@@ -74,7 +74,7 @@ pub fn from_xml(readings: &Readings, series: &Series) -> Result<Annotated> {
         return Err(Error::Series { series: h.series_uid.clone(), fault });
     }
     let of_sop: BTreeMap<&str, f64> = series.slices.iter().map(|s| (s.sop_uid.as_str(), s.z)).collect();
-    let annotation = |(id, reading): (usize, &super::xml::Reading)| Annotation {
+    let annotation = |(id, reading): (usize, &crate::lidc::xml::Reading)| Annotation {
         id: id as u32,
         ratings: reading.ratings,
         contours: reading

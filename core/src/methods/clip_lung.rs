@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use super::attributes::AttributeWeights;
 use super::losses::{self, CaForm, IaForm, normalise};
-use crate::data::class::Class;
-use crate::data::random::Stream;
+use crate::base::random::Stream;
+use crate::dataset::class::Class;
 use crate::error::Result;
-use crate::model::layers::{Initial, Linear};
-use crate::model::prompts::{ClassPrompts, attribute_ids, class_ids};
-use crate::model::text_tower::TextTower;
-use crate::model::tokenizer::Tokenizer;
+use crate::nn::layers::{Initial, Linear};
+use crate::nn::text::prompts::{ClassPrompts, attribute_ids, class_ids};
+use crate::nn::text::tokenizer::Tokenizer;
+use crate::nn::text::tower::TextTower;
 
 /// logit_scale never exceeds ln 100.
 pub const MAX_LOGIT_SCALE: f32 = 4.605_170_2;
@@ -120,7 +120,7 @@ impl TextSide {
     /// Only when the build embedded a damaged vocabulary.
     pub fn ids(classes: &[Class]) -> Result<PromptIds> {
         let tokenizer = Tokenizer::new()?;
-        Ok((class_ids(&tokenizer, classes)?, attribute_ids(&tokenizer)?))
+        Ok((class_ids(&tokenizer, &classes.iter().map(|c| c.name()).collect::<Vec<_>>())?, attribute_ids(&tokenizer)?))
     }
 
     /// From a tower that holds those ids.
@@ -179,8 +179,8 @@ pub fn align(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::text_tower::Geometry;
-    use crate::model::weights::{apply, collect};
+    use crate::nn::parameters::{apply, collect};
+    use crate::nn::text::geometry::Geometry;
     use burn::optim::GradientsParams;
     use burn::tensor::TensorData;
 

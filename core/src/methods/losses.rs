@@ -177,7 +177,7 @@ mod tests {
     fn targets_belong_to_samples() {
         let device = Device::flex();
         let draw = |seed: u64, shape: [usize; 3]| {
-            let mut r = crate::data::random::Stream::new(seed, 0);
+            let mut r = crate::base::random::Stream::new(seed, 0);
             let values: Vec<f32> = (0..shape.iter().product()).map(|_| r.uniform() as f32 - 0.5).collect();
             normalise(Tensor::<3>::from_data(TensorData::new(values, shape), &device))
         };

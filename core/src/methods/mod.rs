@@ -6,7 +6,6 @@ pub mod attributes;
 pub mod clip_lung;
 #[cfg(feature = "train")]
 pub mod losses;
-pub mod task;
 
 use serde::{Deserialize, Serialize};
 

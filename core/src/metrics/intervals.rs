@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Scored;
-use crate::data::random::Stream;
+use crate::base::random::Stream;
 
 /// Resamples of the bootstrap.
 pub const RESAMPLES: usize = 2000;

@@ -8,7 +8,7 @@ use super::classification::{Confusion, Rates, auc, confusion, macro_auc, one_vs_
 use super::intervals::{Interval, RESAMPLES, bootstrap};
 use super::ordinal::{expectation_error, mean_absolute_error, ordinal_aucs, ranked_probability_score, weighted_kappa};
 use super::size_only::majority;
-use crate::methods::task::Task;
+use crate::dataset::task::Task;
 
 /// A value with its 95 % interval from the bootstrap over patients.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]

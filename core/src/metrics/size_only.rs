@@ -84,7 +84,7 @@ mod tests {
     /// Two Gaussians of one variance: the fitted boundary is the optimal one, log-odds linear with slope d / sd^2.
     #[test]
     fn recovers_the_known_law() {
-        let mut r = crate::data::random::Stream::new(4, 0);
+        let mut r = crate::base::random::Stream::new(4, 0);
         let (mut x, mut y) = (Vec::new(), Vec::new());
         for i in 0..40_000 {
             x.push(r.normal() + 2.0 * f64::from(i % 2));

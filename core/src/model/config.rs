@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::class::Class;
-use crate::data::crop::{Normalisation, SIDE, Side};
+use crate::dataset::class::Class;
+use crate::dataset::task::Task;
 use crate::error::{Error, Result};
 use crate::methods::Method;
-use crate::methods::task::Task;
+use crate::volume::crop::{Normalisation, SIDE, Side};
 
 /// `config.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

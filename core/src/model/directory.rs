@@ -6,13 +6,14 @@ use burn::tensor::{Device, read_sync};
 use sha2::{Digest, Sha256};
 
 use super::config::ModelConfig;
-use super::image_net::ImageNet;
+use super::explain::gradcam;
 use super::predict::{Model, Words};
-use super::weights::{Array, Arrays, Precision, apply, read, write};
-use crate::data::crop::{Crop, SIDE, VOXELS};
-use crate::data::dataset::hex;
+use crate::base::digest::hex;
+use crate::base::tensors::{Array, Arrays, Precision, read, write};
 use crate::error::{Error, Result};
-use crate::explain::gradcam;
+use crate::nn::image_net::ImageNet;
+use crate::nn::parameters::apply;
+use crate::volume::crop::{Crop, SIDE, VOXELS};
 
 /// The weights' file.
 pub const WEIGHTS: &str = "model.safetensors";

@@ -1,18 +1,6 @@
-//! The networks: image network, text tower, prompts, and how their weights are stored.
+//! A trained model, ready to answer: its configuration, its directory, predictions and explanations.
 
 pub mod config;
 pub mod directory;
-pub mod image_net;
-pub mod layers;
+pub mod explain;
 pub mod predict;
-pub mod resnet;
-pub mod weights;
-
-#[cfg(feature = "train")]
-pub mod prompts;
-#[cfg(feature = "train")]
-pub mod text_tower;
-#[cfg(feature = "train")]
-pub mod text_weights;
-#[cfg(feature = "train")]
-pub mod tokenizer;

@@ -3,11 +3,11 @@
 use burn::tensor::{Device, Tensor, TensorData, read_sync};
 
 use super::config::ModelConfig;
-use super::image_net::{Features, ImageNet};
-use crate::data::class::Class;
-use crate::data::crop::{Crop, Normalisation, SIDE, VOXELS};
+use super::explain::{attributes, gradcam};
+use crate::dataset::class::Class;
 use crate::error::{Error, Result};
-use crate::explain::{attributes, gradcam};
+use crate::nn::image_net::{Features, ImageNet};
+use crate::volume::crop::{Crop, Normalisation, SIDE, VOXELS};
 
 /// Crops computed at once.
 const BATCH: usize = 32;

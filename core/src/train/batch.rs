@@ -4,10 +4,10 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 
 use super::config::TrainConfig;
-use crate::data::augment::Augment;
-use crate::data::crop::{Normalisation, SIDE, VOXELS};
-use crate::data::dataset::Dataset;
-use crate::data::random::{Stream, key};
+use crate::base::random::{Stream, key};
+use crate::dataset::augment::Augment;
+use crate::dataset::crops::Dataset;
+use crate::volume::crop::{Normalisation, SIDE, VOXELS};
 
 /// One training batch.
 pub struct Batch {

@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::augment::Augment;
+use crate::dataset::augment::Augment;
+use crate::dataset::task::Task;
 use crate::error::{Error, Result};
 use crate::methods::Method;
 use crate::methods::clip_lung::LossConfig;
-use crate::methods::task::Task;
 
 /// How nodules are dealt to folds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::Tensor;
 
-use crate::kernels::blend;
+use crate::nn::kernels::blend;
 
 /// An averaged copy of a module, without autodiff.
 pub struct Ema<M: Module> {

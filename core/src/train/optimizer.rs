@@ -7,8 +7,8 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::optim::{GradientsParams, LearningRate, Optimizer as BurnOptimizer, RecordState, StateSink, StateSource};
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::kernels;
-use crate::model::weights::{Array, Arrays};
+use crate::base::tensors::{Array, Arrays};
+use crate::nn::kernels;
 
 /// An optimiser in burn's sense: burn's own SGD passes over the weights ten times a step, this one once.
 #[derive(Clone)]

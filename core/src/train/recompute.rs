@@ -4,9 +4,9 @@ use burn::tensor::Device;
 
 use super::batch::{epoch_batches, images};
 use super::config::TrainConfig;
-use crate::data::crop::Normalisation;
-use crate::data::dataset::Dataset;
-use crate::model::image_net::ImageNet;
+use crate::dataset::crops::Dataset;
+use crate::nn::image_net::ImageNet;
+use crate::volume::crop::Normalisation;
 
 /// One pass over the training rows, augmented as in training: every running statistic becomes the mean over the batches (as
 /// PyTorch's `update_bn` does it).
@@ -33,10 +33,10 @@ pub fn recompute(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::augment::Augment;
-    use crate::data::class::Thresholds;
-    use crate::data::phantom::phantom;
-    use crate::model::weights::collect;
+    use crate::dataset::augment::Augment;
+    use crate::dataset::class::Thresholds;
+    use crate::nn::parameters::collect;
+    use crate::phantom::phantom;
     use crate::train::batch::statistics;
 
     /// Two halves of a batch each: the running mean of the first layer is the mean of both; a momentum of 0.1 would leave it near 0.

@@ -1,9 +1,9 @@
 //! Which nodules train and which are held out.
 
 use super::config::{Grouping, HeldOut, TrainConfig};
-use crate::data::folds;
-use crate::data::random::key;
-use crate::data::table::Row;
+use crate::base::random::key;
+use crate::dataset::folds;
+use crate::dataset::table::Row;
 use crate::error::{Error, Result};
 
 /// Share of the training patients in the inner validation split.
@@ -59,9 +59,9 @@ pub fn split(rows: &[Row], config: &TrainConfig) -> Result<Split> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::class::Class;
-    use crate::data::folds::tests::rows;
-    use crate::methods::task::Task;
+    use crate::dataset::class::Class;
+    use crate::dataset::folds::tests::rows;
+    use crate::dataset::task::Task;
     use std::collections::BTreeSet;
 
     #[test]

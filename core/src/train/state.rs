@@ -6,10 +6,11 @@ use safetensors::SafeTensors;
 
 use super::config::TrainConfig;
 use super::step::Trainer;
-use crate::data::crop::Normalisation;
+use crate::base::tensors::{Arrays, Precision, read, write};
 use crate::error::{Error, Result};
 use crate::methods::clip_lung::TextSide;
-use crate::model::weights::{Arrays, Precision, apply, collect, read, write};
+use crate::nn::parameters::{apply, collect};
+use crate::volume::crop::Normalisation;
 
 const MODEL: &str = "model.";
 const EMA: &str = "ema.";

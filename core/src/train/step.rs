@@ -13,16 +13,16 @@ use super::ema::Ema;
 use super::optimizer::{Optimizer, gradient_norm};
 use super::recompute::recompute;
 use super::schedule::cosine;
-use crate::data::crop::Normalisation;
-use crate::data::dataset::Dataset;
+use crate::dataset::crops::Dataset;
 use crate::error::{Error, Result};
 use crate::methods::Method;
 use crate::methods::clip_lung::{PromptLearner, TextSide, align};
 use crate::methods::losses;
 use crate::metrics::argmax;
-use crate::model::image_net::ImageNet;
-use crate::model::layers::MOMENTUM;
-use crate::model::weights::pytorch_name;
+use crate::nn::image_net::ImageNet;
+use crate::nn::layers::MOMENTUM;
+use crate::nn::parameters::pytorch_name;
+use crate::volume::crop::Normalisation;
 
 /// All that is trained.
 #[derive(Module, Debug)]
@@ -115,7 +115,7 @@ impl Trainer {
     fn losses(
         &self,
         batch: &Batch,
-        statistics: &mut Vec<crate::model::layers::BatchStatistics>,
+        statistics: &mut Vec<crate::nn::layers::BatchStatistics>,
     ) -> (Tensor<1>, Parts, Tensor<2>) {
         let out = self.network.image.forward(batch.images.clone(), statistics);
         let ce = losses::classification(out.logits.clone(), batch.target.clone());

@@ -1,7 +1,7 @@
 //! Any bytes as a DICOM slice: an error or voxels.
 #![no_main]
 
-use clip_lung_core::lidc::dicom::{File, Series, read_file, slice_hu};
+use clip_lung_core::volume::dicom::{File, Series, read_file, slice_hu};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     if let Ok(File::Ct(header)) = read_file(bytes) {

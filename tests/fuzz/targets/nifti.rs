@@ -1,7 +1,7 @@
 //! Any bytes as a NIfTI file: an error or a volume that can be cut.
 #![no_main]
 
-use clip_lung_core::data::nifti::NiftiScan;
+use clip_lung_core::volume::nifti::NiftiScan;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     if let Ok(scan) = NiftiScan::parse(bytes, "fuzz.nii") {

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use clip_lung_core::Error;
-use clip_lung_core::lidc::dicom::{DicomFault, File, Header, Regular, Series, read_file};
+use clip_lung_core::volume::dicom::{DicomFault, File, Regular, Series, SliceHeader, read_file};
 use wasm_bindgen::prelude::*;
 
 /// DICOM files of one or several series.
@@ -14,7 +14,7 @@ use wasm_bindgen::prelude::*;
 #[derive(Default)]
 pub struct DicomFiles {
     files: Vec<(String, Vec<u8>)>,
-    series: BTreeMap<String, Vec<(usize, Header)>>,
+    series: BTreeMap<String, Vec<(usize, SliceHeader)>>,
 }
 
 #[wasm_bindgen]

@@ -1,0 +1,118 @@
+//! What a verb reads: data sets, models, crops.
+
+use std::path::Path;
+
+use anyhow::Result;
+use burn::tensor::Device;
+use clip_lung_core::dataset::class::Thresholds;
+use clip_lung_core::dataset::crops::{CROPS, Dataset, HEADER, NODULES};
+use clip_lung_core::error::Error;
+use clip_lung_core::model::directory::{CARD, CONFIG, GOLDEN, WEIGHTS};
+use clip_lung_core::model::predict::Model;
+use clip_lung_core::phantom;
+use clip_lung_core::volume::crop::{Crop, SIDE, Side, VOXELS};
+
+use crate::failure::Failure;
+use crate::io::files;
+use crate::io::scan::{self, Place, Target};
+
+/// `--data DIR|phantom`.
+pub fn dataset(place: &str) -> Result<Dataset> {
+    if place == "phantom" {
+        return Ok(phantom::phantom(Thresholds::Inclusive, None)?);
+    }
+    let dir = Path::new(place);
+    let packed = format!("{CROPS}.gz");
+    let mut found = files::read_some(dir, &[CROPS, &packed, NODULES, HEADER])?;
+    let mut take = |names: &[&str]| {
+        names.iter().find_map(|n| found.remove(*n)).ok_or_else(|| {
+            Failure::File(format!(
+                "{place}: {} is missing; a data set is a directory of {CROPS}, {NODULES} and {HEADER}",
+                names[0]
+            ))
+        })
+    };
+    let (crops, nodules, header) = (take(&[CROPS, &packed])?, take(&[NODULES])?, take(&[HEADER])?);
+    Ok(Dataset::parse(place, &crops, &nodules, &header)?)
+}
+
+/// A model directory.
+pub fn model(dir: &Path, device: &Device) -> Result<Model> {
+    let found = files::read_some(dir, &[WEIGHTS, CONFIG, GOLDEN, CARD])?;
+    Ok(Model::load(&found, &dir.display().to_string(), device)?)
+}
+
+/// What to predict: a data set directory, a `.npy` of `[32,32,32]` or `[N,32,32,32]` in HU, or nodules of a scan (a NIfTI file, or
+/// the folder of a DICOM series), cut with the side that the model was trained on.
+pub fn targets(place: &str, nodules: &Place, side: Side) -> Result<Vec<Target>> {
+    let path = Path::new(place);
+    let ends = |end: &str| place.to_ascii_lowercase().ends_with(end);
+    let pointless = || {
+        let message = format!("{place}: holds crops already; --centre, --diameter and --nodules are for scans");
+        if nodules.given() { Err(Failure::Usage(message)) } else { Ok(()) }
+    };
+    if place == "phantom" || path.join(NODULES).is_file() || path.join(HEADER).is_file() {
+        pointless()?;
+        let data = dataset(place)?;
+        let target = |i: usize| Ok(Target { id: data.rows[i].nodule_id.clone(), crop: data.crop(i)?, geometry: None });
+        return (0..data.len()).map(target).collect();
+    }
+    if path.is_dir() {
+        return scan::dicom(path, nodules, side);
+    }
+    if ends(".npy") {
+        pointless()?;
+        return npy(path)
+            .map(|crops| crops.into_iter().map(|(id, crop)| Target { id, crop, geometry: None }).collect());
+    }
+    if ends(".nii") || ends(".nii.gz") {
+        return scan::nifti(path, nodules, side);
+    }
+    let advice = "give a data set directory, a .npy file in HU, a NIfTI file, or the folder of a DICOM series";
+    let reason =
+        if path.exists() { "not a kind of file that can be predicted" } else { "there is no such file or directory" };
+    Err(Failure::File(format!("{place}: {reason}; {advice}")).into())
+}
+
+fn npy(path: &Path) -> Result<Vec<(String, Crop)>> {
+    let name = path.display().to_string();
+    let bad = |reason: String| {
+        Failure::File(format!("{name}: not a readable .npy file ({reason}); write it with numpy.save"))
+    };
+    let bytes = files::read(path)?;
+    let file = npyz::NpyFile::new(bytes.as_slice()).map_err(|e| bad(e.to_string()))?;
+    let shape: Vec<usize> = file.shape().iter().map(|d| *d as usize).collect();
+    let stem = path.file_stem().map_or_else(|| name.clone(), |s| s.to_string_lossy().into_owned());
+    let count = match shape[..] {
+        [SIDE, SIDE, SIDE] => 1,
+        [n, SIDE, SIDE, SIDE] if n > 0 => n,
+        _ => {
+            return Err(Error::Shape { file: name, name: "array".into(), expected: vec![SIDE; 3], found: shape }.into());
+        }
+    };
+    if file.order() != npyz::Order::C {
+        return Err(bad("Fortran order; save numpy.ascontiguousarray(a)".into()).into());
+    }
+    let descr = file.dtype().descr();
+    let short = |e: std::io::Error| bad(e.to_string());
+    let values: Vec<f32> = match descr.trim_matches('\'') {
+        "<f4" => file.into_vec::<f32>().map_err(short)?,
+        "<f8" => file.into_vec::<f64>().map_err(short)?.into_iter().map(|v| v as f32).collect(),
+        "<i2" => file.into_vec::<i16>().map_err(short)?.into_iter().map(f32::from).collect(),
+        "<i4" => file.into_vec::<i32>().map_err(short)?.into_iter().map(|v| v as f32).collect(),
+        other => {
+            let expected = "float32, float64, int16 or int32 (HU)";
+            return Err(Error::Dtype { file: name, name: "array".into(), expected, found: other.to_owned() }.into());
+        }
+    };
+    if values.len() != count * VOXELS {
+        return Err(bad(format!("{} values where {} are declared", values.len(), count * VOXELS)).into());
+    }
+    let crops = values.chunks_exact(VOXELS).enumerate();
+    crops
+        .map(|(i, v)| {
+            let id = if shape.len() == 3 { stem.clone() } else { format!("{stem}[{i}]") };
+            Ok((id, Crop::new(v.to_vec(), &name)?))
+        })
+        .collect()
+}

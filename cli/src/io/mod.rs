@@ -1,0 +1,7 @@
+//! What is read and written: files, archives of DICOM, scans, data sets, run directories.
+
+pub mod archive;
+pub mod files;
+pub mod input;
+pub mod run_dir;
+pub mod scan;

@@ -1,0 +1,99 @@
+//! A run's directory: one writer, a state that is always whole, a log that matches it.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use clip_lung_core::train::step::StepLog;
+
+use crate::failure::Failure;
+use crate::io::files;
+
+/// A directory that this process alone writes to.
+pub struct Lock(#[allow(dead_code)] File);
+
+impl Lock {
+    /// Creates the directory where needed and locks it.
+    pub fn take(path: &Path) -> Result<Self> {
+        files::create_dir(path)?;
+        let lock_path = path.join("lock");
+        let failed =
+            |e: &dyn std::fmt::Display| Failure::File(format!("{}: can't be locked ({e})", lock_path.display()));
+        let lock = OpenOptions::new().create(true).append(true).open(&lock_path).map_err(|e| failed(&e))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self(lock)),
+            Err(std::fs::TryLockError::WouldBlock) => {
+                Err(failed(&"another process is writing there; wait for it or choose another --out").into())
+            }
+            Err(std::fs::TryLockError::Error(e)) => Err(failed(&e).into()),
+        }
+    }
+}
+
+/// The directory while this process may write to it.
+pub struct RunDir {
+    path: PathBuf,
+    log: Option<File>,
+    _lock: Lock,
+}
+
+impl RunDir {
+    /// Creates the directory where needed and locks it.
+    pub fn open(path: &Path) -> Result<Self> {
+        let lock = Lock::take(path)?;
+        Ok(Self { path: path.into(), log: None, _lock: lock })
+    }
+
+    /// A file of the run.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// The saved state, if there is one.
+    pub fn state(&self) -> Result<Option<Vec<u8>>> {
+        let path = self.state_path();
+        if path.exists() { files::read(&path).map(Some) } else { Ok(None) }
+    }
+
+    /// Where the state lies.
+    pub fn state_path(&self) -> PathBuf {
+        self.file("state.safetensors")
+    }
+
+    /// Starts or continues the log: lines after step `step` were written by a process that died before it saved.
+    pub fn continue_log(&mut self, step: u64) -> Result<()> {
+        let path = self.file("log.jsonl");
+        let kept: String = read_log(&path)
+            .into_iter()
+            .filter(|(_, log)| log.step <= step)
+            .fold(String::new(), |all, (line, _)| all + &line + "\n");
+        files::write(&path, kept.as_bytes())?;
+        let file = OpenOptions::new().append(true).open(&path);
+        self.log = Some(file.map_err(|e| Failure::File(format!("{}: can't be opened ({e})", path.display())))?);
+        Ok(())
+    }
+
+    /// Appends one step.
+    pub fn append(&mut self, log: &StepLog) -> Result<()> {
+        let line = serde_json::to_string(log)? + "\n";
+        if let Some(file) = &mut self.log {
+            file.write_all(line.as_bytes()).map_err(|e| {
+                Failure::File(format!("log.jsonl: can't be written ({e}); free some space and run the command again"))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// All steps so far.
+    pub fn steps(&self) -> Vec<StepLog> {
+        read_log(&self.file("log.jsonl")).into_iter().map(|(_, log)| log).collect()
+    }
+}
+
+/// The whole lines of a log, as text and read; a last line that a kill cut short is left out.
+fn read_log(path: &Path) -> Vec<(String, StepLog)> {
+    let Ok(file) = File::open(path) else { return Vec::new() };
+    let lines = BufReader::new(file).lines().map_while(std::io::Result::ok);
+    lines.filter_map(|l| serde_json::from_str(&l).ok().map(|log| (l, log))).collect()
+}

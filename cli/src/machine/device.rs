@@ -1,0 +1,115 @@
+//! Where to compute.
+
+use anyhow::Result;
+use burn::tensor::Device;
+
+use crate::failure::Failure;
+
+/// `--device`, as every verb that computes has it.
+#[derive(clap::Args, Clone)]
+pub struct Choice {
+    /// auto, cpu, cuda, cuda:N or wgpu
+    #[arg(long, default_value = "auto")]
+    pub device: String,
+}
+
+impl Choice {
+    /// The device, with its name.
+    pub fn open(&self) -> Result<(Device, String)> {
+        select(&self.device)
+    }
+}
+
+/// The device of `--device auto|cpu|cuda[:i]|wgpu`, with its name.
+pub fn select(choice: &str) -> Result<(Device, String)> {
+    let (kind, index) = choice.split_once(':').unwrap_or((choice, "0"));
+    let index: usize =
+        index.parse().map_err(|_| Failure::Usage(format!("--device {choice}: `{index}` is not a device number")))?;
+    match kind {
+        "auto" => Ok(automatic()),
+        "cpu" => cpu().ok_or_else(|| missing("cpu")),
+        "cuda" => cuda(index),
+        "wgpu" => wgpu(),
+        _ => Err(Failure::Usage(format!("--device {choice}: choose auto, cpu, cuda, cuda:N or wgpu")).into()),
+    }
+}
+
+fn missing(feature: &str) -> anyhow::Error {
+    Failure::Device(format!(
+        "this binary was built without `{feature}`; build it with `cargo build --release -p clip-lung --features {feature}`"
+    ))
+    .into()
+}
+
+/// What was compiled in.
+pub fn features() -> Vec<&'static str> {
+    [("cpu", cfg!(feature = "cpu")), ("wgpu", cfg!(feature = "wgpu")), ("cuda", cfg!(feature = "cuda"))]
+        .into_iter()
+        .filter_map(|(name, on)| on.then_some(name))
+        .collect()
+}
+
+#[cfg(feature = "cpu")]
+fn cpu() -> Option<(Device, String)> {
+    Some((Device::flex(), "cpu".into()))
+}
+
+#[cfg(not(feature = "cpu"))]
+fn cpu() -> Option<(Device, String)> {
+    None
+}
+
+/// A computation that only succeeds on a device that is there.
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+fn probe(make: impl FnOnce() -> Device) -> std::result::Result<Device, String> {
+    let attempt = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let device = make();
+        // element-wise on purpose: full sums crash some software drivers while they compile
+        let two = (burn::tensor::Tensor::<1>::ones([4], &device) + 1.0).into_data().iter::<f32>().collect::<Vec<_>>();
+        (device, two)
+    }));
+    match attempt {
+        Ok((device, two)) if two == [2.0; 4] => Ok(device),
+        Ok((_, two)) => Err(format!("it computes 1 + 1 = {two:?}")),
+        Err(panic) => Err(panic.downcast_ref::<String>().cloned().unwrap_or_else(|| "it could not be opened".into())),
+    }
+}
+
+#[cfg(feature = "cuda")]
+fn cuda(index: usize) -> Result<(Device, String)> {
+    crate::machine::tuning::keep();
+    let device = probe(|| Device::cuda(index)).map_err(|e| {
+        Failure::Device(format!(
+            "CUDA device {index} can't be used: it needs an NVIDIA GPU, its driver and NVRTC, or use --device cpu ({e})"
+        ))
+    })?;
+    Ok((device, format!("cuda:{index}")))
+}
+
+#[cfg(not(feature = "cuda"))]
+fn cuda(_: usize) -> Result<(Device, String)> {
+    Err(missing("cuda"))
+}
+
+#[cfg(feature = "wgpu")]
+fn wgpu() -> Result<(Device, String)> {
+    let device = probe(|| Device::wgpu(burn::tensor::DeviceKind::default())).map_err(|e| {
+        Failure::Device(format!(
+            "no GPU answers through Vulkan or Metal ({e}); install its driver, or use --device cpu"
+        ))
+    })?;
+    Ok((device, "wgpu".into()))
+}
+
+#[cfg(not(feature = "wgpu"))]
+fn wgpu() -> Result<(Device, String)> {
+    Err(missing("wgpu"))
+}
+
+/// CUDA, then the CPU. A Vulkan device is used when asked for: it may be a software one.
+fn automatic() -> (Device, String) {
+    if let Ok(found) = cuda(0) {
+        return found;
+    }
+    cpu().or_else(|| wgpu().ok()).unwrap_or_else(|| (Device::default(), "default".into()))
+}

@@ -1,0 +1,78 @@
+//! Predicting a part of a data set with a model, and scoring it beside the size-only baseline.
+
+use std::fmt::Write as _;
+
+use anyhow::Result;
+use clip_lung_core::dataset::crops::Dataset;
+use clip_lung_core::dataset::task::Task;
+use clip_lung_core::metrics::Scored;
+use clip_lung_core::metrics::report::{Report, report};
+use clip_lung_core::metrics::size_only::logistic;
+use clip_lung_core::model::predict::{Model, Prediction};
+
+use crate::failure::Failure;
+
+/// The bootstrap's seed.
+const SEED: u64 = 0;
+
+/// Predictions of these rows, in order.
+pub fn predict(model: &Model, data: &Dataset, rows: &[usize]) -> Result<Vec<Prediction>> {
+    let mut out = Vec::with_capacity(rows.len());
+    for part in rows.chunks(64) {
+        let crops = part.iter().map(|&i| data.crop(i)).collect::<clip_lung_core::Result<Vec<_>>>()?;
+        out.extend(model.predict(&crops)?);
+    }
+    Ok(out)
+}
+
+/// Rows with a label of the task, and their predictions, as the metrics take them.
+pub fn scored(data: &Dataset, rows: &[usize], predictions: &[Prediction], task: Task) -> Scored {
+    let mut all = Scored::default();
+    for (&i, p) in rows.iter().zip(predictions) {
+        if let Some(label) = task.label(data.rows[i].class) {
+            all.truth.push(label);
+            all.probabilities.push(p.probabilities.clone());
+            all.patients.push(data.rows[i].patient_id.clone());
+        }
+    }
+    all
+}
+
+/// The report of predictions; an error when there is nothing to score.
+pub fn score(scored: &Scored, task: Task) -> Result<Report> {
+    let nothing = || Failure::File(format!("there is no nodule to score on {}; use more data", task.name()));
+    Ok(report(scored, task, SEED).ok_or_else(nothing)?)
+}
+
+/// Logistic regression on log diameter: fitted on the training rows, scored on the held-out ones.
+pub fn size_only(data: &Dataset, train: &[usize], held_out: &[usize], task: Task) -> Result<Report> {
+    let size = |rows: &[usize]| rows.iter().map(|&i| data.rows[i].diameter_mm.ln()).collect::<Vec<_>>();
+    let labels: Vec<usize> = train.iter().filter_map(|&i| task.label(data.rows[i].class)).collect();
+    let probabilities = logistic(&size(train), &labels, task.classes().len(), &size(held_out));
+    let truth = held_out.iter().filter_map(|&i| task.label(data.rows[i].class)).collect();
+    let patients = held_out.iter().map(|&i| data.rows[i].patient_id.clone()).collect();
+    score(&Scored { truth, probabilities, patients }, task)
+}
+
+/// `predictions.csv`.
+pub fn csv(data: &Dataset, rows: &[usize], predictions: &[Prediction], model: &Model, fold: usize) -> String {
+    let mut out = String::from("nodule_id,patient_id,fold,true_class,p_benign,p_unsure,p_malignant\n");
+    for (&i, p) in rows.iter().zip(predictions) {
+        let row = &data.rows[i];
+        let of = |name: &str| {
+            let index = model.config.classes.iter().position(|c| c.name() == name);
+            index.map_or(0.0, |k| p.probabilities[k])
+        };
+        let _ = writeln!(
+            out,
+            "{},{},{fold},{},{:.7},{:.7},{:.7}",
+            row.nodule_id,
+            row.patient_id,
+            row.class.name(),
+            of("benign"),
+            of("unsure"),
+            of("malignant")
+        );
+    }
+    out
+}

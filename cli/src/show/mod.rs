@@ -1,0 +1,7 @@
+//! What people see: tables, pictures, pages, progress.
+
+pub mod curves;
+pub mod gallery;
+pub mod picture;
+pub mod progress;
+pub mod table;

@@ -1,0 +1,5 @@
+//! The ground floor: random numbers, digests, tensors in files. Nothing of medicine, nothing of networks.
+
+pub mod digest;
+pub mod random;
+pub mod tensors;

@@ -1,0 +1,8 @@
+//! Nodules with their crops: classes, tasks, tables, folds and augmentation.
+
+pub mod augment;
+pub mod class;
+pub mod crops;
+pub mod folds;
+pub mod table;
+pub mod task;

@@ -1,0 +1,81 @@
+//! The three tasks of the protocol: which nodules train, which are tested, and between which classes.
+
+use serde::{Deserialize, Serialize};
+
+use super::class::Class;
+use crate::error::{Error, Result};
+
+/// What is learned and tested.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Task {
+    /// Three classes in training and test.
+    #[default]
+    #[serde(rename = "lidc-a")]
+    LidcA,
+    /// Three classes in training, benign and malignant nodules in the test; an answer "unsure" counts as an error.
+    #[serde(rename = "lidc-b")]
+    LidcB,
+    /// Two classes in both.
+    #[serde(rename = "lidc-c")]
+    LidcC,
+}
+
+impl Task {
+    /// The name on the command line and in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::LidcA => "lidc-a",
+            Self::LidcB => "lidc-b",
+            Self::LidcC => "lidc-c",
+        }
+    }
+
+    /// The classes the network tells apart, in the order of its outputs.
+    pub fn classes(self) -> &'static [Class] {
+        match self {
+            Self::LidcA | Self::LidcB => &Class::ALL,
+            Self::LidcC => &[Class::Benign, Class::Malignant],
+        }
+    }
+
+    /// Whether a nodule of this class is trained on.
+    pub fn trains(self, class: Class) -> bool {
+        self != Self::LidcC || class != Class::Unsure
+    }
+
+    /// Whether a nodule of this class is tested.
+    pub fn tests(self, class: Class) -> bool {
+        self == Self::LidcA || class != Class::Unsure
+    }
+
+    /// The network's output for a class.
+    pub fn label(self, class: Class) -> Option<usize> {
+        self.classes().iter().position(|c| *c == class)
+    }
+
+    /// That a model with these classes can do the task.
+    ///
+    /// # Errors
+    /// When it can't.
+    pub fn check(self, classes: &[Class]) -> Result<()> {
+        if classes == self.classes() {
+            return Ok(());
+        }
+        let names = |c: &[Class]| c.iter().map(|c| c.name().to_owned()).collect();
+        Err(Error::Classes { model: names(classes), task: self.name().into(), needed: names(self.classes()) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_follow_the_task() {
+        assert_eq!(Task::LidcA.label(Class::Malignant), Some(2));
+        assert_eq!(Task::LidcC.label(Class::Malignant), Some(1));
+        assert_eq!(Task::LidcC.label(Class::Unsure), None);
+        assert!(Task::LidcB.trains(Class::Unsure) && !Task::LidcB.tests(Class::Unsure));
+        assert!(Task::LidcB.check(&Class::ALL).is_ok() && Task::LidcC.check(&Class::ALL).is_err());
+    }
+}

@@ -1,0 +1,66 @@
+//! Causal attention of prompts that share their first tokens.
+
+use burn::tensor::{Device, Tensor, TensorData, activation};
+
+/// How the rows of a batch lie: `n` prefixes of `p` tokens, then `n` times `c` suffixes of `s` tokens.
+#[derive(Clone, Copy, Debug)]
+pub struct Sequences {
+    pub n: usize,
+    pub p: usize,
+    pub c: usize,
+    pub s: usize,
+    pub heads: usize,
+    /// Values of a head.
+    pub head: usize,
+}
+
+impl Sequences {
+    /// Every suffix attends to its prefix and itself, every prefix to itself, all causally.
+    ///
+    /// # Shapes
+    /// `[rows, 3 width]` (queries, keys, values) -> `[rows, width]`
+    pub fn attention(self, qkv: Tensor<2>) -> Tensor<2> {
+        #[cfg(feature = "flex")]
+        if crate::nn::kernels::on_cpu(&qkv) {
+            return Tensor::from_dispatch(<crate::nn::kernels::Dispatch as crate::nn::kernels::Kernels>::attention(
+                qkv.into_dispatch(),
+                self,
+            ));
+        }
+        self.burn_attention(qkv)
+    }
+
+    pub(super) fn burn_attention(self, qkv: Tensor<2>) -> Tensor<2> {
+        let Self { n, p, c, s, heads, head } = self;
+        let w = heads * head;
+        let part = |from: usize, to: usize, k: usize| qkv.clone().slice([from..to, k * w..(k + 1) * w]);
+        let scale = (head as f64).powf(-0.5);
+
+        // [n, h, p, d]
+        let own = |k: usize| part(0, n * p, k).reshape([n, p, heads, head]).swap_dims(1, 2);
+        let (q, k, v) = (own(0) * scale, own(1), own(2));
+        let scores = q.matmul(k.clone().swap_dims(2, 3)) + causal(p, &qkv.device()).unsqueeze();
+        let prefix = activation::softmax(scores, 3).matmul(v.clone());
+        let prefix = prefix.swap_dims(1, 2).reshape([n * p, w]);
+
+        // suffix tokens by (n, h, c, s)
+        let rows = n * (p + c * s);
+        let own = |k: usize| part(n * p, rows, k).reshape([n, c * s, heads, head]).swap_dims(1, 2);
+        let (qs, ks, vs) = (own(0) * scale, own(1), own(2));
+        let alone = |t: Tensor<4>| t.reshape([n * heads, c, s, head]);
+        let to_prefix = qs.clone().matmul(k.swap_dims(2, 3)).reshape([n * heads, c, s, p]);
+        let to_self = alone(qs).matmul(alone(ks).swap_dims(2, 3)) + causal(s, &qkv.device()).unsqueeze();
+        let weights = activation::softmax(Tensor::cat(vec![to_prefix, to_self], 3), 3);
+        let [a, b, e] = [n * heads, c, s];
+        let from_prefix = weights.clone().slice([0..a, 0..b, 0..e, 0..p]).reshape([n, heads, c * s, p]).matmul(v);
+        let from_self = weights.slice([0..a, 0..b, 0..e, p..p + s]).matmul(alone(vs)).reshape([n, heads, c * s, head]);
+        let suffix = (from_prefix + from_self).swap_dims(1, 2).reshape([n * c * s, w]);
+        Tensor::cat(vec![prefix, suffix], 0)
+    }
+}
+
+/// 0 on and below the diagonal, -inf above.
+fn causal(n: usize, device: &Device) -> Tensor<2> {
+    let values = (0..n * n).map(|i| if i % n > i / n { f32::NEG_INFINITY } else { 0.0 }).collect::<Vec<_>>();
+    Tensor::from_data(TensorData::new(values, [n, n]), device)
+}

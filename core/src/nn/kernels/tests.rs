@@ -1,0 +1,127 @@
+//! Every kernel against burn's own operation, values and gradients.
+
+use super::*;
+use crate::base::random::Stream;
+use burn::tensor::{Device, TensorData};
+
+fn draw<const D: usize>(seed: u64, shape: [usize; D]) -> Tensor<D> {
+    let mut r = Stream::new(seed, 3);
+    let values: Vec<f32> = (0..shape.iter().product()).map(|_| r.normal() as f32).collect();
+    Tensor::from_data(TensorData::new(values, shape), &Device::flex().autodiff()).require_grad()
+}
+
+fn close<const D: usize>(a: Tensor<D>, b: Tensor<D>, what: &str) {
+    assert_eq!(a.dims(), b.dims(), "{what}");
+    let size = b.clone().abs().max().into_scalar::<f32>().max(1.0);
+    let difference = (a - b).abs().max().into_scalar::<f32>();
+    assert!(difference < 2e-5 * size, "{what}: {difference} of {size}");
+}
+
+/// Every convolution of the network and odd ones: values and both gradients equal burn's.
+#[test]
+fn convolution_equals_burn() {
+    for (n, inputs, outputs, kernel, stride, side) in [
+        (3, 5, 7, 3, 1, 8),
+        (3, 5, 7, 3, 2, 8),
+        (2, 4, 6, 1, 2, 8),
+        (2, 3, 4, 1, 1, 4),
+        (1, 2, 3, 3, 2, 7),
+        (40, 8, 8, 3, 1, 4),
+        (1, 32, 64, 3, 1, 32),
+        (2, 5, 7, 3, 1, 6),
+        (2, 20, 300, 3, 1, 4),
+        (3, 256, 33, 3, 1, 8),
+    ] {
+        let (x, w) = (draw(1, [n, inputs, side, side]), draw(2, [outputs, inputs, kernel, kernel]));
+        let options = ConvOptions::new([stride; 2], [kernel / 2; 2], [1; 2], 1);
+        let ours = from_native(conv2d(to_native(x.clone()), w.clone(), stride));
+        let theirs = module::conv2d(x.clone(), w.clone(), None, options);
+        let what = format!("{n} {inputs}->{outputs} k{kernel} s{stride} {side}");
+        close(ours.clone().inner(), theirs.clone().inner(), &what);
+        let weight = draw(3, ours.dims()).detach();
+        let (a, b) = ((ours * weight.clone()).sum().backward(), (theirs * weight).sum().backward());
+        close(x.grad(&a).unwrap(), x.grad(&b).unwrap(), &format!("{what} dx"));
+        close(w.grad(&a).unwrap(), w.grad(&b).unwrap(), &format!("{what} dw"));
+    }
+}
+
+#[test]
+fn normalisation_equals_burn() {
+    for (residual, relu, shape) in
+        [(false, true, [3, 5, 4, 4]), (false, false, [2, 16, 3, 3]), (true, true, [4, 3, 8, 8])]
+    {
+        let (x, g, b) = (draw(1, shape), draw(2, [shape[1]]), draw(3, [shape[1]]));
+        let r = residual.then(|| draw(4, shape));
+        let native = r.clone().map(to_native);
+        let mut ours = batch_norm(to_native(x.clone()), g.clone(), b.clone(), native, relu, 1e-5);
+        ours.output = from_native(ours.output);
+        let theirs = burn_batch_norm(x.clone(), g.clone(), b.clone(), r.clone(), relu, 1e-5);
+        close(ours.output.clone().inner(), theirs.output.clone().inner(), "output");
+        close(ours.mean.inner(), theirs.mean.inner(), "mean");
+        close(ours.variance.inner(), theirs.variance.inner(), "variance");
+        let weight = draw(5, shape).detach();
+        let (p, q) = ((ours.output * weight.clone()).sum().backward(), (theirs.output * weight).sum().backward());
+        close(x.grad(&p).unwrap(), x.grad(&q).unwrap(), "dx");
+        close(g.grad(&p).unwrap(), g.grad(&q).unwrap(), "dgamma");
+        close(b.grad(&p).unwrap(), b.grad(&q).unwrap(), "dbeta");
+        if let Some(r) = r {
+            close(r.grad(&p).unwrap(), r.grad(&q).unwrap(), "dresidual");
+        }
+    }
+}
+
+/// The folded form equals burn's convolution, bias, residual and ReLU.
+#[test]
+fn inference_equals_burn() {
+    for (residual, relu, stride, side) in [(false, true, 2, 9), (false, false, 1, 8), (true, true, 1, 12)] {
+        let (x, w, b) = (draw(1, [3, 6, side, side]).inner(), draw(2, [5, 6, 3, 3]).inner(), draw(3, [5]).inner());
+        let scale = draw(5, [5]).inner();
+        let scaled = w.clone() * scale.clone().reshape([5, 1, 1, 1]);
+        let theirs = burn_conv2d(x.clone(), scaled, Some(b.clone()), stride);
+        let r = residual.then(|| draw(4, theirs.dims()).inner());
+        let ours = conv2d_inference(to_native(x), arrange(w, scale, stride), b, stride, r.clone().map(to_native), relu);
+        close(from_native(ours), finish(theirs, r, relu), "folded");
+    }
+}
+
+/// Prompts with a shared prefix, and one prompt alone: values and gradients equal burn's.
+#[test]
+fn attention_equals_burn() {
+    for (n, p, c, s, heads, head) in [(3, 5, 3, 6, 2, 32), (1, 1, 8, 4, 2, 20), (2, 2, 1, 1, 1, 5)] {
+        let rows = attention::Sequences { n, p, c, s, heads, head };
+        let count = n * (p + c * s);
+        let qkv = draw(1, [count, 3 * heads * head]);
+        let (ours, theirs) = (rows.attention(qkv.clone()), rows.burn_attention(qkv.clone()));
+        let what = format!("{rows:?}");
+        close(ours.clone().inner(), theirs.clone().inner(), &what);
+        let weight = draw(2, [count, heads * head]).detach();
+        let (a, b) = ((ours * weight.clone()).sum().backward(), (theirs * weight).sum().backward());
+        close(qkv.grad(&a).unwrap(), qkv.grad(&b).unwrap(), &format!("{what} dqkv"));
+    }
+}
+
+/// Reference values: QuickGELU(-2, -.5, 0, .5, 2); LayerNorm(1, 2, 3, 4) = -+1.341635, -+.447212; gradients equal burn's.
+#[test]
+fn row_operations_golden() {
+    let device = Device::flex();
+    let x = Tensor::<2>::from_floats([[-2.0, -0.5, 0.0, 0.5, 2.0]], &device);
+    let golden = Tensor::<2>::from_floats([[-0.064341, -0.149612, 0.0, 0.350388, 1.935659]], &device);
+    close(quick_gelu(x) * 100.0, golden * 100.0, "QuickGELU");
+    let x = Tensor::<2>::from_floats([[1.0, 2.0, 3.0, 4.0]], &device);
+    let golden = Tensor::<2>::from_floats([[-1.341635, -0.447212, 0.447212, 1.341635]], &device);
+    close(layer_norm(x, Tensor::ones([4], &device), Tensor::zeros([4], &device)), golden, "LayerNorm");
+
+    let (x, w, b, weight) =
+        (draw(1, [5, 37]), draw(2, [37]).detach(), draw(3, [37]).detach(), draw(4, [5, 37]).detach());
+    let plain = |x: Tensor<2>| {
+        let centred = x.clone() - x.mean_dim(1);
+        let variance = (centred.clone() * centred.clone()).mean_dim(1);
+        centred / (variance + 1e-5).sqrt() * w.clone().unsqueeze() + b.clone().unsqueeze()
+    };
+    let gradient = |y: Tensor<2>| x.grad(&(y * weight.clone()).sum().backward()).unwrap();
+    close(gradient(layer_norm(x.clone(), w.clone(), b.clone())), gradient(plain(x.clone())), "LayerNorm dx");
+    let gelu = |x: Tensor<2>| x.clone() * activation::sigmoid(x * 1.702);
+    close(gradient(quick_gelu(x.clone())), gradient(gelu(x.clone())), "QuickGELU dx");
+    let wide = Tensor::<2>::from_floats([[-80.0, -30.0, 30.0, 80.0, 1e4, -1e4]], &device);
+    close(quick_gelu(wide.clone()), gelu(wide), "QuickGELU far out");
+}

@@ -1,0 +1,20 @@
+//! DICOM CT series, from bytes to voxels in HU: [`SliceHeader`] reads what a file says of itself, [`Series`] orders the slices of one
+//! series in space, [`SeriesReader`] decodes the slices that a crop needs.
+//!
+//! Parsing and JPEG decoding are the libraries' (dicom-rs, jpeg-decoder, hayro-jpeg2000); limits and checks stand in front of
+//! them. Nothing that identifies a person is kept but PatientID, StudyInstanceUID and SeriesInstanceUID.
+
+mod elements;
+mod header;
+mod pixels;
+mod reader;
+mod regular;
+mod series;
+mod syntax;
+
+pub use crate::error::{DicomFault, SeriesFault};
+pub use header::{File, SliceHeader, read_file};
+pub use pixels::slice_hu;
+pub use reader::SeriesReader;
+pub use regular::Regular;
+pub use series::{Series, SliceRef};

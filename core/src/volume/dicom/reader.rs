@@ -1,0 +1,100 @@
+//! Crops of a series: only the slices that a crop touches are fetched and decoded, each once.
+
+use std::collections::BTreeMap;
+
+use super::elements::DataSet;
+use super::header::{File, SliceHeader};
+use super::pixels::decode;
+use super::series::Series;
+use crate::error::SeriesFault;
+use crate::error::{Error, Result};
+use crate::volume::crop::Crop;
+use crate::volume::voxels::Volume;
+
+/// Reads crops of one series. `fetch` gives a file's name and bytes by the caller's number.
+pub struct SeriesReader<'a, F> {
+    series: &'a Series,
+    fetch: F,
+    decoded: BTreeMap<usize, Vec<f32>>,
+}
+
+impl<'a, F: FnMut(usize) -> Result<(String, Vec<u8>)>> SeriesReader<'a, F> {
+    pub fn new(series: &'a Series, fetch: F) -> Self {
+        Self { series, fetch, decoded: BTreeMap::new() }
+    }
+
+    /// The crop of the cube of `side_mm` around a point in patient coordinates (x, y, z, mm).
+    ///
+    /// # Errors
+    /// When the point is off the scan, the side not positive, or a slice can't be decoded.
+    pub fn crop(&mut self, centre_mm: [f64; 3], side_mm: f64) -> Result<Crop> {
+        if !(side_mm.is_finite() && side_mm > 0.0) {
+            let value = format!("{side_mm} mm");
+            return Err(Error::OutOfRange { what: "the crop's side".into(), value, expected: "positive".into() });
+        }
+        let centre = self.series.voxel(centre_mm);
+        if !self.series.contains(centre) {
+            return Err(Error::OffScan {
+                centre_mm,
+                voxel: [centre[2], centre[1], centre[0]],
+                dims: self.series.dims(),
+            });
+        }
+        let mut axes = self.series.crop_axes(centre_mm, side_mm);
+        let dims = self.series.dims();
+        // the box of voxels around all samples
+        let mut low = [0; 3];
+        let mut size = [0; 3];
+        for i in 0..3 {
+            let ends = axes[i].iter().fold((f64::INFINITY, f64::NEG_INFINITY), |a, v| (a.0.min(*v), a.1.max(*v)));
+            low[i] = (ends.0.floor().max(0.0) as usize).min(dims[i] - 1);
+            let high = (ends.1.floor().max(0.0) as usize + 1).min(dims[i] - 1);
+            size[i] = high + 1 - low[i];
+            axes[i].iter_mut().for_each(|v| *v -= low[i] as f64);
+        }
+        let mut voxels = Vec::with_capacity(size.iter().product());
+        for z in low[0]..low[0] + size[0] {
+            let slice = self.slice(z)?;
+            for y in low[1]..low[1] + size[1] {
+                let start = y * dims[2] + low[2];
+                voxels.extend_from_slice(&slice[start..start + size[2]]);
+            }
+        }
+        Crop::sampled(&Volume::new(voxels, size, [1.0; 3])?, &axes)
+    }
+
+    /// Decodes slice `z` where it is not yet.
+    ///
+    /// # Errors
+    /// When its file can't be fetched, has changed, or can't be decoded.
+    pub fn slice(&mut self, z: usize) -> Result<&[f32]> {
+        if !self.decoded.contains_key(&z) {
+            let wanted = &self.series.slices[z];
+            let (file, bytes) = (self.fetch)(wanted.file)?;
+            let failed = |fault| {
+                let series = self.series.header.series_uid.clone();
+                Error::Series { series, fault: SeriesFault::Slice { file: file.clone(), fault } }
+            };
+            let data = DataSet::open(&bytes).map_err(failed)?;
+            let header: SliceHeader = match File::of(&data).map_err(failed)? {
+                File::Ct(h) if h.sop_uid == wanted.sop_uid => *h,
+                _ => {
+                    let reason = "it changed while it was being read".into();
+                    return Err(failed(super::DicomFault::Damaged(reason)));
+                }
+            };
+            self.decoded.insert(z, decode(&data, &header).map_err(failed)?);
+        }
+        Ok(self.decoded.get(&z).map_or(&[], Vec::as_slice))
+    }
+
+    /// Forgets what was decoded below slice `z`.
+    pub fn forget_below(&mut self, z: usize) {
+        self.decoded = self.decoded.split_off(&z);
+    }
+
+    /// Forgets what was decoded.
+    pub fn clear(&mut self) {
+        self.decoded.clear();
+    }
+}
