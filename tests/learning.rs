@@ -11,8 +11,7 @@ use clip_lung_core::dataset::class::{Class, Thresholds};
 use clip_lung_core::dataset::crops::{Dataset, DatasetHeader, Voxels};
 use clip_lung_core::dataset::table::Row;
 use clip_lung_core::methods::Method;
-use clip_lung_core::methods::clip_lung::TextSide;
-use clip_lung_core::nn::text::{geometry::Geometry, tower::TextTower};
+use clip_lung_core::nn::text::{clip::geometry::Geometry, side::TextSide};
 use clip_lung_core::phantom;
 use clip_lung_core::train::batch::{batch, statistics};
 use clip_lung_core::train::config::TrainConfig;
@@ -22,11 +21,8 @@ use serde_json::Value;
 
 /// A seeded tower of two layers: prompts and losses are those of the full one.
 fn small_text_side(device: &Device) -> TextSide {
-    let (classes, attributes) = TextSide::ids(&Class::ALL).unwrap();
-    let used: Vec<u32> = classes.iter().chain(&attributes).flatten().copied().collect();
     let geometry = Geometry { width: 512, layers: 2, heads: 8, output: 512 };
-    let tower = TextTower::random(geometry, 2, &used, &device.clone().autodiff());
-    TextSide::new(tower, &classes, &attributes)
+    TextSide::random_clip(geometry, 2, &Class::ALL.map(Class::name), &device.clone().autodiff()).unwrap()
 }
 
 /// More than 95 % of 32 training nodules, for every method.

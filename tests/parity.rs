@@ -7,10 +7,12 @@ use clip_lung_core::base::random::Stream;
 use clip_lung_core::base::tensors::{Array, Arrays, read};
 use clip_lung_core::dataset::class::Class;
 use clip_lung_core::methods::Method;
-use clip_lung_core::methods::clip_lung::{PromptLearner, TextSide};
+use clip_lung_core::methods::clip_lung::PromptLearner;
 use clip_lung_core::nn::image_net::ImageNet;
 use clip_lung_core::nn::parameters::{apply, collect};
-use clip_lung_core::nn::text::{geometry::Geometry, tower::TextTower};
+use clip_lung_core::nn::text::clip::{geometry::Geometry, tokenizer::ClipTokenizer};
+use clip_lung_core::nn::text::prompts::{ATTRIBUTE_WORDS, Prompts};
+use clip_lung_core::nn::text::{encoder::TextEncoder, tower::TextTower};
 use clip_lung_core::train::batch::Batch;
 use clip_lung_core::train::config::TrainConfig;
 use clip_lung_core::train::ema::Ema;
@@ -102,10 +104,11 @@ fn three_training_steps_equal_pytorch() {
 #[test]
 fn text_features_equal_transformers() {
     let golden = golden(include_bytes!("golden/text_tower.safetensors"));
-    let (classes, attributes) = TextSide::ids(&Class::ALL).unwrap();
-    let all: Vec<Vec<u32>> = classes.into_iter().chain(attributes).collect();
-    let tower = TextTower::random(Geometry::VIT_B_16, 2, &all.concat(), &Device::flex());
-    close(&numbers(tower.encode_ids(&all)), &golden["full"].values, 1e-4, "text features");
+    let tokenizer = ClipTokenizer::new().unwrap();
+    let prompts = Prompts::new(&Class::ALL.map(Class::name), &ATTRIBUTE_WORDS, |t| tokenizer.encode(t)).unwrap();
+    let encoder = TextEncoder::random_clip(Geometry::VIT_B_16, 2, &prompts.ids(), &Device::flex());
+    let all = [prompts.classes, prompts.attributes].concat();
+    close(&numbers(encoder.encode_ids(&all).unwrap()), &golden["full"].values, 1e-4, "text features");
 }
 
 /// Files in Hugging Face's and in OpenAI's names give transformers' features.
@@ -118,14 +121,15 @@ fn both_weight_layouts_load() {
         include_bytes!("golden/small_clip_openai.safetensors"),
     ] {
         let arrays = read(bytes, "small").unwrap();
-        let tower = TextTower::load(&arrays, Some(2), &ids.concat(), "small", &Device::flex()).unwrap();
+        let encoder = TextEncoder::clip(&arrays, Some(2), &ids.concat(), "small", &Device::flex()).unwrap();
+        let TextTower::Clip(tower) = &encoder.tower else { panic!("not CLIP's") };
         assert_eq!(tower.geometry(), Geometry { width: 64, layers: 2, heads: 2, output: 512 });
-        close(&numbers(tower.encode_ids(&ids)), &expected.values, 1e-4, "small tower");
+        close(&numbers(encoder.encode_ids(&ids).unwrap()), &expected.values, 1e-4, "small tower");
         // what is missing is named
         for name in arrays.keys() {
             let mut fewer = arrays.clone();
             fewer.remove(name);
-            let error = TextTower::load(&fewer, Some(2), &ids.concat(), "small", &Device::flex()).err().unwrap();
+            let error = TextEncoder::clip(&fewer, Some(2), &ids.concat(), "small", &Device::flex()).err().unwrap();
             assert!(error.to_string().contains("missing"), "{name}: {error}");
         }
     }

@@ -10,9 +10,11 @@ use burn::tensor::{Device, Tensor, TensorData};
 use clip_lung_core::base::random::Stream;
 use clip_lung_core::dataset::task::Task;
 use clip_lung_core::methods::Method;
-use clip_lung_core::methods::clip_lung::TextSide;
 use clip_lung_core::nn::image_net::ImageNet;
-use clip_lung_core::nn::text::{geometry::Geometry, tower::TextTower};
+use clip_lung_core::nn::text::{
+    clip::{geometry::Geometry, tower::ClipTower},
+    side::TextSide,
+};
 use clip_lung_core::train::batch::Batch;
 use clip_lung_core::train::config::TrainConfig;
 use clip_lung_core::train::step::Trainer;
@@ -82,7 +84,7 @@ fn median(name: &str, repeats: usize, mut work: impl FnMut()) -> f64 {
 /// The text tower forward and back on 96 prompts of 11 tokens: `samples` share 5 tokens among `classes` prompts each.
 fn tower(samples: usize, classes: usize, repeats: usize, device: &Device) -> f64 {
     let on = device.clone().autodiff();
-    let tower = TextTower::random(Geometry::VIT_B_16, 2, &[49406, 49407], &on);
+    let tower = ClipTower::random(Geometry::VIT_B_16, 2, &on);
     let mut random = Stream::new(1, 0);
     let mut draw = |n: usize| (0..n).map(|_| 0.02 * random.normal() as f32).collect::<Vec<_>>();
     let prefix = TensorData::new(draw(samples * 5 * 512), [samples, 5, 512]);
@@ -98,13 +100,8 @@ fn tower(samples: usize, classes: usize, repeats: usize, device: &Device) -> f64
 fn training(method: Method, steps: usize, device: &Device) -> f64 {
     let config = TrainConfig { method, ..Default::default() };
     let text = (method == Method::ClipLung).then(|| {
-        let (classes, attributes) = TextSide::ids(Task::LidcA.classes()).unwrap();
-        let used: Vec<u32> = classes.iter().chain(&attributes).flatten().copied().collect();
-        TextSide::new(
-            TextTower::random(Geometry::VIT_B_16, 2, &used, &device.clone().autodiff()),
-            &classes,
-            &attributes,
-        )
+        let names: Vec<&str> = Task::LidcA.classes().iter().map(|c| c.name()).collect();
+        TextSide::random_clip(Geometry::VIT_B_16, 2, &names, &device.clone().autodiff()).unwrap()
     });
     let mut trainer = Some(Trainer::new(config, text, device).unwrap());
     let on = device.clone().autodiff();

@@ -7,9 +7,10 @@ use burn::tensor::Device;
 use clip_lung_core::base::digest::hex;
 use clip_lung_core::base::tensors::read_some;
 use clip_lung_core::dataset::task::Task;
-use clip_lung_core::methods::clip_lung::TextSide;
-use clip_lung_core::nn::text::weights::is_text;
-use clip_lung_core::nn::text::{geometry::Geometry, tower::TextTower};
+use clip_lung_core::nn::text::clip::{geometry::Geometry, tokenizer::ClipTokenizer, weights::is_text};
+use clip_lung_core::nn::text::encoder::TextEncoder;
+use clip_lung_core::nn::text::prompts::{ATTRIBUTE_WORDS, Prompts};
+use clip_lung_core::nn::text::side::TextSide;
 use sha2::{Digest, Sha256};
 
 use crate::failure::Failure;
@@ -23,34 +24,33 @@ const FILE: &str = "model.safetensors";
 /// `choice`: `random` is a seeded tower, `clip` the pretrained one (fetched once into the Hugging Face cache), anything else a
 /// safetensors file.
 pub fn load(choice: &str, task: Task, seed: u64, device: &Device) -> Result<(TextSide, String)> {
-    let (classes, attributes) = TextSide::ids(task.classes())?;
-    let used: Vec<u32> = classes.iter().chain(&attributes).flatten().copied().collect();
+    let classes: Vec<&str> = task.classes().iter().map(|c| c.name()).collect();
     let device = &device.clone().autodiff();
-    let (tower, name) = match choice {
-        "random" => (
-            TextTower::random(Geometry::VIT_B_16, seed, &used, device),
-            format!("random tower (seed {seed}, not pretrained)"),
-        ),
-        "clip" => from_file(&fetch()?, &format!("CLIP {REPOSITORY}"), &used, device)?,
-        path => from_file(Path::new(path), path, &used, device)?,
+    let side = match choice {
+        "random" => TextSide::random_clip(Geometry::VIT_B_16, seed, &classes, device)?,
+        "clip" => from_file(&fetch()?, &format!("CLIP {REPOSITORY}"), &classes, device)?,
+        path => from_file(Path::new(path), path, &classes, device)?,
     };
-    Ok((TextSide::new(tower, &classes, &attributes), name))
+    let name = side.name().to_owned();
+    Ok((side, name))
 }
 
-fn from_file(path: &Path, name: &str, used: &[u32], device: &Device) -> Result<(TextTower, String)> {
+fn from_file(path: &Path, name: &str, classes: &[&str], device: &Device) -> Result<TextSide> {
     let bytes = files::read(path)?;
     let digest = hex(&Sha256::digest(&bytes));
     let file = path.display().to_string();
     let arrays = read_some(&bytes, &file, is_text)?;
-    let tower = TextTower::load(&arrays, None, used, &file, device)?;
-    if tower.geometry().output != Geometry::VIT_B_16.output {
-        let output = tower.geometry().output;
+    let tokenizer = ClipTokenizer::new()?;
+    let prompts = Prompts::new(classes, &ATTRIBUTE_WORDS, |text| tokenizer.encode(text))?;
+    let encoder = TextEncoder::clip(&arrays, None, &prompts.ids(), &file, device)?;
+    let output = encoder.tower.feature_width();
+    if output != Geometry::VIT_B_16.output {
         return Err(Failure::File(format!(
             "{file}: its text features have {output} numbers, 512 are needed; use a ViT-B CLIP"
         ))
         .into());
     }
-    Ok((tower, format!("{name} (sha256 {})", &digest[..16])))
+    Ok(TextSide::new(encoder, &prompts, format!("{name} (sha256 {})", &digest[..16]), true)?)
 }
 
 /// The pretrained weights in the Hugging Face cache, without asking the network.

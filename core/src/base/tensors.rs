@@ -14,6 +14,18 @@ pub struct Array {
     pub values: Vec<f32>,
 }
 
+impl Array {
+    /// The transpose of a matrix.
+    pub fn transposed(self) -> Self {
+        let [rows, columns] = [self.shape[0], self.shape[1]];
+        let mut values = Vec::with_capacity(self.values.len());
+        for c in 0..columns {
+            values.extend((0..rows).map(|r| self.values[r * columns + c]));
+        }
+        Self { shape: vec![columns, rows], values }
+    }
+}
+
 /// Tensors by name, in name order.
 pub type Arrays = BTreeMap<String, Array>;
 

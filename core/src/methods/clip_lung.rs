@@ -7,12 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::attributes::AttributeWeights;
 use super::losses::{self, CaForm, IaForm, normalise};
 use crate::base::random::Stream;
-use crate::dataset::class::Class;
-use crate::error::Result;
 use crate::nn::layers::{Initial, Linear};
-use crate::nn::text::prompts::{ClassPrompts, attribute_ids, class_ids};
-use crate::nn::text::tokenizer::Tokenizer;
-use crate::nn::text::tower::TextTower;
+use crate::nn::text::side::TextSide;
 
 /// logit_scale never exceeds ln 100.
 pub const MAX_LOGIT_SCALE: f32 = 4.605_170_2;
@@ -102,45 +98,6 @@ impl PromptLearner {
     }
 }
 
-/// The token ids of the class prompts, and of the attribute prompts.
-pub type PromptIds = (Vec<Vec<u32>>, Vec<Vec<u32>>);
-
-/// The constant text side of a run: tower, class prompts and attribute features.
-pub struct TextSide {
-    tower: TextTower,
-    prompts: ClassPrompts,
-    /// a_k, normalised, `[8, d]`.
-    attributes: Tensor<2>,
-}
-
-impl TextSide {
-    /// The token ids that a run's prompts use.
-    ///
-    /// # Errors
-    /// Only when the build embedded a damaged vocabulary.
-    pub fn ids(classes: &[Class]) -> Result<PromptIds> {
-        let tokenizer = Tokenizer::new()?;
-        Ok((class_ids(&tokenizer, &classes.iter().map(|c| c.name()).collect::<Vec<_>>())?, attribute_ids(&tokenizer)?))
-    }
-
-    /// From a tower that holds those ids.
-    pub fn new(tower: TextTower, class_ids: &[Vec<u32>], attribute_ids: &[Vec<u32>]) -> Self {
-        let attributes = normalise(tower.encode_ids(attribute_ids)).detach();
-        let prompts = ClassPrompts::new(&tower, class_ids);
-        Self { tower, prompts, attributes }
-    }
-
-    /// What the learnable context starts from.
-    pub fn opening(&self) -> Tensor<2> {
-        self.prompts.opening()
-    }
-
-    /// a_k, normalised, `[8, d]`.
-    pub fn attributes(&self) -> Tensor<2> {
-        self.attributes.clone()
-    }
-}
-
 /// The alignment losses of a batch, unweighted, each `[1]`; a loss of weight 0 is not computed.
 pub struct Alignment {
     pub ic: Option<Tensor<1>>,
@@ -163,7 +120,7 @@ pub fn align(
     let features = normalise(groups);
     let scale = learner.scale();
     let needs_classes = config.ic != 0.0 || config.ca != 0.0;
-    let classes = needs_classes.then(|| normalise(text.prompts.encode(&text.tower, learner.context(features.clone()))));
+    let classes = needs_classes.then(|| normalise(text.encode_classes(learner.context(features.clone()))));
     let ic = classes.clone().filter(|_| config.ic != 0.0);
     let ca = classes.filter(|_| config.ca != 0.0);
     Alignment {
@@ -180,7 +137,7 @@ pub fn align(
 mod tests {
     use super::*;
     use crate::nn::parameters::{apply, collect};
-    use crate::nn::text::geometry::Geometry;
+    use crate::nn::text::clip::geometry::Geometry;
     use burn::optim::GradientsParams;
     use burn::tensor::TensorData;
 
@@ -202,9 +159,7 @@ mod tests {
 
     fn case() -> Case {
         let device = Device::flex().autodiff();
-        let (classes, attributes) = TextSide::ids(&Class::ALL).unwrap();
-        let used: Vec<u32> = classes.iter().chain(&attributes).flatten().copied().collect();
-        let text = TextSide::new(TextTower::random(GEOMETRY, 3, &used, &device), &classes, &attributes);
+        let text = TextSide::random_clip(GEOMETRY, 3, &["benign", "unsure", "malignant"], &device).unwrap();
         let opening = Tensor::from_inner(text.opening().inner());
         Case {
             learner: PromptLearner::new(opening, 1, &device),

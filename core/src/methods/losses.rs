@@ -3,6 +3,8 @@
 use burn::tensor::{Tensor, activation::log_softmax};
 use serde::{Deserialize, Serialize};
 
+pub use crate::nn::layers::normalise;
+
 /// The form of the image-attribute loss.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -23,12 +25,6 @@ pub enum CaForm {
     Class,
     /// Softmax over the attributes.
     Attribute,
-}
-
-/// x / max(|x|, 1e-12) over the last axis.
-pub fn normalise<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    let norm = (x.clone() * x.clone()).sum_dim(D - 1).sqrt().clamp_min(1e-12);
-    x / norm
 }
 
 /// Eq. (2): every channel group's cross-entropy against the sample's class.

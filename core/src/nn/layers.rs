@@ -166,3 +166,10 @@ impl Linear {
         x.matmul(self.weight.val().transpose()) + self.bias.val().unsqueeze()
     }
 }
+
+/// x / max(|x|, 1e-12) over the last axis.
+#[cfg(feature = "train")]
+pub fn normalise<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    let norm = (x.clone() * x.clone()).sum_dim(D - 1).sqrt().clamp_min(1e-12);
+    x / norm
+}

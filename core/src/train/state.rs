@@ -8,8 +8,8 @@ use super::config::TrainConfig;
 use super::step::Trainer;
 use crate::base::tensors::{Arrays, Precision, read, write};
 use crate::error::{Error, Result};
-use crate::methods::clip_lung::TextSide;
 use crate::nn::parameters::{apply, collect};
+use crate::nn::text::side::TextSide;
 use crate::volume::crop::Normalisation;
 
 const MODEL: &str = "model.";

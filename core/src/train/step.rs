@@ -16,12 +16,13 @@ use super::schedule::cosine;
 use crate::dataset::crops::Dataset;
 use crate::error::{Error, Result};
 use crate::methods::Method;
-use crate::methods::clip_lung::{PromptLearner, TextSide, align};
+use crate::methods::clip_lung::{PromptLearner, align};
 use crate::methods::losses;
 use crate::metrics::argmax;
 use crate::nn::image_net::ImageNet;
 use crate::nn::layers::MOMENTUM;
 use crate::nn::parameters::pytorch_name;
+use crate::nn::text::side::TextSide;
 use crate::volume::crop::Normalisation;
 
 /// All that is trained.

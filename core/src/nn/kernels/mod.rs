@@ -212,11 +212,12 @@ pub fn square_sum<const D: usize>(x: Tensor<D>) -> Tensor<1> {
     (x.clone() * x).sum()
 }
 
-/// LayerNorm over the last axis (epsilon 1e-5); weight and bias are constants.
+/// LayerNorm over the last axis (epsilon 1e-5). The CPU's own pass takes weight and bias for constants: those that are trained go
+/// through burn's operations.
 #[cfg(feature = "train")]
 pub fn layer_norm(x: Tensor<2>, weight: Tensor<1>, bias: Tensor<1>) -> Tensor<2> {
     #[cfg(feature = "flex")]
-    if on_cpu(&x) {
+    if on_cpu(&x) && !weight.is_require_grad() && !bias.is_require_grad() {
         let out = Dispatch::layer_normalise(x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch());
         return Tensor::from_dispatch(out);
     }

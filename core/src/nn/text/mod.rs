@@ -1,7 +1,8 @@
-//! The words: tokenizer, prompts and the frozen text towers.
+//! The words: tokenizers, prompts, the text towers and the constant text side of a run.
 
-pub mod geometry;
+pub mod clip;
+pub mod encoder;
 pub mod prompts;
-pub mod tokenizer;
+pub mod side;
+pub mod tokens;
 pub mod tower;
-pub mod weights;

@@ -1,9 +1,12 @@
 //! The text tower's weights by Hugging Face's names or OpenAI's, checked for presence and shape.
 
+use burn::tensor::Device;
+
 use super::geometry::Geometry;
 use super::tokenizer::CONTEXT;
 use crate::base::tensors::{Array, Arrays};
 use crate::error::{Error, Result};
+use crate::nn::text::tokens::TokenTable;
 
 /// Whose names a file uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,18 +52,6 @@ fn find<'a>(arrays: &'a Arrays, name: &str, file: &str) -> Result<&'a Array> {
     arrays.get(name).ok_or_else(|| Error::MissingTensor { file: file.into(), name: name.into() })
 }
 
-impl Array {
-    /// The transpose of a matrix.
-    pub fn transposed(self) -> Self {
-        let [rows, columns] = [self.shape[0], self.shape[1]];
-        let mut values = Vec::with_capacity(self.values.len());
-        for c in 0..columns {
-            values.extend((0..rows).map(|r| self.values[r * columns + c]));
-        }
-        Self { shape: vec![columns, rows], values }
-    }
-}
-
 /// A file's tensors with the tower's dimensions read off their shapes.
 pub struct TowerArrays<'a> {
     arrays: &'a Arrays,
@@ -74,7 +65,8 @@ impl<'a> TowerArrays<'a> {
     ///
     /// # Errors
     /// When the dimensions can't be read off.
-    pub fn new(arrays: &'a Arrays, names: Names, heads: Option<usize>, file: &'a str) -> Result<Self> {
+    pub fn new(arrays: &'a Arrays, heads: Option<usize>, file: &'a str) -> Result<Self> {
+        let names = Names::detect(arrays, file)?;
         let table = find(arrays, if names == Names::OpenAi { OPENAI_TABLE } else { HF_TABLE }, file)?;
         let width = *table.shape.get(1).unwrap_or(&0);
         let stem = if names == Names::OpenAi { "transformer.resblocks" } else { "text_model.encoder.layers" };
@@ -110,20 +102,13 @@ impl<'a> TowerArrays<'a> {
         Ok(array.clone())
     }
 
-    /// The rows of the token table, `[ids, width]`.
-    pub fn token_rows(&self, ids: &[u32]) -> Result<Array> {
-        let w = self.geometry.width;
-        let table = self.get(if self.names == Names::OpenAi { OPENAI_TABLE } else { HF_TABLE })?;
-        let mut values = Vec::with_capacity(ids.len() * w);
-        for &id in ids {
-            let row = table.values.get(id as usize * w..(id as usize + 1) * w).ok_or_else(|| Error::OutOfRange {
-                what: format!("token id of a prompt for {}", self.file),
-                value: id.to_string(),
-                expected: format!("below {}, the rows of its token table", table.shape[0]),
-            })?;
-            values.extend_from_slice(row);
-        }
-        Ok(Array { shape: vec![ids.len(), w], values })
+    /// The rows `used` of the token table.
+    ///
+    /// # Errors
+    /// A table too short for an id.
+    pub fn tokens(&self, used: &[u32], device: &Device) -> Result<TokenTable> {
+        let name = if self.names == Names::OpenAi { OPENAI_TABLE } else { HF_TABLE };
+        TokenTable::of(self.get(name)?, used, self.file, name, device)
     }
 
     /// `[77, width]`

@@ -26,9 +26,9 @@ const MERGES: usize = 48_894;
 const NAME: &str = "bpe_simple_vocab_16e6.txt";
 
 /// CLIP's tokenizer.
-pub struct Tokenizer(Inner);
+pub struct ClipTokenizer(Inner);
 
-impl Tokenizer {
+impl ClipTokenizer {
     /// From the embedded merges.
     ///
     /// # Errors
@@ -39,7 +39,7 @@ impl Tokenizer {
 
     fn build() -> std::result::Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let mut text = String::new();
-        let bytes: &[u8] = include_bytes!("../../../assets/clip/bpe_simple_vocab_16e6.txt.gz");
+        let bytes: &[u8] = include_bytes!("../../../../assets/clip/bpe_simple_vocab_16e6.txt.gz");
         flate2::read::GzDecoder::new(bytes).read_to_string(&mut text)?;
         let merges: Vec<(String, String)> = text
             .lines()
@@ -97,8 +97,8 @@ mod tests {
     #[test]
     fn equal_to_clip() {
         let golden: Vec<(String, Vec<u32>)> =
-            serde_json::from_str(include_str!("../../../../tests/golden/tokenizer.json")).unwrap();
-        let tokenizer = Tokenizer::new().unwrap();
+            serde_json::from_str(include_str!("../../../../../tests/golden/tokenizer.json")).unwrap();
+        let tokenizer = ClipTokenizer::new().unwrap();
         assert_eq!(golden.len(), 1013);
         for (text, ids) in golden {
             assert_eq!(tokenizer.encode(&text).unwrap(), ids, "{text:?}");

@@ -1,0 +1,55 @@
+//! A text encoder: token embeddings and the tower that reads them.
+
+use burn::tensor::{Device, Tensor};
+
+use super::clip::geometry::Geometry;
+use super::clip::tower::ClipTower;
+use super::clip::weights::TowerArrays;
+use super::tokens::{TokenTable, sorted};
+use super::tower::TextTower;
+use crate::base::tensors::Arrays;
+use crate::error::Result;
+
+/// A frozen text encoder, with the token rows in use.
+#[derive(Clone, Debug)]
+pub struct TextEncoder {
+    pub tower: TextTower,
+    pub tokens: TokenTable,
+}
+
+impl TextEncoder {
+    /// CLIP's, from named weights (Hugging Face's or OpenAI's names); `heads`: CLIP's rule width / 64 when `None`. Of the token
+    /// table only the rows `used` are kept.
+    ///
+    /// # Errors
+    /// A tensor that is missing or has the wrong shape, or a token table too short for an id.
+    pub fn clip(arrays: &Arrays, heads: Option<usize>, used: &[u32], file: &str, device: &Device) -> Result<Self> {
+        let source = TowerArrays::new(arrays, heads, file)?;
+        Ok(Self { tokens: source.tokens(used, device)?, tower: TextTower::Clip(ClipTower::load(&source, device)?) })
+    }
+
+    /// CLIP's with seeded weights that were never trained; results must say so.
+    pub fn random_clip(geometry: Geometry, seed: u64, used: &[u32], device: &Device) -> Self {
+        let ids = sorted(used);
+        let rows = ClipTower::random_rows(geometry, seed, &ids);
+        Self {
+            tokens: TokenTable::new(ids, rows, geometry.width, device),
+            tower: TextTower::Clip(ClipTower::random(geometry, seed, device)),
+        }
+    }
+
+    /// The features of whole prompts (start and end included), at least one, not normalised.
+    ///
+    /// # Shapes
+    /// `[n, d]`
+    ///
+    /// # Errors
+    /// An id that is not among those in use.
+    pub fn encode_ids(&self, prompts: &[Vec<u32>]) -> Result<Tensor<2>> {
+        let tails: Vec<&[u32]> = prompts.iter().map(|p| p.get(1..).unwrap_or_default()).collect();
+        let ends: Vec<usize> = tails.iter().map(|t| t.len().saturating_sub(1)).collect();
+        let start = prompts.first().and_then(|p| p.get(..1)).unwrap_or_default();
+        let (prefix, suffix) = (self.tokens.embed(&[start])?, self.tokens.embed(&tails)?.unsqueeze_dim(0));
+        Ok(self.tower.encode(prefix, suffix, &ends).squeeze_dim(0))
+    }
+}

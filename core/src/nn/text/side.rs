@@ -1,0 +1,142 @@
+//! The constant text side of a run: what is computed once, and what each step asks of the frozen tower.
+
+use burn::tensor::{Device, Tensor};
+
+use super::clip::geometry::Geometry;
+use super::clip::tokenizer::ClipTokenizer;
+use super::clip::tower::ClipTower;
+use super::encoder::TextEncoder;
+use super::prompts::{ATTRIBUTE_WORDS, OpenPrompts, Prompts};
+use super::tower::TextTower;
+use crate::error::{Error, Result};
+use crate::nn::layers::normalise;
+
+/// Everything of a run's text that training does not change. It holds no parameter: heads share it behind an `Arc`.
+#[derive(Debug)]
+pub struct TextSide {
+    name: String,
+    pretrained: bool,
+    tower: TextTower,
+    /// The class prompts, open for context.
+    class_prompts: OpenPrompts,
+    /// The eight attributes' prompts and malignancy's, open for context.
+    attribute_prompts: OpenPrompts,
+    /// Of the fixed class prompts, `[C, d]`.
+    classes: Tensor<2>,
+    /// a_k, `[8, d]`.
+    attributes: Tensor<2>,
+}
+
+impl TextSide {
+    /// From an encoder that holds the prompts' ids; `name` says in every output which one it is, `pretrained` whether its weights
+    /// know language.
+    ///
+    /// # Errors
+    /// An id that the encoder was not loaded for.
+    pub fn new(encoder: TextEncoder, prompts: &Prompts, name: impl Into<String>, pretrained: bool) -> Result<Self> {
+        let nine: Vec<Vec<u32>> = prompts.attributes.iter().chain([&prompts.malignancy]).cloned().collect();
+        let attributes = normalise(encoder.encode_ids(&prompts.attributes)?).detach();
+        Ok(Self {
+            name: name.into(),
+            pretrained,
+            class_prompts: OpenPrompts::new(&encoder.tokens, &prompts.classes)?,
+            attribute_prompts: OpenPrompts::new(&encoder.tokens, &nine)?,
+            classes: normalise(encoder.encode_ids(&prompts.classes)?).detach(),
+            attributes,
+            tower: encoder.tower,
+        })
+    }
+
+    /// With CLIP's tower of seeded weights, for runs without pretrained ones and for tests.
+    ///
+    /// # Errors
+    /// Only when the build embedded a damaged vocabulary.
+    pub fn random_clip(geometry: Geometry, seed: u64, classes: &[&str], device: &Device) -> Result<Self> {
+        let tokenizer = ClipTokenizer::new()?;
+        let prompts = Prompts::new(classes, &ATTRIBUTE_WORDS, |text| tokenizer.encode(text))?;
+        let encoder = TextEncoder::random_clip(geometry, seed, &prompts.ids(), device);
+        Self::new(encoder, &prompts, format!("random tower (seed {seed}, not pretrained)"), false)
+    }
+
+    /// The encoder's name for every output.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether the weights know language; results of a tower that does not must say so.
+    pub fn pretrained(&self) -> bool {
+        self.pretrained
+    }
+
+    /// What the learnable context starts from, the embeddings of the class prompts' opening, `[4, width]`.
+    pub fn opening(&self) -> Tensor<2> {
+        self.class_prompts.opening()
+    }
+
+    /// Values of a token's embedding.
+    pub fn token_width(&self) -> usize {
+        self.tower.token_width()
+    }
+
+    /// Values of a feature: 512 for CLIP ViT-B, 384 for MiniLM.
+    pub fn feature_width(&self) -> usize {
+        self.tower.feature_width()
+    }
+
+    /// a_k, L2-normalised, `[8, d]`.
+    pub fn attributes(&self) -> Tensor<2> {
+        self.attributes.clone()
+    }
+
+    /// The fixed class prompts' features, L2-normalised, `[C, d]`.
+    pub fn classes(&self) -> Tensor<2> {
+        self.classes.clone()
+    }
+
+    /// The class features of each sample, not normalised; gradients flow to the context.
+    ///
+    /// # Shapes
+    /// `context` `[n, 4, width]` -> `[n, C, d]`
+    pub fn encode_classes(&self, context: Tensor<3>) -> Tensor<3> {
+        let (prefix, suffix) = self.class_prompts.with(context);
+        self.tower.encode(prefix, suffix, self.class_prompts.ends())
+    }
+
+    /// The features of the nine attribute prompts of the published code, malignancy the last, each with the sample's context; not
+    /// normalised.
+    ///
+    /// # Shapes
+    /// `context` `[n, 4, width]` -> `[n, 9, d]`
+    pub fn encode_attributes(&self, context: Tensor<3>) -> Tensor<3> {
+        let (prefix, suffix) = self.attribute_prompts.with(context);
+        self.tower.encode(prefix, suffix, self.attribute_prompts.ends())
+    }
+
+    /// A copy of CLIP's tower of which every weight is trained, as in the published code.
+    ///
+    /// # Errors
+    /// Another kind of tower.
+    pub fn trainable_tower(&self) -> Result<ClipTower> {
+        match &self.tower {
+            TextTower::Clip(tower) => Ok(tower.trainable()),
+            #[allow(unreachable_patterns)]
+            _ => Err(Error::OutOfRange {
+                what: "text encoder".into(),
+                value: self.name.clone(),
+                expected: "a CLIP tower where the tower is trained".into(),
+            }),
+        }
+    }
+
+    /// [`Self::encode_classes`] with another tower of the same shape.
+    pub fn encode_classes_with(&self, tower: &ClipTower, context: Tensor<3>) -> Tensor<3> {
+        let (prefix, suffix) = self.class_prompts.with(context);
+        tower.encode(prefix, suffix, self.class_prompts.ends())
+    }
+
+    /// [`Self::encode_attributes`] with another tower of the same shape.
+    pub fn encode_attributes_with(&self, tower: &ClipTower, context: Tensor<3>) -> Tensor<3> {
+        let (prefix, suffix) = self.attribute_prompts.with(context);
+        tower.encode(prefix, suffix, self.attribute_prompts.ends())
+    }
+}
