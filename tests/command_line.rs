@@ -96,6 +96,40 @@ fn two_classes() {
     );
 }
 
+/// Ids with commas, quotes and line breaks come through a run's table as they went in.
+#[test]
+fn ids_survive_the_table_of_predictions() {
+    let place = Place::new();
+    let data = place.path("data");
+    place.data();
+    let awkward = |id: &str| format!("{id}, \"second\"\nline");
+    let nodules = data.join("nodules.csv");
+    let mut reader = csv::Reader::from_path(&nodules).unwrap();
+    let header = reader.headers().unwrap().clone();
+    let column = |name: &str| header.iter().position(|h| h == name).unwrap();
+    let (nodule, patient) = (column("nodule_id"), column("patient_id"));
+    let records: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    let mut writer = csv::Writer::from_path(&nodules).unwrap();
+    writer.write_record(&header).unwrap();
+    for record in &records {
+        let cells = record.iter().enumerate();
+        let cells = cells.map(|(i, c)| if i == nodule || i == patient { awkward(c) } else { c.to_owned() });
+        writer.write_record(cells).unwrap();
+    }
+    writer.flush().unwrap();
+    let (data, run) = (text(&data), place.name("run"));
+    ok(&["train", "--data", &data, "--out", &run, "--method", "ce", "--epochs", "1"]);
+    let mut found = csv::Reader::from_path(place.path("run/predictions.csv")).unwrap();
+    let found: Vec<csv::StringRecord> = found.records().map(Result::unwrap).collect();
+    assert!(!found.is_empty());
+    for row in &found {
+        let source = records.iter().find(|r| awkward(&r[nodule]) == row[0]).unwrap();
+        assert_eq!((row.len(), &row[1], &row[3]), (7, awkward(&source[patient]).as_str(), &source[column("class")]));
+        let sum: f64 = (4..7).map(|i| row[i].parse::<f64>().unwrap()).sum();
+        assert!((sum - 1.0).abs() < 1e-6);
+    }
+}
+
 #[test]
 fn usage_errors_exit_2() {
     let place = Place::new();

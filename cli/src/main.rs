@@ -2,6 +2,7 @@
 //! device.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
 mod failure;
 mod io;
