@@ -153,6 +153,34 @@ fn usage_errors_exit_2() {
     assert!(json(&ok(&["doctor", "--json"]))["devices"]["cpu"]["ok"] == true);
 }
 
+/// Only verbs that train start the program anew with the allocator's setting.
+#[test]
+#[cfg(target_os = "linux")]
+fn only_training_starts_the_program_again() {
+    let place = Place::new();
+    let out = place.name("out");
+    for (words, again) in [
+        (vec!["phantom", "--out", &out], false),
+        (vec!["train", "--data", "phantom", "--out", &out, "--method", "ce", "--epochs", "1"], true),
+    ] {
+        let mut command = common::program(&words);
+        command.env_remove("MIMALLOC_PURGE_DELAY").stdout(std::process::Stdio::null());
+        let mut child = command.stderr(std::process::Stdio::null()).spawn().unwrap();
+        let about = |file: &str| std::fs::read(format!("/proc/{}/{file}", child.id())).unwrap();
+        // workers that draw the data come after
+        while !String::from_utf8_lossy(&about("status"))
+            .lines()
+            .any(|l| l.starts_with("Threads:") && !l.ends_with("\t1"))
+        {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        let found = String::from_utf8_lossy(&about("environ")).contains("MIMALLOC_PURGE_DELAY=-1");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(found, again, "{words:?}");
+    }
+}
+
 /// Real crops, where they are at hand: the compressed form loads and a model predicts them.
 #[test]
 fn real_crops_load() {
