@@ -142,11 +142,13 @@ fn usage_errors_exit_2() {
         vec!["train", "--data", &data, "--out", "x", "--method", "ce", "--epochs", "0"],
         vec!["train", "--data", &data, "--out", "x", "--method", "ce", "--device", "tpu"],
         vec!["predict"],
+        vec!["explain", "--model", "m", &data, "--out", "picture.svg"],
+        vec!["explain", "--model", "m", &data, "--out", "picture"],
     ] {
         let (code, message) = fails(&words);
         assert_eq!(code, 2, "{words:?}: {message}");
     }
-    assert!(!Path::new("x").exists());
+    assert!(!Path::new("x").exists() && !Path::new("picture.svg").exists() && !Path::new("picture").exists());
     for verb in ["demo", "phantom", "train", "evaluate", "predict", "explain", "export", "doctor"] {
         assert!(ok(&[verb, "--help"]).contains("Usage"), "{verb}");
     }

@@ -28,8 +28,8 @@ pub struct Args {
     /// Which crop of the input, counted from 0
     #[arg(long, default_value_t = 0)]
     index: usize,
-    /// The picture (PNG)
-    #[arg(long)]
+    /// The picture, a PNG: the name must end in .png
+    #[arg(long, value_parser = png)]
     out: PathBuf,
     /// The class to explain; the predicted one if not given
     #[arg(long, value_parser = word::<Class>)]
@@ -39,6 +39,13 @@ pub struct Args {
     /// Print the numbers as JSON
     #[arg(long)]
     json: bool,
+}
+
+/// A PNG under another name would only mislead whoever opens it.
+fn png(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    let is = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("png"));
+    if is { Ok(path) } else { Err("the picture is a PNG; give a name that ends in .png".into()) }
 }
 
 pub fn run(args: Args) -> Result<()> {
