@@ -155,6 +155,29 @@ fn usage_errors_exit_2() {
     assert!(json(&ok(&["doctor", "--json"]))["devices"]["cpu"]["ok"] == true);
 }
 
+/// A run does as a model once it has one; before, every verb says what it is and how it goes on.
+#[test]
+fn a_run_stands_for_its_model_and_an_unfinished_one_says_so() {
+    let place = Place::new();
+    let run = place.run("ce", "lidc-a");
+    let (data, out) = (place.name("data"), place.name("half"));
+    let of_run = json(&ok(&["predict", "--model", &run, &data, "--json"]));
+    let of_model = json(&ok(&["predict", "--model", &place.name("run/model"), &data, "--json"]));
+    assert_eq!(of_run["predictions"][0]["probabilities"], of_model["predictions"][0]["probabilities"]);
+    ok(&["export", &place.name("run/model"), "--out", &out, "--dtype", "f16"]);
+
+    std::fs::remove_dir_all(place.path("run/model")).unwrap();
+    let picture = place.name("picture.png");
+    for words in [
+        vec!["predict", "--model", &run, &data],
+        vec!["evaluate", &run, "--data", &data],
+        vec!["explain", "--model", &run, &data, "--out", &picture],
+        vec!["export", &run, "--out", &picture],
+    ] {
+        is_bad_input(&words, &format!("{run} is a training run that has not finished"));
+    }
+}
+
 /// Only verbs that train start the program anew with the allocator's setting.
 #[test]
 #[cfg(target_os = "linux")]

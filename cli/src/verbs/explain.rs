@@ -18,7 +18,7 @@ use crate::show::picture;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// A model directory
+    /// A model directory, or a finished run's
     #[arg(long)]
     model: PathBuf,
     /// A .npy file in HU, a data set directory with --index, a NIfTI file, or the folder of a DICOM series
