@@ -155,6 +155,24 @@ fn usage_errors_exit_2() {
     assert!(json(&ok(&["doctor", "--json"]))["devices"]["cpu"]["ok"] == true);
 }
 
+/// A number below zero is judged as the option's value, not taken for an option of its own.
+#[test]
+fn negative_numbers_are_refused_by_the_option_s_name() {
+    for (words, option) in [
+        (vec!["phantom", "--out", "x"], "--limit"),
+        (vec!["inspect", "phantom"], "--limit"),
+        (vec!["explain", "phantom", "--model", "m", "--out", "x.png"], "--index"),
+        (vec!["prepare", "--dicom", ".", "--out", "x"], "--min-readers"),
+        (vec!["prepare", "--dicom", ".", "--out", "x"], "--max-slice-thickness"),
+        (vec!["prepare", "--dicom", ".", "--out", "x"], "--fov-mm"),
+        (vec!["prepare", "--dicom", ".", "--out", "x"], "--jobs"),
+        (vec!["serve"], "--port"),
+    ] {
+        let (code, message) = fails(&[&words[..], &[option, "-1"]].concat());
+        assert!(code == 2 && message.contains(&format!("invalid value '-1' for '{option}")), "{code}: {message}");
+    }
+}
+
 /// A run does as a model once it has one; before, every verb says what it is and how it goes on.
 #[test]
 fn a_run_stands_for_its_model_and_an_unfinished_one_says_so() {

@@ -26,7 +26,7 @@ pub struct Args {
     #[command(flatten)]
     place: Place,
     /// Which crop of the input, counted from 0
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     index: usize,
     /// The picture, a PNG: the name must end in .png
     #[arg(long, value_parser = png)]

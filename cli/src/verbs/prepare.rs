@@ -41,16 +41,16 @@ pub struct Args {
     #[arg(long, default_value = "inclusive", value_parser = word::<Thresholds>)]
     thresholds: Thresholds,
     /// Leave out nodules of fewer readers
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=4))]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=4), allow_negative_numbers = true)]
     min_readers: u32,
     /// Leave out series of nominally thicker slices (mm)
-    #[arg(long, value_parser = millimetres)]
+    #[arg(long, value_parser = millimetres, allow_negative_numbers = true)]
     max_slice_thickness: Option<f64>,
     /// A fixed field of view: the crop's side in mm instead of twice the diameter
-    #[arg(long, value_parser = millimetres)]
+    #[arg(long, value_parser = millimetres, allow_negative_numbers = true)]
     fov_mm: Option<f64>,
     /// Series worked on at the same time; all cores if not given
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024), allow_negative_numbers = true)]
     jobs: Option<u32>,
     /// Only verify: find, order and decode every annotated series; exit code 3 when something is wrong
     #[arg(long)]

@@ -30,7 +30,7 @@ pub struct Args {
     #[arg(long, default_value = "demo/model")]
     model: PathBuf,
     /// 0 takes any free port
-    #[arg(long, default_value_t = 8080)]
+    #[arg(long, default_value_t = 8080, allow_negative_numbers = true)]
     port: u16,
     /// The address to listen on; another than loopback lets other machines in
     #[arg(long, default_value = "127.0.0.1")]
