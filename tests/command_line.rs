@@ -6,7 +6,7 @@ mod common;
 
 use std::path::Path;
 
-use common::{Place, fails, is_bad_input, json, npy, ok, text};
+use common::{Place, fails, is_bad_input, json, npy, ok, skipped, text};
 use serde_json::Value;
 
 /// train -> evaluate -> explain -> export -> predict, and what each writes.
@@ -229,7 +229,7 @@ fn only_training_starts_the_program_again() {
 fn real_crops_load() {
     let crops = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/lidc-crops");
     if !crops.is_dir() {
-        println!("skipped: {} is not there", crops.display());
+        skipped(&format!("{} is not there", crops.display()));
         return;
     }
     let place = Place::new();
