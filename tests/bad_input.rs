@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod archive;
 mod common;
 
 use std::path::Path;
 
-use common::{Place, is_bad_input, npy, ok, text};
+use archive::Scan;
+use common::{Place, files, is_bad_input, npy, ok, text};
 
 /// A data set with one file changed.
 fn spoiled(place: &Place, file: &str, change: impl FnOnce(Vec<u8>) -> Vec<u8>) -> String {
@@ -158,4 +160,38 @@ fn bad_models_and_crops_exit_3() {
         &["train", "--data", &place.name("data"), "--out", &place.name("new"), "--method", "ce", "--resume"],
         "no state to continue from",
     );
+}
+
+/// A finished data set knows its archive: copied or laid out otherwise it is the same; grown, shrunk or changed it is another.
+#[test]
+fn a_finished_data_set_knows_its_archive() {
+    let place = Place::new();
+    let (dicom, out) = (place.path("dicom"), place.name("out"));
+    (0..2).for_each(|i| Scan::new(i, 0.9, 2.5).write(&dicom.join(i.to_string())));
+    let from = |dicom: &str| ["prepare", "--annotations", "xml", "--out", &out, "--dicom", dicom].map(str::to_owned);
+    let again = |dicom: &str| ok(&from(dicom).each_ref().map(String::as_str));
+    again(&text(&dicom));
+    let before = files(Path::new(&out));
+    assert!(again(&text(&dicom)).contains("complete already"));
+    let copy = place.path("copy");
+    std::fs::create_dir(&copy).unwrap();
+    for folder in ["0", "1"] {
+        for (name, bytes) in files(&dicom.join(folder)) {
+            std::fs::write(copy.join(format!("{folder}-{name}")), bytes).unwrap();
+        }
+    }
+    assert!(again(&text(&copy)).contains("complete already"));
+
+    let refused = |part: &str| is_bad_input(&from(&text(&dicom)).each_ref().map(String::as_str), part);
+    Scan::new(2, 0.9, 2.5).write(&dicom.join("2"));
+    refused("series: 1 new (");
+    std::fs::remove_dir_all(dicom.join("2")).unwrap();
+    let (slice, _) = files(&dicom.join("1")).into_iter().find(|f| f.0.ends_with(".dcm")).unwrap();
+    std::fs::remove_file(dicom.join("1").join(slice)).unwrap();
+    refused("series: 1 changed (");
+    std::fs::remove_dir_all(dicom.join("1")).unwrap();
+    refused("series: 1 gone (");
+    assert_eq!(files(Path::new(&out)), before, "the data set is as it was");
+    std::fs::remove_file(Path::new(&out).join("archive.json")).unwrap();
+    refused("does not say which archive");
 }

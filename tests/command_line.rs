@@ -6,7 +6,7 @@ mod common;
 
 use std::path::Path;
 
-use common::{Place, fails, is_bad_input, json, npy, ok, text};
+use common::{Place, fails, is_bad_input, json, npy, ok, skipped, text};
 use serde_json::Value;
 
 /// train -> evaluate -> explain -> export -> predict, and what each writes.
@@ -96,6 +96,40 @@ fn two_classes() {
     );
 }
 
+/// Ids with commas, quotes and line breaks come through a run's table as they went in.
+#[test]
+fn ids_survive_the_table_of_predictions() {
+    let place = Place::new();
+    let data = place.path("data");
+    place.data();
+    let awkward = |id: &str| format!("{id}, \"second\"\nline");
+    let nodules = data.join("nodules.csv");
+    let mut reader = csv::Reader::from_path(&nodules).unwrap();
+    let header = reader.headers().unwrap().clone();
+    let column = |name: &str| header.iter().position(|h| h == name).unwrap();
+    let (nodule, patient) = (column("nodule_id"), column("patient_id"));
+    let records: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    let mut writer = csv::Writer::from_path(&nodules).unwrap();
+    writer.write_record(&header).unwrap();
+    for record in &records {
+        let cells = record.iter().enumerate();
+        let cells = cells.map(|(i, c)| if i == nodule || i == patient { awkward(c) } else { c.to_owned() });
+        writer.write_record(cells).unwrap();
+    }
+    writer.flush().unwrap();
+    let (data, run) = (text(&data), place.name("run"));
+    ok(&["train", "--data", &data, "--out", &run, "--method", "ce", "--epochs", "1"]);
+    let mut found = csv::Reader::from_path(place.path("run/predictions.csv")).unwrap();
+    let found: Vec<csv::StringRecord> = found.records().map(Result::unwrap).collect();
+    assert!(!found.is_empty());
+    for row in &found {
+        let source = records.iter().find(|r| awkward(&r[nodule]) == row[0]).unwrap();
+        assert_eq!((row.len(), &row[1], &row[3]), (7, awkward(&source[patient]).as_str(), &source[column("class")]));
+        let sum: f64 = (4..7).map(|i| row[i].parse::<f64>().unwrap()).sum();
+        assert!((sum - 1.0).abs() < 1e-6);
+    }
+}
+
 #[test]
 fn usage_errors_exit_2() {
     let place = Place::new();
@@ -108,15 +142,86 @@ fn usage_errors_exit_2() {
         vec!["train", "--data", &data, "--out", "x", "--method", "ce", "--epochs", "0"],
         vec!["train", "--data", &data, "--out", "x", "--method", "ce", "--device", "tpu"],
         vec!["predict"],
+        vec!["explain", "--model", "m", &data, "--out", "picture.svg"],
+        vec!["explain", "--model", "m", &data, "--out", "picture"],
     ] {
         let (code, message) = fails(&words);
         assert_eq!(code, 2, "{words:?}: {message}");
     }
-    assert!(!Path::new("x").exists());
+    assert!(!Path::new("x").exists() && !Path::new("picture.svg").exists() && !Path::new("picture").exists());
     for verb in ["demo", "phantom", "train", "evaluate", "predict", "explain", "export", "doctor"] {
         assert!(ok(&[verb, "--help"]).contains("Usage"), "{verb}");
     }
     assert!(json(&ok(&["doctor", "--json"]))["devices"]["cpu"]["ok"] == true);
+}
+
+/// A number below zero is judged as the option's value, not taken for an option of its own.
+#[test]
+fn negative_numbers_are_refused_by_the_option_s_name() {
+    for (words, option) in [
+        (vec!["phantom", "--out", "x"], "--limit"),
+        (vec!["inspect", "phantom"], "--limit"),
+        (vec!["explain", "phantom", "--model", "m", "--out", "x.png"], "--index"),
+        (vec!["prepare", "--dicom", ".", "--out", "x"], "--min-readers"),
+        (vec!["prepare", "--dicom", ".", "--out", "x"], "--max-slice-thickness"),
+        (vec!["prepare", "--dicom", ".", "--out", "x"], "--fov-mm"),
+        (vec!["prepare", "--dicom", ".", "--out", "x"], "--jobs"),
+        (vec!["serve"], "--port"),
+    ] {
+        let (code, message) = fails(&[&words[..], &[option, "-1"]].concat());
+        assert!(code == 2 && message.contains(&format!("invalid value '-1' for '{option}")), "{code}: {message}");
+    }
+}
+
+/// A run does as a model once it has one; before, every verb says what it is and how it goes on.
+#[test]
+fn a_run_stands_for_its_model_and_an_unfinished_one_says_so() {
+    let place = Place::new();
+    let run = place.run("ce", "lidc-a");
+    let (data, out) = (place.name("data"), place.name("half"));
+    let of_run = json(&ok(&["predict", "--model", &run, &data, "--json"]));
+    let of_model = json(&ok(&["predict", "--model", &place.name("run/model"), &data, "--json"]));
+    assert_eq!(of_run["predictions"][0]["probabilities"], of_model["predictions"][0]["probabilities"]);
+    ok(&["export", &place.name("run/model"), "--out", &out, "--dtype", "f16"]);
+
+    std::fs::remove_dir_all(place.path("run/model")).unwrap();
+    let picture = place.name("picture.png");
+    for words in [
+        vec!["predict", "--model", &run, &data],
+        vec!["evaluate", &run, "--data", &data],
+        vec!["explain", "--model", &run, &data, "--out", &picture],
+        vec!["export", &run, "--out", &picture],
+    ] {
+        is_bad_input(&words, &format!("{run} is a training run that has not finished"));
+    }
+}
+
+/// Only verbs that train start the program anew with the allocator's setting.
+#[test]
+#[cfg(target_os = "linux")]
+fn only_training_starts_the_program_again() {
+    let place = Place::new();
+    let out = place.name("out");
+    for (words, again) in [
+        (vec!["phantom", "--out", &out], false),
+        (vec!["train", "--data", "phantom", "--out", &out, "--method", "ce", "--epochs", "1"], true),
+    ] {
+        let mut command = common::program(&words);
+        command.env_remove("MIMALLOC_PURGE_DELAY").stdout(std::process::Stdio::null());
+        let mut child = command.stderr(std::process::Stdio::null()).spawn().unwrap();
+        let about = |file: &str| std::fs::read(format!("/proc/{}/{file}", child.id())).unwrap();
+        // workers that draw the data come after
+        while !String::from_utf8_lossy(&about("status"))
+            .lines()
+            .any(|l| l.starts_with("Threads:") && !l.ends_with("\t1"))
+        {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        let found = String::from_utf8_lossy(&about("environ")).contains("MIMALLOC_PURGE_DELAY=-1");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(found, again, "{words:?}");
+    }
 }
 
 /// Real crops, where they are at hand: the compressed form loads and a model predicts them.
@@ -124,7 +229,7 @@ fn usage_errors_exit_2() {
 fn real_crops_load() {
     let crops = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/lidc-crops");
     if !crops.is_dir() {
-        println!("skipped: {} is not there", crops.display());
+        skipped(&format!("{} is not there", crops.display()));
         return;
     }
     let place = Place::new();

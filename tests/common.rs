@@ -26,9 +26,26 @@ pub fn ok(arguments: &[&str]) -> String {
     String::from_utf8(out.stdout).unwrap()
 }
 
+/// Says why a test did nothing, past the capture of a test's output: a test that skips must not look like one that passed.
+pub fn skipped(why: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "skipped: {why}");
+}
+
 /// A path as text.
 pub fn text(path: &Path) -> String {
     path.display().to_string()
+}
+
+/// Every file of a directory, by name.
+pub fn files(dir: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut all: Vec<_> = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|e| e.unwrap())
+        .map(|e| (e.file_name().to_string_lossy().into_owned(), std::fs::read(e.path()).unwrap()))
+        .collect();
+    all.sort();
+    all
 }
 
 /// Exit code and message of a failing call.

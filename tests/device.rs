@@ -4,14 +4,14 @@
 
 mod common;
 
-use common::{Place, json, ok};
+use common::{Place, json, ok, skipped};
 use serde_json::Value;
 
 /// The device under test.
 fn device() -> Option<String> {
     let name = std::env::var("CLIP_LUNG_TEST_DEVICE").ok();
     if name.is_none() {
-        eprintln!("skipped: CLIP_LUNG_TEST_DEVICE names no device (wgpu, cuda); `make test-device DEVICE=wgpu`");
+        skipped("CLIP_LUNG_TEST_DEVICE names no device (wgpu, cuda); `make test-device DEVICE=wgpu`");
     }
     name
 }

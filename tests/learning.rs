@@ -39,7 +39,7 @@ fn every_method_fits_32_nodules() {
         let side = (method == Method::ClipLung).then(|| small_text_side(&device));
         let mut trainer = Trainer::new(config.clone(), side, &device).unwrap();
         let norm = statistics(&data, &rows);
-        let batch = batch(&data, &rows, &norm, &config, 0, trainer.device());
+        let batch = batch(&data, &rows, &norm, &config, 0, trainer.device()).unwrap();
         let mut best = 0.0f64;
         for epoch in 0..config.epochs {
             let (next, log) = trainer.step(&batch, epoch).unwrap();

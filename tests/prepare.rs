@@ -12,7 +12,7 @@ use archive::{
     DEFLATED, EXPLICIT, Ellipsoid, IMPLICIT, JPEG_2000, JPEG_BASELINE, JPEG_LOSSLESS, ORIGIN, Order, RLE, Scan,
 };
 use clip_lung_core::dataset::crops::Dataset;
-use common::{ok, program, run, text};
+use common::{files, ok, program, run, skipped, text};
 use serde_json::Value;
 
 fn load(dir: &Path) -> Dataset {
@@ -25,24 +25,13 @@ fn prepare(dicom: &Path, out: &Path, more: &[&str]) -> String {
     ok(&[&["prepare", "--dicom", &dicom, "--annotations", "xml", "--out", &out], more].concat())
 }
 
-/// Every file of a directory, by name.
-fn files(dir: &Path) -> Vec<(String, Vec<u8>)> {
-    let mut all: Vec<_> = std::fs::read_dir(dir)
-        .unwrap()
-        .map(|e| e.unwrap())
-        .map(|e| (e.file_name().to_string_lossy().into_owned(), std::fs::read(e.path()).unwrap()))
-        .collect();
-    all.sort();
-    all
-}
-
 /// The folder of real DICOM slices, where this checkout has it.
 fn real_fragment() -> Option<PathBuf> {
     let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/lidc-mini");
     if place.is_dir() {
         return Some(place);
     }
-    eprintln!("skipped: {} (28 slices of LIDC-IDRI-0002) is not here", place.display());
+    skipped(&format!("{} (28 slices of LIDC-IDRI-0002) is not here", place.display()));
     None
 }
 

@@ -2,6 +2,7 @@
 //! device.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
 mod failure;
 mod io;
@@ -50,8 +51,14 @@ enum Verb {
     Doctor(verbs::doctor::Args),
 }
 
+impl Verb {
+    /// Whether it takes thousands of training steps, for which memory is kept.
+    fn trains(&self) -> bool {
+        matches!(self, Self::Demo(_) | Self::Train(_))
+    }
+}
+
 fn main() -> ExitCode {
-    machine::memory::keep();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(e) => {
@@ -59,6 +66,9 @@ fn main() -> ExitCode {
             return ExitCode::from(if e.use_stderr() { failure::USAGE } else { 0 });
         }
     };
+    if cli.verb.trains() {
+        machine::memory::keep();
+    }
     let outcome = failure::catch(|| match cli.verb {
         Verb::Demo(args) => verbs::demo::run(args),
         Verb::Phantom(args) => verbs::phantom::run(args),

@@ -14,6 +14,7 @@ use clip_lung_core::volume::crop::{Crop, SIDE, Side, VOXELS};
 
 use crate::failure::Failure;
 use crate::io::files;
+use crate::io::run_dir::model_dir;
 use crate::io::scan::{self, Place, Target};
 
 /// `--data DIR|phantom`.
@@ -36,9 +37,10 @@ pub fn dataset(place: &str) -> Result<Dataset> {
     Ok(Dataset::parse(place, &crops, &nodules, &header)?)
 }
 
-/// A model directory.
+/// A model directory, or the one of a finished run.
 pub fn model(dir: &Path, device: &Device) -> Result<Model> {
-    let found = files::read_some(dir, &[WEIGHTS, CONFIG, GOLDEN, CARD])?;
+    let dir = model_dir(dir)?;
+    let found = files::read_some(&dir, &[WEIGHTS, CONFIG, GOLDEN, CARD])?;
     Ok(Model::load(&found, &dir.display().to_string(), device)?)
 }
 

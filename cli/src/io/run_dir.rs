@@ -10,6 +10,26 @@ use clip_lung_core::train::step::StepLog;
 use crate::failure::Failure;
 use crate::io::files;
 
+/// A line a step.
+const LOG: &str = "log.jsonl";
+
+/// The model directory that `place` names: itself, or the one within it where it is a run's.
+pub fn model_dir(place: &Path) -> Result<PathBuf> {
+    let within = place.join("model");
+    if within.is_dir() {
+        return Ok(within);
+    }
+    let run = place.display();
+    // a run has its log before anything else, a model never has one
+    if place.join(LOG).is_file() {
+        return Err(Failure::File(format!(
+            "{run} is a training run that has not finished: continue it with `clip-lung train --out {run}` and the options it was started with"
+        ))
+        .into());
+    }
+    Ok(place.into())
+}
+
 /// A directory that this process alone writes to.
 pub struct Lock(#[allow(dead_code)] File);
 
@@ -63,7 +83,7 @@ impl RunDir {
 
     /// Starts or continues the log: lines after step `step` were written by a process that died before it saved.
     pub fn continue_log(&mut self, step: u64) -> Result<()> {
-        let path = self.file("log.jsonl");
+        let path = self.file(LOG);
         let kept: String = read_log(&path)
             .into_iter()
             .filter(|(_, log)| log.step <= step)
@@ -87,7 +107,7 @@ impl RunDir {
 
     /// All steps so far.
     pub fn steps(&self) -> Vec<StepLog> {
-        read_log(&self.file("log.jsonl")).into_iter().map(|(_, log)| log).collect()
+        read_log(&self.file(LOG)).into_iter().map(|(_, log)| log).collect()
     }
 }
 

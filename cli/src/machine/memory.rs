@@ -4,8 +4,8 @@
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// The allocator reads its settings before `main`, so the program starts itself again with the one that matters: never give
-/// memory back while running. Where that fails it goes on as it is, only slower.
+/// For training alone: the allocator reads its settings before `main`, so the program starts itself again with the one that matters:
+/// never give memory back while running. Where that fails it goes on as it is, only slower.
 pub fn keep() {
     #[cfg(unix)]
     {

@@ -55,7 +55,7 @@ pub fn write(
 
     files::write(
         &dir.file("predictions.csv"),
-        scoring::csv(data, &split.held_out, &predictions, &model, config.fold).as_bytes(),
+        scoring::csv(data, &split.held_out, &predictions, &model, config.fold)?.as_bytes(),
     )?;
     let synthetic = data.header.name == phantom::NAME;
     let metrics = serde_json::json!({

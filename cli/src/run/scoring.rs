@@ -1,8 +1,7 @@
 //! Predicting a part of a data set with a model, and scoring it beside the size-only baseline.
 
-use std::fmt::Write as _;
-
 use anyhow::Result;
+use clip_lung_core::dataset::class::Class;
 use clip_lung_core::dataset::crops::Dataset;
 use clip_lung_core::dataset::task::Task;
 use clip_lung_core::metrics::Scored;
@@ -40,8 +39,10 @@ pub fn scored(data: &Dataset, rows: &[usize], predictions: &[Prediction], task: 
 
 /// The report of predictions; an error when there is nothing to score.
 pub fn score(scored: &Scored, task: Task) -> Result<Report> {
+    let names: Vec<&'static str> = task.classes().iter().map(|c| c.name()).collect();
+    let tested: Vec<usize> = task.classes().iter().filter(|c| task.tests(**c)).filter_map(|c| task.label(*c)).collect();
     let nothing = || Failure::File(format!("there is no nodule to score on {}; use more data", task.name()));
-    Ok(report(scored, task, SEED).ok_or_else(nothing)?)
+    Ok(report(scored, &names, &tested, SEED).ok_or_else(nothing)?)
 }
 
 /// Logistic regression on log diameter: fitted on the training rows, scored on the held-out ones.
@@ -54,25 +55,20 @@ pub fn size_only(data: &Dataset, train: &[usize], held_out: &[usize], task: Task
     score(&Scored { truth, probabilities, patients }, task)
 }
 
-/// `predictions.csv`.
-pub fn csv(data: &Dataset, rows: &[usize], predictions: &[Prediction], model: &Model, fold: usize) -> String {
-    let mut out = String::from("nodule_id,patient_id,fold,true_class,p_benign,p_unsure,p_malignant\n");
+/// `predictions.csv`: a probability of 0 for a class that the model does not know.
+pub fn csv(data: &Dataset, rows: &[usize], predictions: &[Prediction], model: &Model, fold: usize) -> Result<String> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(["nodule_id", "patient_id", "fold", "true_class", "p_benign", "p_unsure", "p_malignant"])?;
     for (&i, p) in rows.iter().zip(predictions) {
         let row = &data.rows[i];
-        let of = |name: &str| {
-            let index = model.config.classes.iter().position(|c| c.name() == name);
-            index.map_or(0.0, |k| p.probabilities[k])
+        let of = |class: Class| {
+            let index = model.config.classes.iter().position(|c| *c == class);
+            format!("{:.7}", index.map_or(0.0, |k| p.probabilities[k]))
         };
-        let _ = writeln!(
-            out,
-            "{},{},{fold},{},{:.7},{:.7},{:.7}",
-            row.nodule_id,
-            row.patient_id,
-            row.class.name(),
-            of("benign"),
-            of("unsure"),
-            of("malignant")
-        );
+        let [benign, unsure, malignant] = Class::ALL.map(of);
+        let fold = fold.to_string();
+        let cells: [&str; 7] = [&row.nodule_id, &row.patient_id, &fold, row.class.name(), &benign, &unsure, &malignant];
+        writer.write_record(cells)?;
     }
-    out
+    Ok(String::from_utf8(writer.into_inner()?)?)
 }

@@ -35,7 +35,7 @@ pub fn run(
     while trainer.step < total {
         let (epoch, index) = ((trainer.step / steps_an_epoch) as usize, (trainer.step % steps_an_epoch) as usize);
         let rows = &epoch_batches(&split.train, config.batch_size, config.seed, epoch)[index];
-        let batch = batch(data, rows, norm, &config, epoch, trainer.device());
+        let batch = batch(data, rows, norm, &config, epoch, trainer.device())?;
         let (next, log) = trainer.step(&batch, epoch)?;
         trainer = if next.step.is_multiple_of(steps_an_epoch) { next.end_epoch() } else { next };
         dir.append(&log)?;

@@ -1,6 +1,5 @@
 //! A data set as one HTML page without scripts from elsewhere: three planes a nodule, ratings and class, and what was left out.
 
-use std::fmt::Write;
 use std::path::Path;
 
 use anyhow::Result;
@@ -10,6 +9,7 @@ use clip_lung_core::dataset::crops::Dataset;
 use clip_lung_core::dataset::table::{RATING_COLUMNS, Row};
 use clip_lung_core::volume::crop::SIDE;
 use image::{GrayImage, Luma};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::failure::Failure;
 
@@ -51,77 +51,87 @@ impl LeftOut {
 
 /// The page; `all` is how many nodules the data set has, `dropped` those left out that could be cut.
 pub fn page(data: &Dataset, all: usize, dropped: Option<&Dataset>, left_out: &[LeftOut]) -> Result<String> {
-    let mut html = String::from(HEAD);
     let count = |c: Class| data.rows.iter().filter(|r| r.class == c).count();
     let [benign, unsure, malignant] = Class::ALL.map(count);
-    write!(
-        html,
-        "<header><h1>{}</h1><p>{} of {all} nodules: {benign} benign, {unsure} unsure, {malignant} malignant. {} entries left out \
-         (<a href=\"#left-out\">below</a>).</p><p>{}. {}</p><p><b>Research use only, not a medical device.</b> Planes of each crop: \
-         axial, coronal, sagittal, through its centre. The ratings are means over the readers; lobulation and spiculation were \
-         rated inconsistently in part of LIDC-IDRI.</p><p class=\"filter\">Show: {}</p></header><main>",
-        escape(&data.header.name),
-        data.len(),
-        left_out.len(),
-        escape(&data.header.source),
-        escape(&data.header.notes),
-        Class::ALL
-            .map(|c| format!("<label><input type=\"checkbox\" id=\"{0}\" checked> {0}</label>", c.name()))
-            .join(" ")
-    )?;
-    figures(&mut html, data, |_| None)?;
-    html.push_str("</main><section id=\"left-out\"><h2>Left out</h2>");
-    if let Some(dropped) = dropped {
-        html.push_str("<main>");
-        figures(&mut html, dropped, |row| {
-            left_out.iter().find(|l| l.nodule_id == row.nodule_id).map(|l| l.reason.as_str())
-        })?;
-        html.push_str("</main><br>");
-    }
-    if left_out.is_empty() {
-        html.push_str("<p>Nothing.</p>");
-    } else {
-        html.push_str("<table><tr><th>patient</th><th>series</th><th>nodule</th><th>file</th><th>reason</th></tr>");
-        for l in left_out {
-            let cells = [&l.patient_id, &l.series_uid, &l.nodule_id, &l.file, &l.reason]
-                .map(|c| format!("<td>{}</td>", escape(c)));
-            write!(html, "<tr>{}</tr>", cells.concat())?;
+    let reason = |row: &Row| left_out.iter().find(|l| l.nodule_id == row.nodule_id).map(|l| l.reason.as_str());
+    let dropped = dropped.map(|dropped| figures(dropped, reason)).transpose()?;
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            meta charset="utf-8";
+            meta name="viewport" content="width=device-width";
+            title { "clip-lung: data set" }
+            style { (PreEscaped(STYLE)) }
+            header {
+                h1 { (data.header.name) }
+                p {
+                    (data.len()) " of " (all) " nodules: " (benign) " benign, " (unsure) " unsure, " (malignant) " malignant. "
+                    (left_out.len()) " entries left out (" a href="#left-out" { "below" } ")."
+                }
+                p { (data.header.source) ". " (data.header.notes) }
+                p {
+                    b { "Research use only, not a medical device." }
+                    " Planes of each crop: axial, coronal, sagittal, through its centre. The ratings are means over the readers; \
+                     lobulation and spiculation were rated inconsistently in part of LIDC-IDRI."
+                }
+                p.filter {
+                    "Show:"
+                    @for name in Class::ALL.map(Class::name) {
+                        " " label { input type="checkbox" id=(name) checked; " " (name) }
+                    }
+                }
+            }
+            main { (figures(data, |_| None)?) }
+            section #left-out {
+                h2 { "Left out" }
+                @if let Some(dropped) = dropped { main { (dropped) } br; }
+                @if left_out.is_empty() {
+                    p { "Nothing." }
+                } @else {
+                    table {
+                        tr { @for name in ["patient", "series", "nodule", "file", "reason"] { th { (name) } } }
+                        @for l in left_out {
+                            tr {
+                                @for cell in [&l.patient_id, &l.series_uid, &l.nodule_id, &l.file, &l.reason] { td { (cell) } }
+                            }
+                        }
+                    }
+                }
+            }
         }
-        html.push_str("</table>");
-    }
-    html.push_str("</section></html>\n");
-    Ok(html)
+    };
+    Ok(page.into_string() + "\n")
 }
 
-fn figures<'a>(html: &mut String, data: &Dataset, reason: impl Fn(&Row) -> Option<&'a str>) -> Result<()> {
+fn figures<'a>(data: &Dataset, reason: impl Fn(&Row) -> Option<&'a str>) -> Result<Markup> {
     let mut hu = vec![0.0; SIDE * SIDE * SIDE];
+    let mut all = Vec::with_capacity(data.len());
     for (i, row) in data.rows.iter().enumerate() {
         data.write_hu(i, &mut hu);
-        figure(html, row, &planes(&hu, data.header.hu_window)?, reason(row))?;
+        all.push(figure(row, &planes(&hu, data.header.hu_window)?, reason(row)));
     }
-    Ok(())
+    Ok(html! { @for figure in all { (figure) } })
 }
 
-fn figure(html: &mut String, row: &Row, png: &str, reason: Option<&str>) -> Result<()> {
+fn figure(row: &Row, png: &str, reason: Option<&str>) -> Markup {
     let ratings: Vec<String> =
         RATING_COLUMNS.iter().zip(row.ratings).map(|(name, v)| format!("{} {v:.1}", name.replace('_', " "))).collect();
     let class = row.class.name();
-    write!(
-        html,
-        "<figure class=\"{class}\"><img loading=\"lazy\" width=\"{w}\" height=\"{h}\" alt=\"nodule {id}: axial, coronal, sagittal\" \
-         src=\"data:image/png;base64,{png}\"><figcaption><b>{id}</b> <span>{class} {mean:.2}</span> {diameter:.1} mm, {readers} \
-         reader(s){reason}<br><small>{patient}<br>{ratings}</small></figcaption></figure>",
-        w = 3 * SIDE as u32 * ZOOM + 2 * ZOOM,
-        h = SIDE as u32 * ZOOM,
-        id = escape(&row.nodule_id),
-        mean = row.mean_malignancy,
-        diameter = row.diameter_mm,
-        readers = row.readers,
-        reason = reason.map(|r| format!("<br><b>left out:</b> {}", escape(r))).unwrap_or_default(),
-        patient = escape(&row.patient_id),
-        ratings = ratings.join(", "),
-    )?;
-    Ok(())
+    let (width, height) = (3 * SIDE as u32 * ZOOM + 2 * ZOOM, SIDE as u32 * ZOOM);
+    html! {
+        figure class=(class) {
+            img loading="lazy" width=(width) height=(height) alt={ "nodule " (row.nodule_id) ": axial, coronal, sagittal" }
+                src={ "data:image/png;base64," (png) };
+            figcaption {
+                b { (row.nodule_id) }
+                " " span { (class) " " (format_args!("{:.2}", row.mean_malignancy)) }
+                " " (format_args!("{:.1}", row.diameter_mm)) " mm, " (row.readers) " reader(s)"
+                @if let Some(reason) = reason { br; b { "left out:" } " " (reason) }
+                br;
+                small { (row.patient_id) br; (ratings.join(", ")) }
+            }
+        }
+    }
 }
 
 /// Axial, coronal (head up) and sagittal (head up, front to the left) planes side by side, as base64 of a PNG.
@@ -145,12 +155,7 @@ fn planes(hu: &[f32], [low, high]: [f32; 2]) -> Result<String> {
     Ok(base64::engine::general_purpose::STANDARD.encode(png.into_inner()))
 }
 
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
-const HEAD: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
-<title>clip-lung: data set</title><style>\
+const STYLE: &str = "\
 :root{color-scheme:light dark;--line:#8884}body{font:15px/1.4 system-ui,sans-serif;margin:1.5rem;max-width:100rem}\
 header{max-width:60rem}main{display:flex;flex-wrap:wrap;gap:1rem}\
 figure{margin:0;width:294px;border:1px solid var(--line);border-radius:6px;overflow:hidden}\
@@ -159,4 +164,27 @@ figure span{font-weight:600}.benign span{color:#2a8a4a}.unsure span{color:#b07a0
 .filter label{margin-right:1rem}body:has(#benign:not(:checked)) .benign,body:has(#unsure:not(:checked)) .unsure,\
 body:has(#malignant:not(:checked)) .malignant{display:none}\
 table{border-collapse:collapse;width:100%}td,th{border:1px solid var(--line);padding:.25rem .5rem;text-align:left;word-break:break-word}\
-</style>";
+";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clip_lung_core::dataset::class::Thresholds;
+
+    /// Names, notes, ids and reasons come from files of anyone: none becomes a tag or leaves its attribute.
+    #[test]
+    fn foreign_text_stays_text() {
+        let bad = "<script>alert('1')</script>\" onerror=\"x&amp;";
+        let mut data = clip_lung_core::phantom::phantom(Thresholds::Inclusive, Some(2)).unwrap();
+        (data.header.name, data.header.notes, data.header.source) = (bad.into(), bad.into(), bad.into());
+        data.rows.iter_mut().for_each(|r| (r.nodule_id, r.patient_id) = (bad.into(), bad.into()));
+        let table = format!("nodule_id,file,reason\n{0},{0},{0}\n", format!("\"{}\"", bad.replace('"', "\"\"")));
+        let left_out = LeftOut::read(table.as_bytes(), Path::new("skipped.csv")).unwrap();
+        let page = page(&data, 2, Some(&data), &left_out).unwrap();
+        assert!(!page.contains("<script") && !page.contains("\" onerror"));
+        // 3 in the header, 3 a figure of 4, 3 in the table, a reason a dropped figure
+        assert_eq!(page.matches("&lt;script&gt;").count(), 3 + 3 * 4 + 3 + 2);
+        assert_eq!(page.matches("&quot; onerror=&quot;x&amp;amp;").count(), 20);
+        assert_eq!((page.matches("<figure").count(), page.matches("data:image/png;base64,").count()), (4, 4));
+    }
+}

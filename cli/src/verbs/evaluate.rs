@@ -37,8 +37,7 @@ pub fn run(args: Args) -> Result<()> {
     let (device, _) = args.on.open()?;
     let data = input::dataset(&args.data)?;
     let is_run = args.target.join("model").is_dir();
-    let model_dir = if is_run { args.target.join("model") } else { args.target.clone() };
-    let model = input::model(&model_dir, &device)?;
+    let model = input::model(&args.target, &device)?;
     let task = args.task.unwrap_or(model.config.task);
     task.check(&model.config.classes)?;
     let run = if is_run { Some(run_config(&args.target, &data)?) } else { None };

@@ -18,7 +18,7 @@ use crate::show::picture;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// A model directory
+    /// A model directory, or a finished run's
     #[arg(long)]
     model: PathBuf,
     /// A .npy file in HU, a data set directory with --index, a NIfTI file, or the folder of a DICOM series
@@ -26,10 +26,10 @@ pub struct Args {
     #[command(flatten)]
     place: Place,
     /// Which crop of the input, counted from 0
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     index: usize,
-    /// The picture (PNG)
-    #[arg(long)]
+    /// The picture, a PNG: the name must end in .png
+    #[arg(long, value_parser = png)]
     out: PathBuf,
     /// The class to explain; the predicted one if not given
     #[arg(long, value_parser = word::<Class>)]
@@ -39,6 +39,13 @@ pub struct Args {
     /// Print the numbers as JSON
     #[arg(long)]
     json: bool,
+}
+
+/// A PNG under another name would only mislead whoever opens it.
+fn png(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    let is = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("png"));
+    if is { Ok(path) } else { Err("the picture is a PNG; give a name that ends in .png".into()) }
 }
 
 pub fn run(args: Args) -> Result<()> {

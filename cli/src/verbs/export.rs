@@ -11,11 +11,12 @@ use clip_lung_core::volume::crop::{Crop, VOXELS};
 
 use crate::failure::Failure;
 use crate::io::files;
+use crate::io::run_dir::model_dir;
 use crate::machine::device;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// A run's directory
+    /// A finished run's directory, or a model directory to be stored otherwise
     run: PathBuf,
     /// Where to write the model directory
     #[arg(long)]
@@ -26,18 +27,11 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Result<()> {
-    let source = args.run.join("model");
-    if !source.is_dir() {
-        return Err(Failure::File(format!(
-            "{}: there is no finished model; finish the run with `clip-lung train` first",
-            source.display()
-        ))
-        .into());
-    }
+    let source = model_dir(&args.run)?;
     let found = files::read_some(&source, &[WEIGHTS, CONFIG, GOLDEN, CARD])?;
     let get = |name: &str| {
         let path = source.join(name).display().to_string();
-        let missing = Failure::File(format!("{path}: the file is missing; run `clip-lung train` again"));
+        let missing = Failure::File(format!("{path}: the file is missing; name a finished run or a model directory"));
         found.get(name).map(|bytes| (bytes, path)).ok_or(missing)
     };
     let (bytes, path) = get(CONFIG)?;

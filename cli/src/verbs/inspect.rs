@@ -17,7 +17,7 @@ pub struct Args {
     #[arg(long)]
     out: Option<PathBuf>,
     /// Only the first N nodules
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..), allow_negative_numbers = true)]
     limit: Option<u32>,
     /// Print a summary as JSON
     #[arg(long)]

@@ -18,7 +18,7 @@ pub struct Args {
     #[arg(long)]
     out: PathBuf,
     /// Only the first N nodules
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..), allow_negative_numbers = true)]
     limit: Option<u32>,
     /// Literal class thresholds: mean malignancy below 2.5 benign, above 3.5 malignant
     #[arg(long)]

@@ -14,7 +14,7 @@ use crate::machine::device;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// A model directory
+    /// A model directory, or a finished run's
     #[arg(long)]
     model: PathBuf,
     /// Data set directories; .npy files of 32x32x32 or Nx32x32x32 values in HU; NIfTI files; folders of a DICOM series

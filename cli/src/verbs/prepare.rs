@@ -15,7 +15,8 @@ use serde_json::{Value, json};
 use super::train::word;
 use crate::failure::Failure;
 use crate::io::archive::account::Account;
-use crate::io::archive::search::search;
+use crate::io::archive::identity::{self, Identity};
+use crate::io::archive::search::{Archive, search};
 use crate::io::archive::series::{SeriesJob, every_series};
 use crate::io::archive::work::Work;
 use crate::io::files;
@@ -41,16 +42,16 @@ pub struct Args {
     #[arg(long, default_value = "inclusive", value_parser = word::<Thresholds>)]
     thresholds: Thresholds,
     /// Leave out nodules of fewer readers
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=4))]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=4), allow_negative_numbers = true)]
     min_readers: u32,
     /// Leave out series of nominally thicker slices (mm)
-    #[arg(long, value_parser = millimetres)]
+    #[arg(long, value_parser = millimetres, allow_negative_numbers = true)]
     max_slice_thickness: Option<f64>,
     /// A fixed field of view: the crop's side in mm instead of twice the diameter
-    #[arg(long, value_parser = millimetres)]
+    #[arg(long, value_parser = millimetres, allow_negative_numbers = true)]
     fov_mm: Option<f64>,
     /// Series worked on at the same time; all cores if not given
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024), allow_negative_numbers = true)]
     jobs: Option<u32>,
     /// Only verify: find, order and decode every annotated series; exit code 3 when something is wrong
     #[arg(long)]
@@ -73,16 +74,43 @@ pub fn run(args: Args) -> Result<()> {
         fov_mm: args.fov_mm,
     };
     let described = json!({"prepare": settings, "annotations": args.annotations, "version": env!("CARGO_PKG_VERSION")});
+    let jobs = args.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), |n| n as usize);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).build()?;
     if let Some(out) = args.out.as_deref().filter(|_| !args.check)
         && let Some(done) = finished(out, &described)?
     {
+        pool.install(|| same_archive(&args, out))?;
         Work::clear(out)?;
-        shown(&done, args.json, &format!("{}: complete already, made with the same settings", out.display()));
+        let text = format!("{}: complete already, made of the same archive with the same settings", out.display());
+        shown(&done, args.json, &text);
         return Ok(());
     }
-    let jobs = args.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), |n| n as usize);
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).build()?;
     pool.install(|| work(&args, &settings, &described, start))
+}
+
+/// That the archive is still the one that a finished data set was made of. A data set never grows under the runs that were trained on
+/// it: a grown archive makes another one.
+fn same_archive(args: &Args, out: &Path) -> Result<()> {
+    let made_of = Identity::read(out)?;
+    let listing = identity::listing(&args.dicom)?;
+    if listing == made_of.listing {
+        return Ok(());
+    }
+    let found = Identity::of(&look(args)?, listing);
+    found.difference(&made_of).map_or(Ok(()), |difference| {
+        Err(Failure::File(format!(
+            "{} is not the archive that {} was made of ({difference}); choose another --out for it, or remove the data set",
+            args.dicom.display(),
+            out.display()
+        ))
+        .into())
+    })
+}
+
+/// What the archive holds.
+fn look(args: &Args) -> Result<Archive> {
+    let progress = progress::Progress::new("files");
+    search(&args.dicom, args.annotations == "xml", |done, all| progress.set(done as u64, all as u64))
 }
 
 /// The account of a data set that is there already.
@@ -109,9 +137,9 @@ fn work(args: &Args, settings: &Settings, described: &Value, start: Instant) -> 
         None => None,
     };
     let with_xml = args.annotations == "xml";
-    let progress = progress::Progress::new("files");
-    let archive = search(&args.dicom, with_xml, |done, all| progress.set(done as u64, all as u64))?;
-    drop(progress);
+    // before the search: what changes meanwhile is noticed by the next run
+    let listing = identity::listing(&args.dicom)?;
+    let archive = look(args)?;
     if archive.series.is_empty() {
         let why =
             if archive.unusable.is_empty() { String::new() } else { format!(", {} unusable", archive.unusable.len()) };
@@ -183,6 +211,7 @@ fn work(args: &Args, settings: &Settings, described: &Value, start: Instant) -> 
     }
     written.insert("skipped.csv".into(), account.csv()?);
     written.insert(ACCOUNT.into(), format!("{document:#}\n").into_bytes());
+    written.insert(identity::FILE.into(), serde_json::to_vec_pretty(&Identity::of(&archive, listing))?);
     work.finish(out, &written)?;
     shown(&document, args.json, &told(&account, &document, start, &format!("{}:", out.display())));
     Ok(())

@@ -15,6 +15,7 @@ use tower_http::services::ServeDir;
 
 use crate::failure::Failure;
 use crate::io::input;
+use crate::io::run_dir::model_dir;
 use crate::machine::device;
 
 /// The page talks to nobody but the server it came from; workers and WebAssembly are its own. NiiVue keeps its font and colour maps
@@ -25,11 +26,11 @@ const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; 
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// The model directory that the page predicts with
+    /// The model directory, or the finished run's, that the page predicts with
     #[arg(long, default_value = "demo/model")]
     model: PathBuf,
     /// 0 takes any free port
-    #[arg(long, default_value_t = 8080)]
+    #[arg(long, default_value_t = 8080, allow_negative_numbers = true)]
     port: u16,
     /// The address to listen on; another than loopback lets other machines in
     #[arg(long, default_value = "127.0.0.1")]
@@ -42,7 +43,7 @@ pub struct Args {
     open: bool,
 }
 
-pub fn run(args: Args) -> Result<()> {
+pub fn run(mut args: Args) -> Result<()> {
     let page = page(args.page.as_deref())?;
     if !args.model.is_dir() {
         let place = args.model.display();
@@ -50,6 +51,7 @@ pub fn run(args: Args) -> Result<()> {
             format!("{place}: no model directory there; `clip-lung demo` makes demo/model, or name one with --model");
         return Err(Failure::File(message).into());
     }
+    args.model = model_dir(&args.model)?;
     // refuses a damaged model before a browser meets it
     input::model(&args.model, &device::select("auto")?.0)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

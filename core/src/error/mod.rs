@@ -54,6 +54,11 @@ pub enum Error {
     /// The classes of a model and of a task differ.
     #[error("the model predicts {model:?} but the task {task} needs {needed:?}; use a model trained for that task")]
     Classes { model: Vec<String>, task: String, needed: Vec<String> },
+    /// A nodule of a class that the task does not have, among the rows to train on.
+    #[error(
+        "nodule {nodule} is {class}, a class that the task {task} does not have; leave it out of the rows to train on"
+    )]
+    NoLabel { nodule: String, class: &'static str, task: &'static str },
     /// A split can't be made.
     #[error("can't split the data: {0}")]
     Split(String),

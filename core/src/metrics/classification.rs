@@ -18,16 +18,16 @@ pub struct Rates {
     pub accuracy: f64,
     /// TP / (TP + FN) a class; `None` where the class does not occur.
     pub recall: Vec<Option<f64>>,
-    /// 2 TP / (2 TP + FP + FN) a class; `None` (0 / 0) where the class neither occurs nor is answered.
+    /// 2 TP / (2 TP + FP + FN) a class; `None` (0 / 0) where the class neither occurs nor is answered, and where it is not tested.
     pub f1: Vec<Option<f64>>,
-    /// Mean over all classes, 0 for an undefined one.
+    /// Mean over the tested classes, 0 for an undefined one.
     pub macro_f1: f64,
-    /// Mean recall over the classes that occur.
+    /// Mean recall over the tested classes that occur.
     pub balanced_accuracy: f64,
 }
 
-/// Rates of a confusion matrix.
-pub fn rates(table: &Confusion) -> Rates {
+/// Rates of a confusion matrix. `tested`: the classes that can be true; an answer that is none of them is a miss of the true class.
+pub fn rates(table: &Confusion, tested: &[usize]) -> Rates {
     let n = table.len();
     let total: u64 = table.iter().flatten().sum();
     let right: u64 = (0..n).map(|c| table[c][c]).sum();
@@ -35,11 +35,12 @@ pub fn rates(table: &Confusion) -> Rates {
     let row = |c: usize| table[c].iter().sum::<u64>();
     let column = |c: usize| table.iter().map(|r| r[c]).sum::<u64>();
     let recall: Vec<Option<f64>> = (0..n).map(|c| ratio(table[c][c], row(c))).collect();
-    let f1: Vec<Option<f64>> = (0..n).map(|c| ratio(2 * table[c][c], row(c) + column(c))).collect();
-    let occurring: Vec<f64> = recall.iter().flatten().copied().collect();
+    let of = |c: usize| if tested.contains(&c) { ratio(2 * table[c][c], row(c) + column(c)) } else { None };
+    let f1: Vec<Option<f64>> = (0..n).map(of).collect();
+    let occurring: Vec<f64> = tested.iter().filter_map(|&c| recall[c]).collect();
     Rates {
         accuracy: ratio(right, total).unwrap_or(0.0),
-        macro_f1: f1.iter().map(|f| f.unwrap_or(0.0)).sum::<f64>() / n.max(1) as f64,
+        macro_f1: f1.iter().flatten().sum::<f64>() / tested.len().max(1) as f64,
         balanced_accuracy: occurring.iter().sum::<f64>() / occurring.len().max(1) as f64,
         recall,
         f1,
@@ -106,7 +107,7 @@ mod tests {
         let s = ten();
         let table = confusion(&s.truth, &s.answers(), 3);
         assert_eq!(table, vec![vec![3, 1, 0], vec![1, 1, 1], vec![0, 1, 2]]);
-        let r = rates(&table);
+        let r = rates(&table, &[0, 1, 2]);
         close(r.accuracy, 0.6);
         for (value, golden) in r.recall.iter().chain(&r.f1).zip([0.75, 0.333333, 0.666667].iter().cycle()) {
             close(value.unwrap(), *golden);
@@ -128,7 +129,17 @@ mod tests {
         close(sensitivity_at(&y, &s, 0.5).unwrap(), 1.0);
         close(auc(&y, &[0.3; 10]).unwrap(), 0.5);
         assert_eq!(auc(&[true; 3], &[0.1, 0.2, 0.3]), None);
-        let r = rates(&vec![vec![2, 0], vec![0, 0]]);
+        let r = rates(&vec![vec![2, 0], vec![0, 0]], &[0, 1]);
         assert_eq!((r.recall[1], r.f1[1], r.accuracy), (None, None, 1.0));
+    }
+
+    /// scikit-learn 1.9.1: f1_score and recall_score of truth 0 0 0 2 2 2 2, answers 0 1 2 2 2 1 0, labels=[0, 2], average="macro".
+    #[test]
+    fn classes_that_are_not_tested_do_not_count() {
+        let table = confusion(&[0, 0, 0, 2, 2, 2, 2], &[0, 1, 2, 2, 2, 1, 0], 3);
+        let r = rates(&table, &[0, 2]);
+        close(r.macro_f1, 0.485714);
+        close(r.balanced_accuracy, 0.416667);
+        assert_eq!((r.recall[1], r.f1[1]), (None, None));
     }
 }

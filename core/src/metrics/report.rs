@@ -8,7 +8,6 @@ use super::classification::{Confusion, Rates, auc, confusion, macro_auc, one_vs_
 use super::intervals::{Interval, RESAMPLES, bootstrap};
 use super::ordinal::{expectation_error, mean_absolute_error, ordinal_aucs, ranked_probability_score, weighted_kappa};
 use super::size_only::majority;
-use crate::dataset::task::Task;
 
 /// A value with its 95 % interval from the bootstrap over patients.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -48,7 +47,7 @@ pub struct Report {
     pub adaptive_ece: f64,
     pub sensitivity_at_specificity_80: Option<f64>,
     pub sensitivity_at_specificity_90: Option<f64>,
-    /// Accuracy when "unsure" is not an allowed answer (task lidc-b only).
+    /// Accuracy when only the first and the last class are allowed answers; where others are not tested.
     pub accuracy_two_way: Option<f64>,
     /// Rows: true class; columns: answer.
     pub confusion: Confusion,
@@ -71,18 +70,18 @@ pub struct BootstrapNote {
     pub seed: u64,
 }
 
-/// Scores predictions; `None` when there is none.
-pub fn report(scored: &Scored, task: Task, seed: u64) -> Option<Report> {
+/// Scores predictions over the classes `names`, ordered from benign to malignant, of which `tested` can be true; `None` when there
+/// is no prediction.
+pub fn report(scored: &Scored, names: &[&'static str], tested: &[usize], seed: u64) -> Option<Report> {
     if scored.is_empty() {
         return None;
     }
-    let names: Vec<&'static str> = task.classes().iter().map(|c| c.name()).collect();
     let n = names.len();
     let answers = scored.answers();
     let table = confusion(&scored.truth, &answers, n);
-    let Rates { recall, f1, .. } = rates(&table);
-    let point = headline(scored, n);
-    let resampled = bootstrap(scored, seed, |s| headline(s, n));
+    let Rates { recall, f1, .. } = rates(&table, tested);
+    let point = headline(scored, n, tested);
+    let resampled = bootstrap(scored, seed, |s| headline(s, n, tested));
     let estimate =
         |i: usize| point[i].map(|value| Estimate { value, interval: resampled.intervals.get(i).copied().flatten() });
     let certain = |i: usize| estimate(i).unwrap_or(Estimate { value: 0.0, interval: None });
@@ -112,19 +111,19 @@ pub fn report(scored: &Scored, task: Task, seed: u64) -> Option<Report> {
         adaptive_ece: adaptive_calibration_error(scored, 15),
         sensitivity_at_specificity_80: sensitivity_at(&positive, &score, 0.8),
         sensitivity_at_specificity_90: sensitivity_at(&positive, &score, 0.9),
-        accuracy_two_way: (task == Task::LidcB).then(|| {
+        accuracy_two_way: (tested.len() < n).then(|| {
             let right = positive.iter().zip(&score).filter(|(p, s)| **p == (**s > 0.5)).count();
             right as f64 / positive.len().max(1) as f64
         }),
         confusion: table,
-        classes: names,
+        classes: names.to_vec(),
         bootstrap: BootstrapNote { unit: "patient", resamples: RESAMPLES, skipped: resampled.skipped, seed },
     })
 }
 
 /// Accuracy, macro-F1, balanced accuracy, macro AUC, AUC of benign against malignant.
-fn headline(scored: &Scored, classes: usize) -> Vec<Option<f64>> {
-    let r = rates(&confusion(&scored.truth, &scored.answers(), classes));
+fn headline(scored: &Scored, classes: usize, tested: &[usize]) -> Vec<Option<f64>> {
+    let r = rates(&confusion(&scored.truth, &scored.answers(), classes), tested);
     let (positive, score) = two_class(scored, classes);
     vec![
         Some(r.accuracy),
@@ -147,17 +146,21 @@ mod tests {
     use super::*;
     use crate::metrics::tests::{close, ten};
 
+    const NAMES: [&str; 3] = ["benign", "unsure", "malignant"];
+
     #[test]
     fn the_parts_come_together() {
-        let r = report(&ten(), Task::LidcA, 0).unwrap();
+        let r = report(&ten(), &NAMES, &[0, 1, 2], 0).unwrap();
         close(r.accuracy.value, 0.6);
         close(r.macro_auc.unwrap().value, 0.790675);
         close(r.majority, 0.4);
         assert!(r.accuracy.interval.unwrap().low < 0.6);
-        assert!(report(&Scored::default(), Task::LidcA, 0).is_none());
+        assert_eq!(r.accuracy_two_way, None);
+        assert!(report(&Scored::default(), &NAMES, &[0, 1, 2], 0).is_none());
     }
 
-    /// On lidc-b an answer "unsure" is an error, and the two-way decision is reported beside.
+    /// Where "unsure" is not tested, answering it is a miss of the true class, means are over the two classes that are tested, and the
+    /// two-way decision is reported beside.
     #[test]
     fn unsure_answers_count_as_errors() {
         let scored = Scored {
@@ -165,8 +168,30 @@ mod tests {
             probabilities: vec![vec![0.4, 0.5, 0.1], vec![0.1, 0.3, 0.6], vec![0.1, 0.5, 0.4]],
             patients: vec!["a".into(), "b".into(), "c".into()],
         };
-        let r = report(&scored, Task::LidcB, 0).unwrap();
+        let r = report(&scored, &NAMES, &[0, 2], 0).unwrap();
         close(r.accuracy.value, 1.0 / 3.0);
         close(r.accuracy_two_way.unwrap(), 1.0);
+        // F1: benign 0, malignant 2/3; recall: 0 and 1/2
+        close(r.macro_f1.value, 1.0 / 3.0);
+        close(r.balanced_accuracy.value, 0.25);
+    }
+
+    /// Right but for one "unsure" a class: every resample's means are over two classes too.
+    #[test]
+    fn intervals_average_over_the_tested_classes() {
+        let answer = |right: usize, i: usize| if i == 0 { 1 } else { right };
+        let rows = (0..40).flat_map(|i| [(0, answer(0, i)), (2, answer(2, i))]);
+        let mut scored = Scored::default();
+        for (i, (truth, answer)) in rows.enumerate() {
+            scored.truth.push(truth);
+            scored.probabilities.push((0..3).map(|c| if c == answer { 0.8 } else { 0.1 }).collect());
+            scored.patients.push(i.to_string());
+        }
+        let r = report(&scored, &NAMES, &[0, 2], 0).unwrap();
+        for (estimate, value) in [(r.macro_f1, 78.0 / 79.0), (r.balanced_accuracy, 39.0 / 40.0)] {
+            close(estimate.value, value);
+            let interval = estimate.interval.unwrap();
+            assert!(interval.low > 0.9 && interval.high == 1.0, "{interval:?}");
+        }
     }
 }

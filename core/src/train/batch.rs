@@ -7,6 +7,9 @@ use super::config::TrainConfig;
 use crate::base::random::{Stream, key};
 use crate::dataset::augment::Augment;
 use crate::dataset::crops::Dataset;
+use crate::dataset::table::Row;
+use crate::dataset::task::Task;
+use crate::error::{Error, Result};
 use crate::volume::crop::{Normalisation, SIDE, VOXELS};
 
 /// One training batch.
@@ -77,6 +80,9 @@ pub fn images(
 }
 
 /// A training batch of these rows in this epoch.
+///
+/// # Errors
+/// When a row is of a class that the task does not have.
 pub fn batch(
     data: &Dataset,
     rows: &[usize],
@@ -84,25 +90,45 @@ pub fn batch(
     config: &TrainConfig,
     epoch: usize,
     device: &Device,
-) -> Batch {
+) -> Result<Batch> {
     let classes = config.task.classes().len();
-    let labels: Vec<usize> = rows.iter().map(|&i| config.task.label(data.rows[i].class).unwrap_or(0)).collect();
+    let labels: Vec<usize> = rows.iter().map(|&i| label(&data.rows[i], config.task)).collect::<Result<_>>()?;
     let one_hot =
         labels.iter().flat_map(|&l| (0..classes).map(move |c| f32::from(u8::from(c == l)))).collect::<Vec<_>>();
     let kind = config.losses.attribute_weights;
     let weights = rows.iter().flat_map(|&i| kind.of(&data.rows[i].ratings)).map(|w| w as f32).collect::<Vec<_>>();
     let n = rows.len();
-    Batch {
+    Ok(Batch {
         images: images(data, rows, norm, Some((config.augment, config.seed, epoch)), device),
         target: Tensor::from_data(TensorData::new(one_hot, [n, classes]), device),
         attribute_weights: Tensor::from_data(TensorData::new(weights, [n, 8]), device),
         labels,
-    }
+    })
+}
+
+/// The output that a nodule is trained towards.
+fn label(row: &Row, task: Task) -> Result<usize> {
+    let missing = || Error::NoLabel { nodule: row.nodule_id.clone(), class: row.class.name(), task: task.name() };
+    task.label(row.class).ok_or_else(missing)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::epoch_batches;
+    use super::*;
+
+    /// A class that the task does not have is no class 0.
+    #[test]
+    fn a_nodule_without_a_label_is_refused() {
+        let data = crate::phantom::phantom(crate::dataset::class::Thresholds::Inclusive, Some(20)).unwrap();
+        let config = TrainConfig { task: Task::LidcC, ..Default::default() };
+        let (device, norm) = (Device::flex(), Normalisation::window(data.header.hu_window));
+        let of = |rows: &[usize]| batch(&data, rows, &norm, &config, 0, &device).map(|b| b.labels);
+        let (unsure, sure): (Vec<usize>, Vec<usize>) =
+            (0..data.len()).partition(|&i| data.rows[i].class.name() == "unsure");
+        assert!(of(&sure).unwrap().iter().all(|l| *l < 2));
+        let error = of(&[sure[0], unsure[0]]).unwrap_err().to_string();
+        assert!(error.contains(&data.rows[unsure[0]].nodule_id) && error.contains("lidc-c"), "{error}");
+    }
 
     #[test]
     fn batches_hold_every_row_once_and_are_even() {

@@ -8,6 +8,7 @@ use burn::optim::{GradientsParams, LearningRate, Optimizer as BurnOptimizer, Rec
 use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::base::tensors::{Array, Arrays};
+use crate::error::{Error, Result};
 use crate::nn::kernels;
 
 /// An optimiser in burn's sense: burn's own SGD passes over the weights ten times a step, this one once.
@@ -74,22 +75,33 @@ impl Optimizer {
         module.map(&mut Update { optimizer: self, lr, grads, scale })
     }
 
-    /// The momentum buffers by the module's parameter names.
+    /// The momentum buffers by the module's parameter names: zeros for trained parameters that had no gradient yet, so that a stored
+    /// state is whole or damaged, and nothing between.
     pub fn buffers<M: Module>(&self, module: &M, names: &BTreeMap<ParamId, String>) -> Arrays {
         let mut visitor = Collect { optimizer: self, names, out: Arrays::new() };
         module.visit(&mut visitor);
         visitor.out
     }
 
-    /// Puts stored momentum buffers back.
+    /// Puts stored momentum buffers back; `file` names them in errors.
+    ///
+    /// # Errors
+    /// A trained parameter whose buffer is missing or of another shape, a buffer of no parameter.
     pub fn restore<M: Module>(
         &mut self,
         module: &M,
         names: &BTreeMap<ParamId, String>,
-        buffers: &Arrays,
+        mut buffers: Arrays,
         device: &Device,
-    ) {
-        module.visit(&mut Restore { optimizer: self, names, buffers, device });
+        file: &str,
+    ) -> Result<()> {
+        let mut visitor = Restore { optimizer: self, names, buffers: &mut buffers, device, file, outcome: Ok(()) };
+        module.visit(&mut visitor);
+        visitor.outcome?;
+        match buffers.into_keys().next() {
+            Some(name) => Err(Error::UnknownTensor { file: file.into(), name: format!("velocity.{name}") }),
+            None => Ok(()),
+        }
     }
 }
 
@@ -142,32 +154,50 @@ struct Collect<'a> {
 
 impl ModuleVisitor for Collect<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let Some(name) = self.names.get(&param.id).filter(|_| param.is_require_grad()) else { return };
         let state = self.optimizer.states.get(&param.id).and_then(|s| s.downcast_ref::<Velocity<D>>());
-        if let (Some(state), Some(name)) = (state, self.names.get(&param.id)) {
-            let mut sink = StateSink::default();
-            state.state_flatten("", &mut sink);
-            for (_, data) in sink.tensors {
-                let shape = data.shape().to_vec();
-                self.out.insert(name.clone(), Array { shape, values: data.iter::<f32>().collect() });
-            }
-        }
+        let shape = param.dims().to_vec();
+        let values = match state {
+            Some(state) => state.velocity.to_data().iter::<f32>().collect(),
+            None => vec![0.0; shape.iter().product()],
+        };
+        self.out.insert(name.clone(), Array { shape, values });
     }
 }
 
 struct Restore<'a> {
     optimizer: &'a mut Optimizer,
     names: &'a BTreeMap<ParamId, String>,
-    buffers: &'a Arrays,
+    buffers: &'a mut Arrays,
     device: &'a Device,
+    file: &'a str,
+    outcome: Result<()>,
+}
+
+impl Restore<'_> {
+    fn velocity<const D: usize>(&mut self, name: &str, shape: [usize; D]) -> Result<Velocity<D>> {
+        let (file, stored) = (self.file.to_owned(), format!("velocity.{name}"));
+        match self.buffers.remove(name) {
+            None => Err(Error::MissingTensor { file, name: stored }),
+            Some(found) if found.shape != shape => {
+                Err(Error::Shape { file, name: stored, expected: shape.to_vec(), found: found.shape })
+            }
+            Some(found) => {
+                Ok(Velocity { velocity: Tensor::from_data(TensorData::new(found.values, shape), self.device) })
+            }
+        }
+    }
 }
 
 impl ModuleVisitor for Restore<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let Some(buffer) = self.names.get(&param.id).and_then(|n| self.buffers.get(n)) else { return };
-        let mut source = StateSource::new(Default::default());
-        source.insert_tensor("velocity".into(), TensorData::new(buffer.values.clone(), buffer.shape.clone()));
-        if let Some(state) = Velocity::<D>::state_unflatten("", &mut source, self.device) {
-            self.optimizer.states.insert(param.id, Box::new(state));
+        let Some(name) = self.names.get(&param.id).filter(|_| param.is_require_grad()) else { return };
+        if self.outcome.is_err() {
+            return;
+        }
+        match self.velocity(name, param.dims()) {
+            Ok(state) => drop(self.optimizer.states.insert(param.id, Box::new(state))),
+            Err(error) => self.outcome = Err(error),
         }
     }
 }
@@ -216,7 +246,26 @@ mod tests {
             let stored = optimizer.buffers(&m, &names(&m));
             assert!((stored["p"].values[0] - buffer).abs() < 1e-6);
             optimizer = Optimizer::new(0.9, 1e-4, vec![]);
-            optimizer.restore(&m, &names(&m), &stored, &Device::flex());
+            optimizer.restore(&m, &names(&m), stored, &Device::flex(), "state").unwrap();
         }
+    }
+
+    /// Before the first step a state holds zeros; one without a buffer, with another shape or with a buffer of nothing is refused.
+    #[test]
+    fn a_state_is_whole_or_refused() {
+        let device = Device::flex().autodiff();
+        let m = One { p: Param::from_tensor(Tensor::from_floats([1.0, 2.0], &device)) };
+        let mut optimizer = Optimizer::new(0.9, 0.0, vec![]);
+        let fresh = optimizer.buffers(&m, &names(&m));
+        assert_eq!(fresh["p"], Array { shape: vec![2], values: vec![0.0; 2] });
+        let mut refused = |buffers: Arrays| {
+            let restored = optimizer.restore(&m, &names(&m), buffers, &Device::flex(), "state");
+            restored.unwrap_err().to_string()
+        };
+        let array = |n: usize| Array { shape: vec![n], values: vec![0.0; n] };
+        assert!(refused(Arrays::new()).contains("`velocity.p` is missing"));
+        assert!(refused([("p".to_owned(), array(3))].into()).contains("shape [3], expected [2]"));
+        let more = [("p".to_owned(), array(2)), ("q".to_owned(), array(2))];
+        assert!(refused(more.into()).contains("`velocity.q` is not part"));
     }
 }

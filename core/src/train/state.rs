@@ -70,7 +70,7 @@ pub fn load(
     trainer.network = apply(trainer.network, part(MODEL), file)?;
     trainer.ema.module = apply(trainer.ema.module, part(EMA), file)?;
     let names = trainer.names();
-    trainer.optimizer.restore(&trainer.network, &names, &part(VELOCITY), device);
+    trainer.optimizer.restore(&trainer.network, &names, part(VELOCITY), device, file)?;
     trainer.step = step;
     Ok((trainer, norm))
 }

@@ -72,3 +72,20 @@ impl Account {
         sorted
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_reasons_survive_the_table() {
+        let reason = "a, \"quoted\"\nreason".to_owned();
+        let skipped = Skipped { patient_id: "P,1".into(), nodule_id: "n\"1\"".into(), reason, ..Skipped::default() };
+        let account = Account { left_out: vec![("a,\nb.dcm".into(), skipped.clone())], ..Account::default() };
+        let bytes = account.csv().unwrap();
+        let mut reader = csv::Reader::from_reader(bytes.as_slice());
+        let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+        let cells: Vec<&str> = rows[0].iter().collect();
+        assert_eq!((rows.len(), cells), (1, vec!["P,1", "", "n\"1\"", "a,\nb.dcm", skipped.reason.as_str()]));
+    }
+}
