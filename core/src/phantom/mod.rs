@@ -3,6 +3,7 @@
 //!
 //! Results on it say that the program learns, not how well it reads CT.
 
+mod draw;
 mod grid;
 mod scan;
 mod shape;
@@ -10,15 +11,15 @@ mod tissue;
 
 use rayon::prelude::*;
 
-use self::grid::Grid;
+use self::draw::draw;
 pub use self::scan::{PhantomScan, scan};
 use crate::dataset::class::Thresholds;
 use crate::dataset::crops::{Dataset, DatasetHeader, Voxels};
 use crate::dataset::table::Row;
 use crate::error::Result;
 use crate::lidc::CITATION;
-use crate::lidc::annotations::{Scan, embedded};
-use crate::lidc::nodule::{Nodule, nodules};
+use crate::lidc::annotations::embedded;
+use crate::lidc::nodule::nodules;
 use crate::volume::crop::VOXELS;
 
 /// The name in `dataset.json`; a model card says by it that the images are synthetic.
@@ -64,28 +65,6 @@ pub fn rows(thresholds: Thresholds) -> Result<Vec<Row>> {
     Ok(nodules(&scans).iter().map(|n| n.row(&n.id.to_string(), &scans[n.scan], thresholds)).collect())
 }
 
-/// The geometry and ratings of one nodule that the drawing steps share.
-struct Subject<'a> {
-    nodule: &'a Nodule,
-    scan: &'a Scan,
-    /// Voxel pitch of the crop in mm: 2 De / 32.
-    pitch: f64,
-    /// Point spread of the scanner in voxels.
-    psf: f64,
-}
-
-/// The crop in HU, a pure function of nodule and scan.
-fn draw(nodule: &Nodule, scan: &Scan) -> Grid {
-    let pitch = 2.0 * nodule.diameter_mm / 32.0;
-    let subject = Subject { nodule, scan, pitch, psf: (0.55 / pitch).max(0.35) };
-    let soft = shape::soft_mask(&subject);
-    let mut hu = tissue::background(&subject);
-    hu.mix(&tissue::density(&subject, &soft), &soft);
-    tissue::add_spicules(&subject, &soft, &mut hu);
-    tissue::add_noise(&subject, &mut hu);
-    hu
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,7 +102,7 @@ mod tests {
             .par_iter()
             .map(|nodule| {
                 let pitch = 2.0 * nodule.diameter_mm / 32.0;
-                let subject = Subject { nodule, scan: &scans[nodule.scan], pitch, psf: 0.35 };
+                let subject = shape::Subject { nodule, scan: &scans[nodule.scan], pitch, psf: 0.35 };
                 let voxels = shape::consensus(&subject).values().iter().filter(|v| **v >= 0.5).count();
                 voxels as f64 / (4.0 / 3.0 * std::f64::consts::PI * 512.0)
             })

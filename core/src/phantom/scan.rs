@@ -3,7 +3,8 @@
 
 use rayon::prelude::*;
 
-use super::{draw, tissue};
+use super::draw::draw;
+use super::tissue;
 use crate::base::random::Stream;
 use crate::dataset::class::Thresholds;
 use crate::dataset::table::Row;

@@ -1,12 +1,23 @@
 //! The nodule's shape: reader outlines -> consensus per slice -> interpolation along z -> soft edge.
 
-use super::Subject;
 use super::grid::{Border, Grid};
+use crate::lidc::annotations::Scan;
+use crate::lidc::nodule::Nodule;
 use crate::volume::crop::{SIDE, VOXELS, cell_offset};
 
 /// Slices closer than this are one, in mm.
 const SAME_SLICE_MM: f64 = 0.1;
 const PLANE: usize = SIDE * SIDE;
+
+/// The geometry and ratings of one nodule that the drawing steps share.
+pub struct Subject<'a> {
+    pub nodule: &'a Nodule,
+    pub scan: &'a Scan,
+    /// Voxel pitch of the crop in mm: 2 De / 32.
+    pub pitch: f64,
+    /// Point spread of the scanner in voxels.
+    pub psf: f64,
+}
 
 /// The consensus of the readers as a field in 0..1 before any blur; the nodule is where it reaches 0.5.
 pub fn consensus(subject: &Subject) -> Grid {

@@ -1,7 +1,7 @@
 //! What fills the shape and what surrounds it, in HU. Nothing here reads the malignancy rating.
 
-use super::Subject;
 use super::grid::{Border, Grid, field, plane_field};
+use super::shape::Subject;
 use crate::base::random::Stream;
 use crate::lidc::annotations::Scan;
 use crate::volume::crop::{SIDE, VOXELS, cell_offset};

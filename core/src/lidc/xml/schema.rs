@@ -1,6 +1,7 @@
 //! The elements of `LidcReadMessage`, as they close.
 
-use super::{Reading, Readings, Roi, XmlFault};
+use super::fault::XmlFault;
+use super::readings::{Reading, Readings, Roi};
 use crate::lidc::annotations::ReaderRatings;
 
 /// The nine ratings of a nodule in the making, 0 where missing.

@@ -15,21 +15,7 @@ pub struct Sequences {
 }
 
 impl Sequences {
-    /// Every suffix attends to its prefix and itself, every prefix to itself, all causally.
-    ///
-    /// # Shapes
-    /// `[rows, 3 width]` (queries, keys, values) -> `[rows, width]`
-    pub fn attention(self, qkv: Tensor<2>) -> Tensor<2> {
-        #[cfg(feature = "flex")]
-        if crate::nn::kernels::on_cpu(&qkv) {
-            return Tensor::from_dispatch(<crate::nn::kernels::Dispatch as crate::nn::kernels::Kernels>::attention(
-                qkv.into_dispatch(),
-                self,
-            ));
-        }
-        self.burn_attention(qkv)
-    }
-
+    /// [`Sequences::attention`] in burn's own operations.
     pub(super) fn burn_attention(self, qkv: Tensor<2>) -> Tensor<2> {
         let Self { n, p, c, s, heads, head } = self;
         let w = heads * head;

@@ -10,6 +10,8 @@ mod tests;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Tensor, activation, module};
 
+#[cfg(feature = "train")]
+use self::attention::Sequences;
 #[cfg(feature = "flex")]
 use self::flex::Folded;
 #[cfg(all(feature = "flex", feature = "train"))]
@@ -234,4 +236,19 @@ pub fn quick_gelu(x: Tensor<2>) -> Tensor<2> {
         return Tensor::from_dispatch(<Dispatch as Kernels>::quick_gelu(x.into_dispatch()));
     }
     x.clone() * activation::sigmoid(x * 1.702)
+}
+
+#[cfg(feature = "train")]
+impl Sequences {
+    /// Every suffix attends to its prefix and itself, every prefix to itself, all causally.
+    ///
+    /// # Shapes
+    /// `[rows, 3 width]` (queries, keys, values) -> `[rows, width]`
+    pub fn attention(self, qkv: Tensor<2>) -> Tensor<2> {
+        #[cfg(feature = "flex")]
+        if on_cpu(&qkv) {
+            return Tensor::from_dispatch(<Dispatch as Kernels>::attention(qkv.into_dispatch(), self));
+        }
+        self.burn_attention(qkv)
+    }
 }

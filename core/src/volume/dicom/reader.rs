@@ -6,8 +6,7 @@ use super::elements::DataSet;
 use super::header::{File, SliceHeader};
 use super::pixels::decode;
 use super::series::Series;
-use crate::error::SeriesFault;
-use crate::error::{Error, Result};
+use crate::error::{DicomFault, Error, Result, SeriesFault};
 use crate::volume::crop::Crop;
 use crate::volume::voxels::Volume;
 
@@ -80,7 +79,7 @@ impl<'a, F: FnMut(usize) -> Result<(String, Vec<u8>)>> SeriesReader<'a, F> {
                 File::Ct(h) if h.sop_uid == wanted.sop_uid => *h,
                 _ => {
                     let reason = "it changed while it was being read".into();
-                    return Err(failed(super::DicomFault::Damaged(reason)));
+                    return Err(failed(DicomFault::Damaged(reason)));
                 }
             };
             self.decoded.insert(z, decode(&data, &header).map_err(failed)?);

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{FlexTensor, array, values, vectorised, zeroed};
+use super::arrays::{FlexTensor, array, values, vectorised, zeroed};
 use crate::nn::kernels::attention::Sequences;
 
 /// A sample's rows of a matrix: those of its prefix, then those of its suffixes.

@@ -4,7 +4,8 @@
 
 use rayon::prelude::*;
 
-use super::{FlexTensor, array, dims, product, values, zeroed};
+use super::arrays::{FlexTensor, array, dims, values, zeroed};
+use super::product;
 
 /// Output pixels a piece of work takes.
 pub const PIXELS: usize = 256;

@@ -4,10 +4,11 @@ use burn::backend::Flex;
 use burn::backend::ops::FloatTensorOps;
 use rayon::prelude::*;
 
+use super::arrays::{FlexTensor, array, dims, values, zeroed};
 use super::conv::{Geometry, PIXELS, forward};
 use super::weights::{arrange, restore, turned};
+use super::winograd;
 use super::winograd_gradients::{self, TILE_SIDE, in_tiles};
-use super::{FlexTensor, array, dims, values, winograd, zeroed};
 
 impl Geometry {
     /// Output pixels of the whole batch.

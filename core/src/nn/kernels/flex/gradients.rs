@@ -6,9 +6,10 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Flex};
 
+use super::arrays::{FlexTensor, dims};
 use super::norm::{self, Around};
 use super::winograd_gradients::{TILE_SIDE, in_tiles};
-use super::{FlexTensor, Kernels, attention, conv, conv_gradients, dims, norm_gradients, rows, weights, winograd};
+use super::{Kernels, attention, conv, conv_gradients, norm_gradients, rows, weights, winograd};
 use crate::nn::kernels::attention::Sequences;
 
 impl Kernels for Flex {

@@ -4,6 +4,7 @@
 //! one small matrix product a channel, and normalisation, addition and ReLU each pass over the activations several times.
 //! Work is cut into pieces by shape alone, never by thread count, so that results are the same on any number of threads.
 
+mod arrays;
 #[cfg(feature = "train")]
 mod attention;
 mod conv;
@@ -26,15 +27,11 @@ mod winograd;
 #[cfg(feature = "train")]
 mod winograd_gradients;
 
-use burn::backend::tensor::FloatTensor;
-use burn::backend::{Backend, Flex, backend_extension};
-use rayon::prelude::*;
-
+use self::arrays::{FlexTensor, values, vectorised};
 #[cfg(feature = "train")]
 use super::attention::Sequences;
-
-/// A tensor of the CPU backend.
-type FlexTensor = FloatTensor<Flex>;
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Backend, Flex, backend_extension};
 
 /// The operations of inference; activations are channels last.
 #[backend_extension(Flex)]
@@ -207,47 +204,4 @@ impl Update for Flex {
     fn square_sum(x: FlexTensor) -> FlexTensor {
         update::square_sum(&x)
     }
-}
-
-/// The values of a tensor, contiguous.
-fn values(x: &FlexTensor) -> std::borrow::Cow<'_, [f32]> {
-    match x.as_slice::<f32>() {
-        Some(slice) => std::borrow::Cow::Borrowed(slice),
-        None => std::borrow::Cow::Owned(x.to_contiguous().storage::<f32>().to_vec()),
-    }
-}
-
-/// A tensor that is done with, contiguous, to be written over: its storage is copied only where another tensor shares it.
-#[cfg(feature = "train")]
-fn own(x: FlexTensor) -> FlexTensor {
-    x.to_contiguous()
-}
-
-/// A tensor of these values.
-fn array(values: Vec<f32>, shape: &[usize]) -> FlexTensor {
-    FlexTensor::from_data(burn::tensor::TensorData::new(values, shape.to_vec()))
-}
-
-/// Zeros to be written over, filled by all threads: burn's own empty tensors are filled twice by one.
-fn zeroed(shape: &[usize]) -> Vec<f32> {
-    (0..shape.iter().product()).into_par_iter().with_min_len(1 << 16).map(|_| 0.0).collect()
-}
-
-/// The sizes of a tensor.
-fn dims<const D: usize>(x: &FlexTensor) -> [usize; D] {
-    let shape = x.layout().shape();
-    std::array::from_fn(|i| shape[i])
-}
-
-/// Runs a loop with the widest vectors that the processor has.
-fn vectorised<R>(work: impl FnOnce() -> R) -> R {
-    struct Work<F>(F);
-    impl<R, F: FnOnce() -> R> pulp::NullaryFnOnce for Work<F> {
-        type Output = R;
-        #[inline(always)]
-        fn call(self) -> R {
-            (self.0)()
-        }
-    }
-    pulp::Arch::new().dispatch(Work(work))
 }

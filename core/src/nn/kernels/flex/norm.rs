@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{FlexTensor, array, dims, values, vectorised, zeroed};
+use super::arrays::{FlexTensor, array, dims, values, vectorised, zeroed};
 
 /// Values a piece of work takes.
 const PIECE: usize = 1 << 15;

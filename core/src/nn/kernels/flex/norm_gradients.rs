@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
+use super::arrays::{FlexTensor, array, dims, own, values, vectorised};
 use super::norm::{Around, Normalised, rows_of_piece};
-use super::{FlexTensor, array, dims, own, values, vectorised};
 
 /// Channels that are computed together: the values of the widest vector.
 const LANES: usize = 16;

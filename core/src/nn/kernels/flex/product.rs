@@ -7,8 +7,8 @@
 use rayon::prelude::*;
 
 #[cfg(not(target_arch = "wasm32"))]
-use super::zeroed;
-use super::{FlexTensor, array};
+use super::arrays::zeroed;
+use super::arrays::{FlexTensor, array};
 
 /// Columns of a panel in a browser.
 const PANEL: usize = 8;
@@ -73,7 +73,7 @@ pub fn multiply(a: Vec<f32>, weights: &FlexTensor, matrices: usize, m: usize) ->
     use burn::backend::Flex;
     use burn::backend::ops::FloatTensorOps;
 
-    let [rows, n] = crate::nn::kernels::flex::dims(weights);
+    let [rows, n] = crate::nn::kernels::flex::arrays::dims(weights);
     let k = rows / matrices;
     Flex::float_matmul(array(a, &[matrices, m, k]), weights.reshape([matrices, k, n].into()))
 }
@@ -81,9 +81,9 @@ pub fn multiply(a: Vec<f32>, weights: &FlexTensor, matrices: usize, m: usize) ->
 /// `a` `[matrices, m, k]` times [`arrange`]d weights -> `[matrices, m, n]`
 #[cfg(target_arch = "wasm32")]
 pub fn multiply(a: Vec<f32>, weights: &FlexTensor, matrices: usize, m: usize) -> FlexTensor {
-    let [rows, n] = crate::nn::kernels::flex::dims(weights);
+    let [rows, n] = crate::nn::kernels::flex::arrays::dims(weights);
     let k = rows / matrices;
-    let weights = crate::nn::kernels::flex::values(weights);
+    let weights = crate::nn::kernels::flex::arrays::values(weights);
     let mut out = vec![0.0; matrices * m * n];
     let each = a.chunks_exact(m * k).zip(weights.chunks_exact(k * n)).zip(out.chunks_exact_mut(m * n));
     each.for_each(|((a, weights), out)| panels::multiply(a, weights, [m, k, n], out));

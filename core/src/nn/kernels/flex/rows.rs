@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{FlexTensor, array, dims, values, vectorised, zeroed};
+use super::arrays::{FlexTensor, array, dims, values, vectorised, zeroed};
 
 const EPSILON: f32 = 1e-5;
 /// Values a piece of element-wise work.

@@ -1,7 +1,7 @@
 //! The transforms of F(4x4, 3x3) and F(2x2, 3x3), Lavin & Gray, "Fast Algorithms for Convolutional Neural Networks" (CVPR 2016), and the
 //! way of pixels into the transformed domain and out of it, channels last.
 
-use super::vectorised;
+use super::arrays::vectorised;
 
 /// Channels that are transformed together: as many as fill a wide vector, or the few registers of a browser's.
 const LANES: usize = if cfg!(target_arch = "wasm32") { 4 } else { 16 };

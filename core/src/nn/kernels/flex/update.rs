@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{FlexTensor, array, own, values, vectorised};
+use super::arrays::{FlexTensor, array, own, values, vectorised};
 
 /// Values a piece of work takes.
 const PIECE: usize = 1 << 14;

@@ -6,9 +6,10 @@
 #[cfg(feature = "train")]
 use rayon::prelude::*;
 
-use super::{FlexTensor, dims, product, values};
+use super::arrays::{FlexTensor, dims, values};
 #[cfg(feature = "train")]
-use super::{array, zeroed};
+use super::arrays::{array, zeroed};
+use super::product;
 
 /// Values that are moved together: a cache line of them.
 #[cfg(feature = "train")]

@@ -5,10 +5,10 @@
 
 use rayon::prelude::*;
 
+use super::arrays::{FlexTensor, array, dims, values, vectorised, zeroed};
 use super::conv::Finish;
 use super::product::{self, COLUMNS};
 use super::tiles::{Four, Tile, Two, gather, spread};
-use super::{FlexTensor, array, dims, values, vectorised, zeroed};
 
 /// Tiles a piece of work takes.
 const TILES: usize = 32;

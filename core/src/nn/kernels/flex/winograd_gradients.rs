@@ -6,8 +6,8 @@ use burn::backend::Flex;
 use burn::backend::ops::FloatTensorOps;
 use rayon::prelude::*;
 
+use super::arrays::{FlexTensor, array, dims, values, vectorised, zeroed};
 use super::tiles::{Four, Tile, each, parts, split, spread};
-use super::{FlexTensor, array, dims, values, vectorised, zeroed};
 
 /// Input pixels a tile has a side, and output pixels.
 pub const TILE_SIDE: usize = 6;
