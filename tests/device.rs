@@ -4,6 +4,7 @@
 
 mod common;
 
+use clip_lung_core::methods::Method;
 use common::{Place, json, ok, skipped};
 use serde_json::Value;
 
@@ -52,7 +53,7 @@ fn the_device_trains_as_the_cpu_trains() {
     let place = Place::new();
     let data = place.name("data");
     ok(&["phantom", "--limit", "120", "--out", &data]);
-    for method in ["ce", "clip-lung"] {
+    for method in Method::ALL.iter().map(|m| m.name()) {
         let train = |device: &str| -> Vec<Value> {
             let run = place.name(&format!("{method}-{}", device.replace(':', "-")));
             let mut all = vec!["train", "--data", &data, "--out", &run, "--method", method, "--device", device];

@@ -4,6 +4,8 @@
 
 mod common;
 
+use std::sync::Arc;
+
 use burn::tensor::Device;
 use clip_lung_core::base::random::Stream;
 use clip_lung_core::dataset::augment::Augment;
@@ -34,16 +36,17 @@ fn every_method_fits_32_nodules() {
     let rows = [of(Class::Benign, 11), of(Class::Unsure, 11), of(Class::Malignant, 10)].concat();
     assert_eq!(rows.len(), 32);
     let device = Device::flex();
-    for method in [Method::Ce, Method::ClipLung] {
-        let config = TrainConfig { method, lr: 0.02, epochs: 60, augment: Augment::None, ..Default::default() };
-        let side = (method == Method::ClipLung).then(|| small_text_side(&device));
-        let mut trainer = Trainer::new(config.clone(), side, &device).unwrap();
+    for method in Method::ALL.iter().copied() {
+        let config = TrainConfig { lr: 0.02, epochs: 60, augment: Augment::None, ..TrainConfig::of(method) };
+        let text = config.method.needs_text().then(|| Arc::new(small_text_side(&device)));
+        let setup = config.setup(&data.rows, &rows, text).unwrap();
+        let mut trainer = Trainer::new(config.clone(), &setup, &device).unwrap();
         let norm = statistics(&data, &rows);
         let batch = batch(&data, &rows, &norm, &config, 0, trainer.device()).unwrap();
         let mut best = 0.0f64;
         for epoch in 0..config.epochs {
             let (next, log) = trainer.step(&batch, epoch).unwrap();
-            trainer = next;
+            trainer = next.end_epoch(&data, &rows, &norm).unwrap();
             best = best.max(log.accuracy);
             if best > 0.95 {
                 println!("{method:?}: {best} after {} steps", epoch + 1);
@@ -111,13 +114,14 @@ fn every_method_comes_near_the_best_rate() {
         std::fs::write(data.join(name), bytes).unwrap();
     }
     let best = (4.0 * 0.773_373 - 1.0) / 3.0;
-    for method in ["ce", "clip-lung"] {
+    for method in Method::ALL.iter().map(|m| m.name()) {
         let run = text(&place.path().join(method));
         let arguments =
             ["train", "--data", &text(&data), "--out", &run, "--method", method, "--folds", "2", "--epochs", "11"]
                 .map(str::to_owned);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        ok(&[&arguments[..], &["--lr", "0.02", "--ema", "0.9", "--text-encoder", "random"]].concat());
+        ok(&[&arguments[..], &["--lr", "0.02", "--ema", "0.9", "--ema-bn", "recompute", "--text-encoder", "random"]]
+            .concat());
         let metrics: Value =
             serde_json::from_slice(&std::fs::read(place.path().join(method).join("metrics.json")).unwrap()).unwrap();
         let accuracy = metrics["model"]["accuracy"]["value"].as_f64().unwrap();

@@ -2,13 +2,17 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use clip_lung_core::base::random::Stream;
 use clip_lung_core::base::tensors::{Array, Arrays, read};
 use clip_lung_core::dataset::class::Class;
-use clip_lung_core::methods::Method;
-use clip_lung_core::methods::clip_lung::PromptLearner;
-use clip_lung_core::nn::image_net::ImageNet;
+use clip_lung_core::methods::heads::prompt::PromptLearner;
+use clip_lung_core::methods::heads::trunk::Shape;
+use clip_lung_core::methods::pool::Pool;
+use clip_lung_core::methods::{Method, Setup, Truth};
+use clip_lung_core::model::network::ImageNet;
+use clip_lung_core::nn::layers::Initial;
 use clip_lung_core::nn::parameters::{apply, collect};
 use clip_lung_core::nn::text::clip::{geometry::Geometry, tokenizer::ClipTokenizer};
 use clip_lung_core::nn::text::prompts::{ATTRIBUTE_WORDS, Prompts};
@@ -28,7 +32,7 @@ fn uniform(key: u64, stream: u64, count: usize, low: f64, high: f64) -> Vec<f32>
 }
 
 /// The weights of `golden/image_net.py`, by name.
-fn filled(net: ImageNet) -> ImageNet {
+fn filled<M: Module>(net: M) -> M {
     let mut arrays = collect(&net);
     for (i, (name, array)) in arrays.iter_mut().enumerate() {
         let fan_in: usize = array.shape.iter().skip(1).product();
@@ -65,34 +69,33 @@ fn numbers<const D: usize>(t: Tensor<D>) -> Vec<f32> {
 fn image_network_equals_pytorch() {
     let golden = golden(include_bytes!("golden/image_net.safetensors"));
     let device = Device::flex();
-    let out = filled(ImageNet::new(3, 0, &device)).fold().infer(crops(&device));
-    close(&numbers(out.logits.clone()), &golden["logits"].values, 1e-4, "logits of 8 crops");
-    close(&numbers(out.groups().slice([0..2, 0..4, 0..512])), &golden["groups"].values, 1e-4, "channel groups");
+    let shape = Shape { pool: Pool::View, units: 3, bias: true, diameter: false };
+    let net = filled(ImageNet::new(shape, Initial::Uniform(Stream::new(0, 1)), &device)).fold();
+    let (_, pass) = net.forward(crops(&device), None);
+    close(&numbers(pass.outputs), &golden["logits"].values, 1e-4, "logits of 8 crops");
+    let groups = pass.groups.unwrap().slice([0..2, 0..4, 0..512]);
+    close(&numbers(groups), &golden["groups"].values, 1e-4, "channel groups");
 }
 
 /// Three steps: losses, weights, running statistics and average.
 #[test]
 fn three_training_steps_equal_pytorch() {
     let golden = golden(include_bytes!("golden/image_net.safetensors"));
-    let config = TrainConfig { method: Method::Ce, lr: 1e-3, ema: 0.9, ..Default::default() };
-    let mut trainer = Trainer::new(config, None, &Device::flex()).unwrap();
-    trainer.network.image = filled(trainer.network.image);
+    let config = TrainConfig { lr: 1e-3, ema: 0.9, pool: Pool::View, ..TrainConfig::of(Method::Ce) };
+    let setup = Setup { class_counts: vec![3, 2, 3], pool: Pool::View, diameter: false, seed: 2, text: None };
+    let mut trainer = Trainer::new(config, &setup, &Device::flex()).unwrap();
+    trainer.network = filled(trainer.network);
     trainer.ema = Ema::new(&trainer.network, 0.9);
     let labels = vec![0, 1, 2, 2, 1, 0, 0, 2];
-    let one_hot: Vec<f32> = labels.iter().flat_map(|&l| (0..3).map(move |c| f32::from(u8::from(c == l)))).collect();
     let device = trainer.device().clone();
-    let batch = Batch {
-        images: crops(&device),
-        target: Tensor::from_data(TensorData::new(one_hot, [8, 3]), &device),
-        attribute_weights: Tensor::zeros([8, 8], &device),
-        labels,
-    };
+    let truth = Truth::new(labels, 3, vec![[3.0; 8]; 8], vec![3.0; 8], &device);
+    let batch = Batch { images: crops(&device), log_diameter: None, truth };
     for expected in &golden["losses"].values {
         let (next, log) = trainer.step(&batch, 0).unwrap();
         assert!((log.loss - f64::from(*expected)).abs() < 1e-4, "loss {} is not {expected}", log.loss);
         trainer = next;
     }
-    let (now, average) = (collect(&trainer.network.image), collect(&trainer.ema.module.image));
+    let (now, average) = (collect(&trainer.network), collect(&trainer.ema.module));
     for (name, expected) in &golden {
         let Some((from, name)) = name.split_once('.').filter(|(p, _)| matches!(*p, "after" | "ema")) else { continue };
         let found = if from == "after" { &now[name] } else { &average[name] };
@@ -160,13 +163,13 @@ fn conditional_context_golden() {
         ("logit_scale".into(), vector(&[1.0], 1)),
     ]
     .into();
-    let learner = PromptLearner::new(Tensor::zeros([2, 512], &device), 0, &device);
+    let learner = PromptLearner::from_context(Tensor::zeros([2, 512], &device), 0, 0.07, &device);
     let learner = apply(learner, arrays, "golden").unwrap();
     let features = pad(&[&[1.0, 0.0, 2.0, -1.0], &[0.5, -0.5, 1.0, 2.0]], [2, 512]);
     let f = Tensor::<2>::from_data(TensorData::new(features.values, [2, 512]), &device).unsqueeze::<3>();
     let head = |f: Tensor<3>| numbers(learner.context(f).slice([0..1, 0..2, 0..4]));
     close(&head(f.clone()), &[0.535, 0.995, -0.42, 0.415, 0.16, 0.015, 0.25, 0.22], 1e-6, "context");
-    let normalised = clip_lung_core::methods::losses::normalise(f);
+    let normalised = clip_lung_core::nn::layers::normalise(f);
     close(
         &head(normalised),
         &[0.215454, 0.462423, -0.206969, 0.308485, 0.068224, 0.060888, 0.066448, 0.22],

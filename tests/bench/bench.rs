@@ -4,13 +4,17 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use clip_lung_core::base::random::Stream;
 use clip_lung_core::dataset::task::Task;
-use clip_lung_core::methods::Method;
-use clip_lung_core::nn::image_net::ImageNet;
+use clip_lung_core::methods::heads::trunk::Shape;
+use clip_lung_core::methods::pool::Pool;
+use clip_lung_core::methods::{Method, Setup, Truth};
+use clip_lung_core::model::network::ImageNet;
+use clip_lung_core::nn::layers::Initial;
 use clip_lung_core::nn::text::{
     clip::{geometry::Geometry, tower::ClipTower},
     side::TextSide,
@@ -30,19 +34,25 @@ fn main() {
     let words: Vec<String> = std::env::args().collect();
     let device = device(words.get(1).map_or("cpu", String::as_str));
     let steps = words.get(2).and_then(|n| n.parse().ok()).unwrap_or(9);
-    let (ce, clip) = (training(Method::Ce, steps, &device), training(Method::ClipLung, steps, &device));
-    let net = ImageNet::new(3, 0, &device).fold();
+    // every method as it comes, and ce through clip-lung's view
+    let view = TrainConfig { pool: Pool::View, ..TrainConfig::of(Method::Ce) };
+    let mut seconds = vec![("ce_view_step".to_owned(), training("ce, view", view, steps, &device))];
+    seconds.extend(Method::ALL.iter().map(|method| {
+        let name = format!("{}_step", method.name().replace('-', "_"));
+        (name, training(method.name(), TrainConfig::of(*method), steps, &device))
+    }));
+    let shape = Shape { pool: Pool::View, units: 3, bias: true, diameter: false };
+    let net = ImageNet::new(shape, Initial::Uniform(Stream::new(0, 1)), &device).fold();
     let infer = |n: usize, repeats: usize| {
         let x = images(n, &device);
-        median("inference", repeats, || drop(net.infer(x.clone()).logits.into_data()))
+        median("inference", repeats, || drop(net.forward(x.clone(), None).1.outputs.into_data()))
     };
     let (batch, single) = (infer(32, 15), infer(1, 31));
     let (shared, plain) = (tower(32, 3, steps, &device), tower(96, 1, steps, &device));
-    println!(
-        "{{\"threads\": {}, \"ce_step\": {ce}, \"clip_lung_step\": {clip}, \"infer_32\": {batch}, \"infer_1\": {single}, \
-         \"tower_shared\": {shared}, \"tower_plain\": {plain}}}",
-        rayon::current_num_threads()
-    );
+    let others = [("infer_32", batch), ("infer_1", single), ("tower_shared", shared), ("tower_plain", plain)];
+    seconds.extend(others.map(|(name, value)| (name.to_owned(), value)));
+    let fields: String = seconds.iter().map(|(name, value)| format!(", \"{name}\": {value}")).collect();
+    println!("{{\"threads\": {}{fields}}}", rayon::current_num_threads());
 }
 
 fn device(name: &str) -> Device {
@@ -97,23 +107,18 @@ fn tower(samples: usize, classes: usize, repeats: usize, device: &Device) -> f64
     })
 }
 
-fn training(method: Method, steps: usize, device: &Device) -> f64 {
-    let config = TrainConfig { method, ..Default::default() };
-    let text = (method == Method::ClipLung).then(|| {
+fn training(name: &str, config: TrainConfig, steps: usize, device: &Device) -> f64 {
+    let text = config.method.needs_text().then(|| {
         let names: Vec<&str> = Task::LidcA.classes().iter().map(|c| c.name()).collect();
-        TextSide::random_clip(Geometry::VIT_B_16, 2, &names, &device.clone().autodiff()).unwrap()
+        Arc::new(TextSide::random_clip(Geometry::VIT_B_16, 2, &names, &device.clone().autodiff()).unwrap())
     });
-    let mut trainer = Some(Trainer::new(config, text, device).unwrap());
+    let setup = Setup { class_counts: vec![11, 11, 10], pool: config.pool, diameter: false, seed: 2, text };
+    let mut trainer = Some(Trainer::new(config, &setup, device).unwrap());
     let on = device.clone().autodiff();
     let labels: Vec<usize> = (0..32).map(|i| i % 3).collect();
-    let one_hot: Vec<f32> = labels.iter().flat_map(|&l| (0..3).map(move |c| f32::from(u8::from(c == l)))).collect();
-    let batch = Batch {
-        images: images(32, &on),
-        target: Tensor::from_data(TensorData::new(one_hot, [32, 3]), &on),
-        attribute_weights: Tensor::full([32, 8], 0.125, &on),
-        labels,
-    };
-    median(method.name(), steps, || {
+    let truth = Truth::new(labels, 3, vec![[3.0; 8]; 32], vec![3.0; 32], &on);
+    let batch = Batch { images: images(32, &on), log_diameter: None, truth };
+    median(name, steps, || {
         trainer = trainer.take().map(|t| t.step(&batch, 0).unwrap().0);
         device.sync().unwrap();
     })

@@ -20,7 +20,9 @@ export const ATTRIBUTES = [
 
 export interface Prediction {
   probabilities: Partial<Record<ClassName, number>>;
+  /** The class decided on, as the model's `decision` says: the most probable one, or the median. */
   label: ClassName;
+  /** The classifier's logits for models with the readout softmax, log-probabilities for all others. */
   logits: number[];
   /** Closeness to the words radiologists use, summing to 1; absent where the model has no words. */
   attributes?: Record<(typeof ATTRIBUTES)[number], number>;
@@ -58,6 +60,11 @@ export interface Info {
   method: string;
   task: string;
   classes: ClassName[];
+  pool: 'view' | 'mean';
+  readout: 'softmax' | 'poisson' | 'binomial' | 'sticks' | 'cumulative' | 'forest';
+  decision: 'argmax' | 'median';
+  /** Whether every input needs its nodule's `diameter` (mm), a crop too. */
+  diameter: boolean;
   input: { crop: string; hu_window: [number, number] };
   metadata: { version: string; created: string; training_data: string; text_encoder: string; intended_use: string; metrics: unknown };
   sha256: Record<string, string>;
@@ -151,9 +158,9 @@ export class ClipLung {
   async explain(input: Input, options: { target?: ClassName; signal?: AbortSignal } = {}): Promise<HeatMap> {
     const { rows, ms, device } = await this.#read([input], options.target, options.signal);
     const [row] = rows as [Float32Array];
-    const count = this.info.classes.length;
     const target = options.target ?? this.#prediction(row, ms, device).label;
-    return { data: row.slice(count, count + MAP), dims: [32, 32], target };
+    const start = this.#numbers;
+    return { data: row.slice(start, start + MAP), dims: [32, 32], target };
   }
 
   /** Predicts the model's golden pair again: the largest difference of a probability. Rejects when it is too large. */
@@ -166,18 +173,21 @@ export class ClipLung {
     this.#end(gone());
   }
 
+  /** Numbers of a row before the map: logits, probabilities and the class decided on. */
+  get #numbers(): number {
+    return 2 * this.info.classes.length + 1;
+  }
+
   #prediction(row: Float32Array, ms: number, device: Device): Prediction {
     const { classes, sha256 } = this.info;
-    const logits = Array.from(row.subarray(0, classes.length));
-    const top = Math.max(...logits);
-    const powers = logits.map((l) => Math.exp(l - top));
-    const sum = powers.reduce((a, b) => a + b);
-    const words = row.subarray(classes.length + MAP);
+    const count = classes.length;
+    const probabilities = row.subarray(count, 2 * count);
+    const words = row.subarray(this.#numbers + MAP);
     const attributes = Object.fromEntries(ATTRIBUTES.map((a, i) => [a, words[i]!])) as NonNullable<Prediction['attributes']>;
     return {
-      probabilities: Object.fromEntries(classes.map((c, i) => [c, powers[i]! / sum])),
-      label: classes[logits.indexOf(top)]!,
-      logits,
+      probabilities: Object.fromEntries(classes.map((c, i) => [c, probabilities[i]!])),
+      label: classes[row[2 * count]!]!,
+      logits: Array.from(row.subarray(0, count)),
       ...(words.length && { attributes }),
       ms,
       device,

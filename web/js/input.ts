@@ -12,6 +12,7 @@ export interface Input {
   /** mm; needed with a volume. */
   spacing?: Triple;
   centre?: Triple;
+  /** mm; needed with a volume, and with a crop where the model's `info.diameter` is true. */
   diameter?: number;
   unit: 'HU';
 }
@@ -52,19 +53,20 @@ export function around({ dims, spacing, centre, diameter }: Nodule, voxel: (x: n
 }
 
 /** What goes to the worker: the samples of a crop, or those of a volume that the crop touches with their geometry. */
-export function prepare(input: Input): { hu: Float32Array; volume?: VolumeRequest } {
+export function prepare(input: Input): { hu: Float32Array; volume?: VolumeRequest; diameter?: number } {
   const { data, dims, unit } = input;
   if (unit !== 'HU') throw new ClipLungError('input', `unit: '${unit}' is not 'HU'; rescale the voxels first`);
   const count = dims?.length === 3 ? dims[0] * dims[1] * dims[2] : NaN;
   if (!data || data.length !== count) {
     throw new ClipLungError('input', `data: ${data?.length} values where dims [${dims}] need ${count}`);
   }
-  if (input.centre || input.diameter !== undefined) {
+  const isCrop = dims.every((d) => d === 32);
+  if (input.centre || (input.diameter !== undefined && !isCrop)) {
     const { data: hu, unit: _, ...volume } = around(input as Nodule, (x, y, z) => data[(z * dims[1] + y) * dims[0] + x]!);
     return { hu: hu as Float32Array, volume };
   }
-  if (!dims.every((d) => d === 32)) {
+  if (!isCrop) {
     throw new ClipLungError('input', `dims [${dims}] are not a crop of [32, 32, 32]; give centre (voxel) and diameter (mm) of the nodule`);
   }
-  return { hu: Float32Array.from(data) };
+  return { hu: Float32Array.from(data), ...(input.diameter !== undefined && { diameter: input.diameter }) };
 }

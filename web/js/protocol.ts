@@ -25,9 +25,10 @@ export type Request =
   | { kind: 'start'; wasmUrl: string }
   | { kind: 'load'; files: ModelFile[] }
   | { kind: 'selfTest' }
-  | { kind: 'read'; inputs: { hu: Float32Array; volume?: VolumeRequest }[]; target?: string };
+  | { kind: 'read'; inputs: { hu: Float32Array; volume?: VolumeRequest; diameter?: number }[]; target?: string };
 
-/** What one pass gives, a row an input: logits, Grad-CAM (32 x 32), attribute scores (8, or none). */
+/** What one pass gives, a row an input: logits, probabilities, the index of the class decided on, Grad-CAM (32 x 32), attribute scores
+ * (8, or none). */
 export interface Reading {
   values: Float32Array;
   ms: number;

@@ -24,7 +24,7 @@ export function serve({ default: init, Engine, Files, crop }: Module): void {
       for (const { name, bytes } of request.files) files.add(name, new Uint8Array(bytes));
       engine = await Engine.load(files, digests);
       // the first pass grows the memory and compiles shaders; a user should not wait for that
-      if (!request.files.some(({ name }) => name === 'golden.safetensors')) await engine.read(new Float32Array(VOXELS));
+      if (!request.files.some(({ name }) => name === 'golden.safetensors')) await engine.read(new Float32Array(VOXELS), Float64Array.of(8));
       const loaded: Loaded = { info: engine.info(), files: request.files };
       return loaded;
     }
@@ -33,7 +33,8 @@ export function serve({ default: init, Engine, Files, crop }: Module): void {
     const start = performance.now();
     const hu = new Float32Array(request.inputs.length * VOXELS);
     request.inputs.forEach(({ hu: data, volume }, i) => hu.set(volume ? cut(data, volume) : data, i * VOXELS));
-    const values = await engine.read(hu, request.target);
+    const diameters = request.inputs.map(({ volume, diameter }) => volume?.diameter ?? diameter).filter((d) => d !== undefined);
+    const values = await engine.read(hu, Float64Array.from(diameters), request.target);
     const reading: Reading = { values, ms: performance.now() - start };
     return reading;
   }

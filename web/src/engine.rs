@@ -70,9 +70,10 @@ impl Engine {
         Ok(serde_json::to_string(&self.model.config)?)
     }
 
-    /// Crops in HU, `n * 32768` samples (z, y, x), in one pass. A row each: the logits, the Grad-CAM of a class (the predicted one if
-    /// none; 32 x 32 in 0..1), the eight attributes' scores where the model has the words.
-    pub async fn read(&self, hu: Vec<f32>, class: Option<String>) -> Result<Vec<f32>> {
+    /// Crops in HU, `n * 32768` samples (z, y, x), in one pass, with their nodules' diameters in mm where the model reads them (or none).
+    /// A row each: the logits, the probabilities, the index of the class decided on, the Grad-CAM of a class (the predicted one if none;
+    /// 32 x 32 in 0..1), the eight attributes' scores where the model has the words.
+    pub async fn read(&self, hu: Vec<f32>, diameters: Vec<f64>, class: Option<String>) -> Result<Vec<f32>> {
         let class = match class {
             Some(name) => {
                 Some(Class::parse(&name).ok_or_else(|| JsError::new(&format!("there is no class `{name}`")))?)
@@ -81,10 +82,14 @@ impl Engine {
         };
         let crops = hu.chunks(VOXELS).map(|c| Crop::new(c.to_vec(), "crop"));
         let crops = crops.collect::<clip_lung_core::Result<Vec<_>>>()?;
-        let found = self.model.explain_async(&crops, class).await?;
+        let found = self.model.explain_async(&crops, &diameters, class).await?;
         device::alive()?;
+        let classes = &self.model.config.classes;
         let row = |e: Explanation| {
-            e.prediction.logits.into_iter().chain(e.heat).chain(e.attributes.into_iter().flatten()).collect::<Vec<_>>()
+            let decided = classes.iter().position(|c| *c == e.prediction.class).unwrap_or(0) as f32;
+            let numbers = e.prediction.logits.into_iter().chain(e.prediction.probabilities).map(|v| v as f32);
+            let rest = e.heat.into_iter().chain(e.attributes.into_iter().flatten());
+            numbers.chain([decided]).chain(rest).collect::<Vec<_>>()
         };
         Ok(found.into_iter().flat_map(row).collect())
     }

@@ -56,16 +56,24 @@ pub fn targets(place: &str, nodules: &Place, side: Side) -> Result<Vec<Target>> 
     if place == "phantom" || path.join(NODULES).is_file() || path.join(HEADER).is_file() {
         pointless()?;
         let data = dataset(place)?;
-        let target = |i: usize| Ok(Target { id: data.rows[i].nodule_id.clone(), crop: data.crop(i)?, geometry: None });
+        let target = |i: usize| {
+            let row = &data.rows[i];
+            let (id, diameter_mm) = (row.nodule_id.clone(), Some(row.diameter_mm));
+            Ok(Target { id, crop: data.crop(i)?, diameter_mm, geometry: None })
+        };
         return (0..data.len()).map(target).collect();
     }
     if path.is_dir() {
         return scan::dicom(path, nodules, side);
     }
     if ends(".npy") {
-        pointless()?;
-        return npy(path)
-            .map(|crops| crops.into_iter().map(|(id, crop)| Target { id, crop, geometry: None }).collect());
+        // a crop of an array has no diameter of its own
+        if nodules.points() {
+            pointless()?;
+        }
+        let diameter_mm = nodules.diameter();
+        let target = |(id, crop)| Target { id, crop, diameter_mm, geometry: None };
+        return npy(path).map(|crops| crops.into_iter().map(target).collect());
     }
     if ends(".nii") || ends(".nii.gz") {
         return scan::nifti(path, nodules, side);

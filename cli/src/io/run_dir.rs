@@ -5,7 +5,9 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use clip_lung_core::train::step::StepLog;
+use clip_lung_core::train::config::TrainConfig;
+use clip_lung_core::train::log::StepLog;
+use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
 use crate::io::files;
@@ -23,11 +25,48 @@ pub fn model_dir(place: &Path) -> Result<PathBuf> {
     // a run has its log before anything else, a model never has one
     if place.join(LOG).is_file() {
         return Err(Failure::File(format!(
-            "{run} is a training run that has not finished: continue it with `clip-lung train --out {run}` and the options it was started with"
+            "{run} is a training run that has not finished: continue it with `clip-lung train --resume --out {run}`"
         ))
         .into());
     }
     Ok(place.into())
+}
+
+/// What a run was started with that its configuration does not hold: where things lie on this machine.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Invocation {
+    pub data: String,
+    pub text_encoder: String,
+    pub text_seed: u64,
+}
+
+impl Invocation {
+    const FILE: &str = "invocation.json";
+
+    /// Paths are kept whole, so that the run can be continued from anywhere.
+    pub fn new(data: String, text_encoder: String, text_seed: u64) -> Self {
+        let whole = |place: String| match std::fs::canonicalize(&place) {
+            Ok(path) => path.display().to_string(),
+            Err(_) => place,
+        };
+        Self { data: whole(data), text_encoder: whole(text_encoder), text_seed }
+    }
+
+    /// Of the run in this directory.
+    pub fn read(run: &Path) -> Result<Self> {
+        read_json(&run.join(Self::FILE), |bytes| serde_json::from_slice(bytes))
+    }
+
+    /// Into the run's directory.
+    pub fn write(&self, run: &Path) -> Result<()> {
+        files::write(&run.join(Self::FILE), &serde_json::to_vec_pretty(self)?)
+    }
+}
+
+fn read_json<T>(path: &Path, parse: impl Fn(&[u8]) -> serde_json::Result<T>) -> Result<T> {
+    let file = path.display().to_string();
+    Ok(parse(&files::read(path)?).map_err(|e| clip_lung_core::Error::BadJson { file, reason: e.to_string() })?)
 }
 
 /// A directory that this process alone writes to.
@@ -63,6 +102,14 @@ impl RunDir {
     pub fn open(path: &Path) -> Result<Self> {
         let lock = Lock::take(path)?;
         Ok(Self { path: path.into(), log: None, _lock: lock })
+    }
+
+    /// The configuration of the run in this directory.
+    pub fn config(run: &Path) -> Result<TrainConfig> {
+        let path = run.join("config.json");
+        let config = TrainConfig::parse(&files::read(&path)?, &path.display().to_string())?;
+        config.check()?;
+        Ok(config)
     }
 
     /// A file of the run.
@@ -115,5 +162,5 @@ impl RunDir {
 fn read_log(path: &Path) -> Vec<(String, StepLog)> {
     let Ok(file) = File::open(path) else { return Vec::new() };
     let lines = BufReader::new(file).lines().map_while(std::io::Result::ok);
-    lines.filter_map(|l| serde_json::from_str(&l).ok().map(|log| (l, log))).collect()
+    lines.filter_map(|l| StepLog::parse(&l).map(|log| (l, log))).collect()
 }

@@ -38,6 +38,16 @@ pub struct Place {
 }
 
 impl Place {
+    /// Whether the user points at a place, and not only gives a diameter.
+    pub fn points(&self) -> bool {
+        self.centre.is_some() || self.nodules.is_some()
+    }
+
+    /// `--diameter`.
+    pub fn diameter(&self) -> Option<f64> {
+        self.diameter
+    }
+
     /// Whether the user points at anything.
     pub fn given(&self) -> bool {
         self.centre.is_some() || self.diameter.is_some() || self.nodules.is_some()
@@ -54,6 +64,8 @@ fn triple(text: &str) -> Result<[f64; 3], String> {
 pub struct Target {
     pub id: String,
     pub crop: Crop,
+    /// Where it is known.
+    pub diameter_mm: Option<f64>,
     pub geometry: Option<Value>,
 }
 
@@ -85,6 +97,7 @@ pub fn nifti(path: &Path, place: &Place, side: Side) -> Result<Vec<Target>> {
             Ok(Target {
                 id,
                 crop,
+                diameter_mm: Some(w.diameter_mm),
                 geometry: Some(geometry("RAS", mm, scan.voxel(mm), side, w.diameter_mm, Value::Null)),
             })
         })
@@ -135,7 +148,7 @@ pub fn dicom(dir: &Path, place: &Place, side: Side) -> Result<Vec<Target>> {
             if !series.gaps.is_empty() {
                 geometry["missing_slices_mm"] = json!(series.gaps);
             }
-            Ok(Target { id, crop: reader.crop(mm, side)?, geometry: Some(geometry) })
+            Ok(Target { id, crop: reader.crop(mm, side)?, diameter_mm: Some(w.diameter_mm), geometry: Some(geometry) })
         })
         .collect()
 }

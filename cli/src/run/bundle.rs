@@ -5,60 +5,85 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use burn::tensor::Device;
 use clip_lung_core::base::tensors::{Array, Arrays, Precision};
+use clip_lung_core::dataset::class::Thresholds;
 use clip_lung_core::dataset::crops::Dataset;
-use clip_lung_core::model::config::{Input, Metadata, ModelConfig};
+use clip_lung_core::methods::readout::{Decision, ReadoutKind};
+use clip_lung_core::model::config::{Input, Metadata, ModelConfig, SCHEMA};
 use clip_lung_core::model::directory::{Parts, build};
+use clip_lung_core::model::readout_file;
 use clip_lung_core::nn::parameters::collect;
+use clip_lung_core::phantom::phantom;
 use clip_lung_core::train::config::TrainConfig;
 use clip_lung_core::train::step::Trainer;
-use clip_lung_core::volume::crop::{Normalisation, Side};
+use clip_lung_core::volume::crop::{Crop, Normalisation};
 
-/// The image network's weights of the average, and the words of the attribute read-out where there are any.
-pub fn arrays(trainer: &Trainer) -> Arrays {
-    let mut arrays = collect(&trainer.ema.module.image);
-    if let (Some(prompt), Some(text)) = (&trainer.ema.module.prompt, trainer.text()) {
-        let attributes = text.attributes();
-        let shape = attributes.dims().to_vec();
-        let values = attributes.into_data().iter::<f32>().collect();
-        arrays.insert("attribute_features".into(), Array { shape, values });
-        let scale = prompt.temperature().val().into_data().iter::<f32>().collect();
-        arrays.insert("logit_scale".into(), Array { shape: vec![1], values: scale });
-    }
-    arrays
-}
-
-/// A `config.json` for a model of this run.
-pub fn config(run: &TrainConfig, norm: &Normalisation, side: Side, metrics: serde_json::Value) -> ModelConfig {
-    ModelConfig {
-        schema: 1,
-        method: run.method,
-        task: run.task,
-        classes: run.task.classes().to_vec(),
-        input: Input::new(norm, side),
-        metadata: Metadata {
-            version: env!("CARGO_PKG_VERSION").into(),
-            created: humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string(),
-            intended_use: "research".into(),
-            training_data: format!("{} (sha256 {})", run.data.name, run.data.sha256),
-            text_encoder: run.text_encoder.clone(),
-            metrics,
-            git_commit: env!("CLIP_LUNG_COMMIT").into(),
-            seed: run.seed,
-        },
-        sha256: BTreeMap::new(),
-    }
-}
-
-/// The model directory's files; the golden pair is the first two held-out crops.
-pub fn files(
-    config: ModelConfig,
+/// What a model directory keeps of a run.
+pub struct Trained {
+    /// Image encoder, classifier, readout and, where there are any, the words of the attribute read-out.
     arrays: Arrays,
-    data: &Dataset,
-    held_out: &[usize],
-    card: &str,
-    device: &Device,
-) -> Result<BTreeMap<String, Vec<u8>>> {
-    let first = held_out.first().copied().unwrap_or(0);
-    let golden = [data.crop(first)?, data.crop(held_out.get(1).copied().unwrap_or(first))?];
-    Ok(build(Parts { config, arrays, golden, precision: Precision::F32, card }, device)?)
+    readout: ReadoutKind,
+    decision: Decision,
+}
+
+impl Trained {
+    /// The averaged weights of a run.
+    pub fn of(trainer: &Trainer) -> Result<Self> {
+        let network = &trainer.ema.module;
+        let readout = network.head.readout()?;
+        let mut arrays = collect(&network.backbone);
+        arrays.extend(collect(network.head.trunk()));
+        arrays.extend(readout_file::arrays(&readout));
+        if let Some((attributes, logit_scale)) = network.head.words() {
+            let shape = attributes.dims().to_vec();
+            let values = attributes.into_data().iter::<f32>().collect();
+            arrays.insert("attribute_features".into(), Array { shape, values });
+            let values = logit_scale.into_data().iter::<f32>().collect();
+            arrays.insert("logit_scale".into(), Array { shape: vec![1], values });
+        }
+        Ok(Self { arrays, readout: readout.kind(), decision: network.head.decision() })
+    }
+
+    /// The model directory's files. The golden pair are two synthetic crops, nobody's.
+    pub fn directory(
+        &self,
+        run: &TrainConfig,
+        norm: &Normalisation,
+        data: &Dataset,
+        metrics: serde_json::Value,
+        card: &str,
+        device: &Device,
+    ) -> Result<BTreeMap<String, Vec<u8>>> {
+        let config = ModelConfig {
+            schema: SCHEMA,
+            method: run.method.method(),
+            task: run.task,
+            classes: run.task.classes().to_vec(),
+            pool: run.pool,
+            readout: self.readout,
+            decision: self.decision,
+            diameter: run.diameter,
+            input: Input::new(norm, data.side()),
+            metadata: Metadata {
+                version: env!("CARGO_PKG_VERSION").into(),
+                created: humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string(),
+                intended_use: "research".into(),
+                training_data: format!("{} (sha256 {})", run.data.name, run.data.sha256),
+                synthetic: data.header.name == clip_lung_core::phantom::NAME,
+                text_encoder: run.encoder().into(),
+                metrics,
+                git_commit: env!("CLIP_LUNG_COMMIT").into(),
+                seed: run.seed,
+            },
+            sha256: BTreeMap::new(),
+        };
+        let parts =
+            Parts { config, arrays: self.arrays.clone(), golden: golden_pair()?, precision: Precision::F32, card };
+        Ok(build(parts, device)?)
+    }
+}
+
+/// Two drawn nodules.
+pub fn golden_pair() -> Result<[Crop; 2]> {
+    let drawn = phantom(Thresholds::Inclusive, Some(2))?;
+    Ok([drawn.crop(0)?, drawn.crop(1)?])
 }

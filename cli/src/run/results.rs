@@ -6,7 +6,6 @@ use anyhow::Result;
 use burn::tensor::Device;
 use clip_lung_core::dataset::crops::Dataset;
 use clip_lung_core::metrics::report::Report;
-use clip_lung_core::phantom;
 use clip_lung_core::train::split::Split;
 use clip_lung_core::train::step::Trainer;
 use clip_lung_core::volume::crop::Normalisation;
@@ -38,66 +37,70 @@ pub fn write(
     json: bool,
 ) -> Result<Outcome> {
     let config = &trainer.config;
-    let arrays = bundle::arrays(trainer);
-    let draft = bundle::files(
-        bundle::config(config, norm, data.side(), serde_json::Value::Null),
-        arrays.clone(),
-        data,
-        &split.held_out,
-        "",
-        device,
-    )?;
+    let trained = bundle::Trained::of(trainer)?;
+    let draft = trained.directory(config, norm, data, serde_json::Value::Null, "", device)?;
     let model = clip_lung_core::model::predict::Model::load(&draft, "model", device)?;
-    let predictions = scoring::predict(&model, data, &split.held_out)?;
-    let scored = scoring::scored(data, &split.held_out, &predictions, config.task);
-    let report = scoring::score(&scored, config.task)?;
+    let by_classifier: Vec<Vec<f64>> = probabilities(scoring::predict(&model, data, &split.held_out)?);
+    let by_text = trainer.text_probabilities(data, &split.held_out, norm)?;
+    let score = |p: &[Vec<f64>]| {
+        let scored = scoring::scored(data, &split.held_out, p, config.task, model.config.decision);
+        scoring::score(&scored, config.task)
+    };
+    let text_report = by_text.as_deref().map(score).transpose()?;
+    // a run that answers by its text features is scored by them; the model directory answers by its classifier
+    let (answers, report) = match (by_text, &text_report) {
+        (Some(by_text), Some(report)) if config.method.infers_by_text() => (by_text, report.clone()),
+        _ => (by_classifier.clone(), score(&by_classifier)?),
+    };
+    let classifier_report = score(&by_classifier)?;
     let size_only = scoring::size_only(data, &split.train, &split.held_out, config.task)?;
 
-    files::write(
-        &dir.file("predictions.csv"),
-        scoring::csv(data, &split.held_out, &predictions, &model, config.fold)?.as_bytes(),
-    )?;
-    let synthetic = data.header.name == phantom::NAME;
-    let metrics = serde_json::json!({
+    let csv = scoring::csv(data, &split.held_out, &answers, &model.config.classes, config.fold)?;
+    files::write(&dir.file("predictions.csv"), csv.as_bytes())?;
+    let mut metrics = serde_json::json!({
         "intended_use": "research",
-        "synthetic_images": synthetic,
+        "synthetic_images": model.config.metadata.synthetic,
         "data": config.data,
-        "text_encoder": config.text_encoder,
-        "method": config.method, "task": config.task, "fold": config.fold, "held_out": config.held_out,
+        "text_encoder": config.encoder(),
+        "method": config.method.method(), "task": config.task, "fold": config.fold, "held_out": config.held_out,
         "model": report,
         "size_only": size_only,
     });
+    if let Some(text_report) = text_report {
+        metrics["classifier"] = serde_json::to_value(&classifier_report)?;
+        metrics["text"] = serde_json::to_value(text_report)?;
+    }
     files::write(&dir.file("metrics.json"), &serde_json::to_vec_pretty(&metrics)?)?;
     let title = format!(
         "{} on {} ({}), text encoder: {}",
-        config.method.name(),
+        config.method.method().name(),
         config.task.name(),
         config.data.name,
-        config.text_encoder
+        config.encoder()
     );
     files::write(&dir.file("curves.svg"), curves::svg(&dir.steps(), &title)?.as_bytes())?;
-    let summary = serde_json::json!({"accuracy": report.accuracy, "macro_auc": report.macro_auc, "majority": report.majority, "held_out": report.nodules});
-    let card = card::card(config, split.train.len(), synthetic, &report);
-    let built = bundle::files(
-        bundle::config(config, norm, data.side(), summary),
-        arrays,
-        data,
-        &split.held_out,
-        &card,
-        device,
-    )?;
+    let summary = serde_json::json!({
+        "accuracy": classifier_report.accuracy, "macro_auc": classifier_report.macro_auc,
+        "majority": classifier_report.majority, "held_out": classifier_report.nodules,
+    });
+    let card = card::card(&model.config, config, split.train.len(), &classifier_report);
+    let built = trained.directory(config, norm, data, summary, &card, device)?;
     let model = dir.file("model");
     files::write_dir(&model, &built)?;
 
     if json {
         println!("{}", serde_json::to_string(&metrics)?);
     } else {
-        let heading = format!("{} on {}, fold {}", config.method.name(), config.task.name(), config.fold);
+        let heading = format!("{} on {}, fold {}", config.method.method().name(), config.task.name(), config.fold);
         print!(
             "{}",
-            render(&report, &Anchors { size_only: Some(&size_only) }, &heading, &config.text_encoder, &shown(data))
+            render(&report, &Anchors { size_only: Some(&size_only) }, &heading, config.encoder(), &shown(data))
         );
         println!("  run: {}", dir.file("").display());
     }
     Ok(Outcome { report, size_only, model, held_out: split.held_out })
+}
+
+fn probabilities(predictions: Vec<clip_lung_core::model::predict::Prediction>) -> Vec<Vec<f64>> {
+    predictions.into_iter().map(|p| p.probabilities).collect()
 }

@@ -1,6 +1,7 @@
 //! Predicting a part of a data set with a model, and scoring it beside the size-only baseline.
 
 use anyhow::Result;
+use clip_lung_core::base::decision::Decision;
 use clip_lung_core::dataset::class::Class;
 use clip_lung_core::dataset::crops::Dataset;
 use clip_lung_core::dataset::task::Task;
@@ -19,18 +20,19 @@ pub fn predict(model: &Model, data: &Dataset, rows: &[usize]) -> Result<Vec<Pred
     let mut out = Vec::with_capacity(rows.len());
     for part in rows.chunks(64) {
         let crops = part.iter().map(|&i| data.crop(i)).collect::<clip_lung_core::Result<Vec<_>>>()?;
-        out.extend(model.predict(&crops)?);
+        let diameters: Vec<f64> = part.iter().map(|&i| data.rows[i].diameter_mm).collect();
+        out.extend(model.predict(&crops, &diameters)?);
     }
     Ok(out)
 }
 
-/// Rows with a label of the task, and their predictions, as the metrics take them.
-pub fn scored(data: &Dataset, rows: &[usize], predictions: &[Prediction], task: Task) -> Scored {
-    let mut all = Scored::default();
-    for (&i, p) in rows.iter().zip(predictions) {
+/// Rows with a label of the task, and their probabilities, as the metrics take them.
+pub fn scored(data: &Dataset, rows: &[usize], probabilities: &[Vec<f64>], task: Task, decision: Decision) -> Scored {
+    let mut all = Scored { decision, ..Scored::default() };
+    for (&i, p) in rows.iter().zip(probabilities) {
         if let Some(label) = task.label(data.rows[i].class) {
             all.truth.push(label);
-            all.probabilities.push(p.probabilities.clone());
+            all.probabilities.push(p.clone());
             all.patients.push(data.rows[i].patient_id.clone());
         }
     }
@@ -52,18 +54,24 @@ pub fn size_only(data: &Dataset, train: &[usize], held_out: &[usize], task: Task
     let probabilities = logistic(&size(train), &labels, task.classes().len(), &size(held_out));
     let truth = held_out.iter().filter_map(|&i| task.label(data.rows[i].class)).collect();
     let patients = held_out.iter().map(|&i| data.rows[i].patient_id.clone()).collect();
-    score(&Scored { truth, probabilities, patients }, task)
+    score(&Scored { truth, probabilities, patients, decision: Decision::Argmax }, task)
 }
 
 /// `predictions.csv`: a probability of 0 for a class that the model does not know.
-pub fn csv(data: &Dataset, rows: &[usize], predictions: &[Prediction], model: &Model, fold: usize) -> Result<String> {
+pub fn csv(
+    data: &Dataset,
+    rows: &[usize],
+    probabilities: &[Vec<f64>],
+    classes: &[Class],
+    fold: usize,
+) -> Result<String> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(["nodule_id", "patient_id", "fold", "true_class", "p_benign", "p_unsure", "p_malignant"])?;
-    for (&i, p) in rows.iter().zip(predictions) {
+    for (&i, p) in rows.iter().zip(probabilities) {
         let row = &data.rows[i];
         let of = |class: Class| {
-            let index = model.config.classes.iter().position(|c| *c == class);
-            format!("{:.7}", index.map_or(0.0, |k| p.probabilities[k]))
+            let index = classes.iter().position(|c| *c == class);
+            format!("{:.7}", index.map_or(0.0, |k| p[k]))
         };
         let [benign, unsure, malignant] = Class::ALL.map(of);
         let fold = fold.to_string();

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use clip_lung_core::dataset::crops::Dataset;
 use clip_lung_core::train::batch::{batch, epoch_batches};
+use clip_lung_core::train::log::StepLog;
 use clip_lung_core::train::split::Split;
 use clip_lung_core::train::state;
-use clip_lung_core::train::step::{StepLog, Trainer};
+use clip_lung_core::train::step::Trainer;
 use clip_lung_core::volume::crop::Normalisation;
 use indicatif::ProgressBar;
 
@@ -37,7 +38,8 @@ pub fn run(
         let rows = &epoch_batches(&split.train, config.batch_size, config.seed, epoch)[index];
         let batch = batch(data, rows, norm, &config, epoch, trainer.device())?;
         let (next, log) = trainer.step(&batch, epoch)?;
-        trainer = if next.step.is_multiple_of(steps_an_epoch) { next.end_epoch() } else { next };
+        trainer =
+            if next.step.is_multiple_of(steps_an_epoch) { next.end_epoch(data, &split.train, norm)? } else { next };
         dir.append(&log)?;
         progress.step(&log, trainer.step, steps_an_epoch);
         let stopping = stop.load(Ordering::Relaxed);

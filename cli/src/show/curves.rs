@@ -1,7 +1,7 @@
 //! Learning curves as SVG.
 
 use anyhow::{Result, anyhow};
-use clip_lung_core::train::step::StepLog;
+use clip_lung_core::train::log::StepLog;
 use plotters::prelude::*;
 
 /// Loss terms and accuracy on the training batches, a mean an epoch.
@@ -11,18 +11,30 @@ pub fn svg(steps: &[StepLog], title: &str) -> Result<String> {
     Ok(out)
 }
 
-type Series<'a> = (&'a str, RGBColor, fn(&StepLog) -> Option<f64>);
+/// Colours that people with colour-blindness tell apart (Okabe and Ito), black for the total.
+const COLOURS: [RGBColor; 6] = [
+    RGBColor(0, 114, 178),
+    RGBColor(213, 94, 0),
+    RGBColor(0, 158, 115),
+    RGBColor(204, 121, 167),
+    RGBColor(230, 159, 0),
+    RGBColor(86, 180, 233),
+];
+
+type Value<'a> = Box<dyn Fn(&StepLog) -> Option<f64> + 'a>;
 
 fn draw(out: &mut String, steps: &[StepLog], title: &str) -> std::result::Result<(), Box<dyn std::error::Error>> {
     let epochs = steps.iter().map(|s| s.epoch + 1).max().unwrap_or(1);
-    let series: [Series<'_>; 5] = [
-        ("total", BLACK, |s| Some(s.loss)),
-        ("cross-entropy", RGBColor(0, 114, 178), |s| Some(s.ce)),
-        ("image-class", RGBColor(213, 94, 0), |s| s.ic),
-        ("image-attribute", RGBColor(0, 158, 115), |s| s.ia),
-        ("class-attribute", RGBColor(204, 121, 167), |s| s.ca),
-    ];
-    let points = |value: fn(&StepLog) -> Option<f64>| -> Vec<(f64, f64)> {
+    let mut names: Vec<&String> = steps.iter().flat_map(|s| s.terms.keys()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let total: Value<'_> = Box::new(|s| Some(s.loss));
+    let terms = names.into_iter().zip(COLOURS.iter().cycle()).map(|(name, colour)| {
+        let value: Value<'_> = Box::new(move |s| s.terms.get(name).copied());
+        (name.as_str(), *colour, value)
+    });
+    let series: Vec<(&str, RGBColor, Value<'_>)> = std::iter::once(("total", BLACK, total)).chain(terms).collect();
+    let points = |value: &dyn Fn(&StepLog) -> Option<f64>| -> Vec<(f64, f64)> {
         (0..epochs)
             .filter_map(|e| {
                 let inside = steps.iter().filter(|s| s.epoch == e);
@@ -33,7 +45,7 @@ fn draw(out: &mut String, steps: &[StepLog], title: &str) -> std::result::Result
             })
             .collect()
     };
-    let top = points(|s| Some(s.loss)).iter().map(|p| p.1).fold(0.1, f64::max) * 1.05;
+    let top = points(&|s| Some(s.loss)).iter().map(|p| p.1).fold(0.1, f64::max) * 1.05;
     let root = SVGBackend::with_string(out, (900, 360)).into_drawing_area();
     root.fill(&WHITE)?;
     let root = root.titled(title, ("sans-serif", 16))?;
@@ -47,7 +59,7 @@ fn draw(out: &mut String, steps: &[StepLog], title: &str) -> std::result::Result
         .build_cartesian_2d(x.clone(), 0.0..top)?;
     chart.configure_mesh().x_desc("epoch").y_desc("training loss").draw()?;
     for (name, colour, value) in series {
-        let line = points(value);
+        let line = points(&value);
         if !line.is_empty() {
             chart
                 .draw_series(LineSeries::new(line, colour.stroke_width(2)))?
@@ -63,7 +75,7 @@ fn draw(out: &mut String, steps: &[StepLog], title: &str) -> std::result::Result
         .y_label_area_size(44)
         .build_cartesian_2d(x, 0.0..1.0)?;
     chart.configure_mesh().x_desc("epoch").y_desc("training accuracy").draw()?;
-    chart.draw_series(LineSeries::new(points(|s| Some(s.accuracy)), RGBColor(0, 114, 178).stroke_width(2)))?;
+    chart.draw_series(LineSeries::new(points(&|s| Some(s.accuracy)), RGBColor(0, 114, 178).stroke_width(2)))?;
     root.present()?;
     Ok(())
 }

@@ -90,7 +90,7 @@ pub fn run(args: Args) -> Result<()> {
     let model = input::model(&outcome.model, &device)?;
     let row = outcome.held_out.first().copied().unwrap_or(0);
     let id = format!("nodule {}", data.rows[row].nodule_id);
-    explain::draw(&model, &id, &data.crop(row)?, None, &picture)?;
+    explain::draw(&model, &id, &data.crop(row)?, Some(data.rows[row].diameter_mm), None, &picture)?;
     println!("4. explanation of {id}: {}\n", picture.display());
 
     println!("5. export");

@@ -10,8 +10,8 @@ use clip_lung_core::train::config::TrainConfig;
 use clip_lung_core::train::split::split;
 
 use super::train::word;
-use crate::io::files;
 use crate::io::input;
+use crate::io::run_dir::RunDir;
 use crate::machine::device;
 use crate::run::scoring;
 use crate::show::table::{Anchors, render, shown};
@@ -49,7 +49,9 @@ pub fn run(args: Args) -> Result<()> {
         None => ((0..data.len()).filter(|&i| task.tests(data.rows[i].class)).collect(), None),
     };
     let predictions = scoring::predict(&model, &data, &rows)?;
-    let report = scoring::score(&scoring::scored(&data, &rows, &predictions, task), task)?;
+    let probabilities: Vec<Vec<f64>> = predictions.into_iter().map(|p| p.probabilities).collect();
+    let scored = scoring::scored(&data, &rows, &probabilities, task, model.config.decision);
+    let report = scoring::score(&scored, task)?;
     let size_only = train.map(|train| scoring::size_only(&data, &train, &rows, task)).transpose()?;
     let meta = &model.config.metadata;
     let seen = run.is_none() && meta.training_data.contains(&data.digest()?);
@@ -77,11 +79,8 @@ pub fn run(args: Args) -> Result<()> {
 
 /// A run's configuration, checked against the data it was made with.
 pub fn run_config(run: &Path, data: &Dataset) -> Result<TrainConfig> {
-    let path = run.join("config.json");
-    let file = path.display().to_string();
-    let config: TrainConfig = serde_json::from_slice(&files::read(&path)?)
-        .map_err(|e| Error::BadJson { file: file.clone(), reason: e.to_string() })?;
-    config.check()?;
+    let config = RunDir::config(run)?;
+    let file = run.join("config.json").display().to_string();
     let found = data.digest()?;
     if config.data.sha256 != found {
         let reason = format!(

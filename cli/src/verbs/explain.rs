@@ -56,7 +56,7 @@ pub fn run(args: Args) -> Result<()> {
     let chosen = targets.into_iter().nth(args.index);
     let target =
         chosen.ok_or_else(|| Failure::Usage(format!("--index {}: {} holds {count} crops", args.index, args.input)))?;
-    let mut document = draw(&model, &target.id, &target.crop, args.class, &args.out)?;
+    let mut document = draw(&model, &target.id, &target.crop, target.diameter_mm, args.class, &args.out)?;
     if let Some(geometry) = target.geometry {
         document["crop"] = geometry;
     }
@@ -74,8 +74,15 @@ pub fn run(args: Args) -> Result<()> {
 }
 
 /// Draws one explanation and gives its numbers.
-pub fn draw(model: &Model, id: &str, crop: &Crop, class: Option<Class>, out: &Path) -> Result<serde_json::Value> {
-    let e = model.explain(crop, class)?;
+pub fn draw(
+    model: &Model,
+    id: &str,
+    crop: &Crop,
+    diameter_mm: Option<f64>,
+    class: Option<Class>,
+    out: &Path,
+) -> Result<serde_json::Value> {
+    let e = model.explain(crop, diameter_mm, class)?;
     let shares = |values: &mut dyn Iterator<Item = (String, f64)>| {
         values.map(|(n, v)| format!("{n} {v:.2}")).collect::<Vec<_>>().join("  ")
     };

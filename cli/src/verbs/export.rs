@@ -7,12 +7,12 @@ use clip_lung_core::Error;
 use clip_lung_core::base::tensors::{Precision, read};
 use clip_lung_core::model::config::ModelConfig;
 use clip_lung_core::model::directory::{CARD, CONFIG, GOLDEN, Parts, WEIGHTS, build};
-use clip_lung_core::volume::crop::{Crop, VOXELS};
 
 use crate::failure::Failure;
 use crate::io::files;
 use crate::io::run_dir::model_dir;
 use crate::machine::device;
+use crate::run::bundle::golden_pair;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -42,11 +42,8 @@ pub fn run(args: Args) -> Result<()> {
     clip_lung_core::model::predict::Model::load(&found, &source.display().to_string(), &device)?;
     let (bytes, path) = get(WEIGHTS)?;
     let arrays = read(bytes, &path)?;
-    let (bytes, path) = get(GOLDEN)?;
-    let golden = read(bytes, &path)?;
-    let input = golden.get("input").ok_or_else(|| Error::MissingTensor { file: path.clone(), name: "input".into() })?;
-    let crop = |i: usize| Crop::new(input.values[i * VOXELS..(i + 1) * VOXELS].to_vec(), &path);
-    let golden = [crop(0)?, crop(1)?];
+    // a model of version 0.1 may carry crops of patients
+    let golden = golden_pair()?;
     let precision = if args.dtype == "f16" { Precision::F16 } else { Precision::F32 };
     let card = String::from_utf8_lossy(get(CARD)?.0).into_owned();
     let built = build(Parts { config, arrays, golden, precision, card: &card }, &device)?;

@@ -40,7 +40,8 @@ pub fn run(args: Args) -> Result<()> {
     for part in targets.chunks(32) {
         let start = Instant::now();
         let batch: Vec<Crop> = part.iter().map(|t| t.crop.clone()).collect();
-        let found = model.predict(&batch)?;
+        let diameters: Vec<f64> = part.iter().filter_map(|t| t.diameter_mm).collect();
+        let found = model.predict(&batch, &diameters)?;
         let ms = start.elapsed().as_secs_f64() * 1e3 / part.len() as f64;
         predictions.extend(part.iter().zip(found).map(|(target, p)| (target, p, ms)));
     }

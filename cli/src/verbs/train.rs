@@ -1,6 +1,7 @@
 //! `clip-lung train`: one fold, from data to a scored model directory; resumable.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -8,14 +9,11 @@ use burn::tensor::Device;
 use clip_lung_core::dataset::augment::Augment;
 use clip_lung_core::dataset::crops::Dataset;
 use clip_lung_core::dataset::task::Task;
-use clip_lung_core::methods::Method;
-use clip_lung_core::methods::attributes::AttributeWeights;
-use clip_lung_core::methods::clip_lung::LossConfig;
-use clip_lung_core::methods::losses::{CaForm, IaForm};
-use clip_lung_core::nn::text::side::TextSide;
+use clip_lung_core::methods::pool::Pool;
+use clip_lung_core::methods::{MethodConfig, Setup};
 use clip_lung_core::train::batch::statistics;
 use clip_lung_core::train::config::{DataId, EmaBn, Grouping, HeldOut, TrainConfig};
-use clip_lung_core::train::split::{Split, split};
+use clip_lung_core::train::split::split;
 use clip_lung_core::train::state;
 use clip_lung_core::train::step::Trainer;
 use clip_lung_core::volume::crop::Normalisation;
@@ -23,7 +21,7 @@ use clip_lung_core::volume::crop::Normalisation;
 use crate::failure::Failure;
 use crate::io::files;
 use crate::io::input;
-use crate::io::run_dir::RunDir;
+use crate::io::run_dir::{Invocation, RunDir};
 use crate::machine::device;
 use crate::run::encoder;
 use crate::run::results::{self, Outcome};
@@ -32,15 +30,46 @@ use crate::run::training;
 #[derive(clap::Args, Clone)]
 pub struct Args {
     /// A data set directory, or `phantom` for the embedded synthetic one
-    #[arg(long)]
-    pub data: String,
+    #[arg(long, required_unless_present = "resume")]
+    pub data: Option<String>,
     /// The run's directory; a run that was interrupted there continues
     #[arg(long)]
     pub out: PathBuf,
-    #[arg(long, value_parser = word::<Method>, default_value = "clip-lung")]
-    pub method: Method,
+    /// Continue the run in --out with the options it was started with; no other is needed
+    #[arg(long)]
+    pub resume: bool,
+    #[command(flatten)]
+    pub method: MethodConfig,
+    #[command(flatten)]
+    pub recipe: Recipe,
+    /// clip (fetched once), random (seeded, not pretrained), or a safetensors file with CLIP's text tower
+    #[arg(long, default_value = "clip")]
+    pub text_encoder: String,
+    /// Of a text encoder with random weights
+    #[arg(long, default_value_t = 2)]
+    pub text_seed: u64,
+    #[command(flatten)]
+    pub on: device::Choice,
+    /// Seconds between saved states; 0 saves after each step
+    #[arg(long, default_value_t = 60)]
+    pub save_every: u64,
+    /// Print the metrics as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What every method is trained with.
+#[derive(clap::Args, Clone)]
+pub struct Recipe {
+    /// Which nodules train, which are tested, between which classes
     #[arg(long, value_parser = word::<Task>, default_value = "lidc-a")]
     pub task: Task,
+    /// Features from layer4: mean (over its cells) or view (CLIP-Lung's) [default: view for clip-lung, mean for all others]
+    #[arg(long, value_parser = word::<Pool>)]
+    pub pool: Option<Pool>,
+    /// Give the classifier the nodule's diameter (ln De) beside the image
+    #[arg(long)]
+    pub diameter: bool,
     /// The fold that is held out
     #[arg(long, default_value_t = 0)]
     pub fold: usize,
@@ -58,22 +87,22 @@ pub struct Args {
     #[arg(long, default_value_t = 32)]
     pub batch_size: usize,
     /// Learning rate of the first epoch; a cosine takes it to 0
-    #[arg(long, default_value_t = 1e-3)]
+    #[arg(long, default_value_t = 1e-3, allow_negative_numbers = true)]
     pub lr: f64,
-    #[arg(long, default_value_t = 0.9)]
+    #[arg(long, default_value_t = 0.9, allow_negative_numbers = true)]
     pub momentum: f64,
-    #[arg(long, default_value_t = 1e-4)]
+    #[arg(long, default_value_t = 1e-4, allow_negative_numbers = true)]
     pub weight_decay: f64,
     /// Decay a step of the averaged weights, which are what is scored and exported
-    #[arg(long, default_value_t = 0.999)]
+    #[arg(long, default_value_t = 0.999, allow_negative_numbers = true)]
     pub ema: f64,
     /// The averaged weights' running statistics: copy (from the trained weights) or recompute (one pass over the training data)
     #[arg(long, value_parser = word::<EmaBn>, default_value = "copy")]
     pub ema_bn: EmaBn,
     /// Scale a step's gradient to this norm where it is longer [default: never]
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub clip_norm: Option<f64>,
-    /// Of weights, order and augmentation; the folds don't depend on it
+    /// Of weights, order and augmentation; folds and text encoder don't depend on it
     #[arg(long, default_value_t = 2)]
     pub seed: u64,
     /// Of the folds: runs that are compared share it
@@ -82,38 +111,6 @@ pub struct Args {
     /// default (flips, quarter turns, shifts), flip-turn (in the plane only) or none
     #[arg(long, value_parser = word::<Augment>, default_value = "default")]
     pub augment: Augment,
-    /// clip (fetched once), random (seeded, not pretrained), or a safetensors file with CLIP's text tower
-    #[arg(long, default_value = "clip")]
-    pub text_encoder: String,
-    /// Weight of the image-class loss; 0 leaves it out
-    #[arg(long, default_value_t = 1.0)]
-    pub ic: f64,
-    /// Weight of the image-attribute loss
-    #[arg(long, default_value_t = 1.0)]
-    pub ia: f64,
-    /// Weight of the class-attribute loss
-    #[arg(long, default_value_t = 0.5)]
-    pub ca: f64,
-    /// soft or logit
-    #[arg(long, value_parser = word::<IaForm>, default_value = "soft")]
-    pub ia_form: IaForm,
-    /// class or attribute
-    #[arg(long, value_parser = word::<CaForm>, default_value = "class")]
-    pub ca_form: CaForm,
-    /// softmax (eq. 1), range, sum or uniform
-    #[arg(long, value_parser = word::<AttributeWeights>, default_value = "softmax")]
-    pub attribute_weights: AttributeWeights,
-    #[command(flatten)]
-    pub on: device::Choice,
-    /// Seconds between saved states; 0 saves after each step
-    #[arg(long, default_value_t = 60)]
-    pub save_every: u64,
-    /// Fail unless there is a state to continue from
-    #[arg(long)]
-    pub resume: bool,
-    /// Print the metrics as JSON
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// A value by the name it has in files.
@@ -125,100 +122,115 @@ pub fn word<T: serde::de::DeserializeOwned>(text: &str) -> std::result::Result<T
 }
 
 pub fn run(args: Args) -> Result<Outcome> {
-    let data = input::dataset(&args.data)?;
+    if args.resume {
+        return resume(args);
+    }
+    let data = input::dataset(args.data.as_deref().unwrap_or_default())?;
     run_on(args, &data)
+}
+
+/// Continues a run by what its directory says of it.
+fn resume(args: Args) -> Result<Outcome> {
+    let (config, said) = (RunDir::config(&args.out)?, Invocation::read(&args.out)?);
+    let place = args.data.clone().unwrap_or(said.data);
+    let data = input::dataset(&place)?;
+    let args = Args { data: Some(place), text_encoder: said.text_encoder, text_seed: said.text_seed, ..args };
+    train(args, config, &data)
 }
 
 /// Trains on data that are already in memory.
 pub fn run_on(args: Args, data: &Dataset) -> Result<Outcome> {
+    let id = DataId { name: data.header.name.clone(), sha256: data.digest()? };
+    let config = args.recipe.config(args.method.clone(), id);
+    train(args, config, data)
+}
+
+fn train(args: Args, mut config: TrainConfig, data: &Dataset) -> Result<Outcome> {
     let (device, device_name) = args.on.open()?;
-    let mut config = config(&args, data)?;
     config.check().map_err(|e| Failure::Usage(e.to_string()))?;
-    let text = match config.method {
-        Method::Ce => None,
-        Method::ClipLung => {
-            let (side, name) = encoder::load(&args.text_encoder, config.task, config.seed, &device)?;
-            config.text_encoder = name;
-            Some(side)
-        }
-    };
+    let mut text = None;
+    if config.method.needs_text() {
+        let (side, name) = encoder::load(&args.text_encoder, config.task, args.text_seed, &device)?;
+        config.text_encoder = Some(name);
+        text = Some(Arc::new(side));
+    }
     let split = split(&data.rows, &config)?;
+    let setup = config.setup(&data.rows, &split.train, text)?;
     let mut dir = RunDir::open(&args.out)?;
-    let (mut trainer, norm) = start(&dir, &args, &config, text, data, &split, &device)?;
+    let (mut trainer, norm) = start(&dir, args.resume, &config, &setup, data, &split.train, &device)?;
     dir.continue_log(trainer.step)?;
     files::write(&dir.file("config.json"), &serde_json::to_vec_pretty(&config)?)?;
+    let data_place = args.data.clone().unwrap_or_default();
+    Invocation::new(data_place, args.text_encoder.clone(), args.text_seed).write(&args.out)?;
     eprintln!(
         "{} on {}, {} (sha256 {}): {} nodules train, {} are held out; {device_name}; text encoder: {}",
-        config.method.name(),
+        config.method.method().name(),
         config.task.name(),
         data.header.name,
         config.data.sha256[..12].to_owned(),
         split.train.len(),
         split.held_out.len(),
-        config.text_encoder,
+        config.encoder(),
     );
     if device_name.starts_with("cuda") {
         eprintln!("a GPU's first training compiles its kernels for minutes before the first step, then keeps them");
     }
     trainer = training::run(trainer, &mut dir, data, &split, &norm, Duration::from_secs(args.save_every))?;
-    let trainer = trainer.finish(data, &split.train, &norm);
+    let trainer = trainer.finish(data, &split.train, &norm)?;
     results::write(&trainer, &dir, data, split, &norm, &device, args.json)
 }
 
-fn config(args: &Args, data: &Dataset) -> Result<TrainConfig> {
-    Ok(TrainConfig {
-        method: args.method,
-        task: args.task,
-        folds: args.folds,
-        fold: args.fold,
-        grouping: args.grouping,
-        held_out: args.held_out,
-        epochs: args.epochs,
-        batch_size: args.batch_size,
-        lr: args.lr,
-        momentum: args.momentum,
-        weight_decay: args.weight_decay,
-        ema: args.ema,
-        ema_bn: args.ema_bn,
-        clip_norm: args.clip_norm,
-        seed: args.seed,
-        fold_seed: args.fold_seed,
-        augment: args.augment,
-        losses: LossConfig {
-            ic: args.ic,
-            ia: args.ia,
-            ca: args.ca,
-            ia_form: args.ia_form,
-            ca_form: args.ca_form,
-            attribute_weights: args.attribute_weights,
-        },
-        text_encoder: "none".into(),
-        data: DataId { name: data.header.name.clone(), sha256: data.digest()? },
-    })
+impl Recipe {
+    fn config(&self, method: MethodConfig, data: DataId) -> TrainConfig {
+        TrainConfig {
+            task: self.task,
+            pool: self.pool.unwrap_or(method.default_pool()),
+            method,
+            diameter: self.diameter,
+            folds: self.folds,
+            fold: self.fold,
+            grouping: self.grouping,
+            held_out: self.held_out,
+            epochs: self.epochs,
+            batch_size: self.batch_size,
+            lr: self.lr,
+            momentum: self.momentum,
+            weight_decay: self.weight_decay,
+            ema: self.ema,
+            ema_bn: self.ema_bn,
+            clip_norm: self.clip_norm,
+            seed: self.seed,
+            fold_seed: self.fold_seed,
+            augment: self.augment,
+            text_encoder: None,
+            data,
+        }
+    }
 }
 
 /// A fresh trainer, or the one whose state lies in the directory.
 fn start(
     dir: &RunDir,
-    args: &Args,
+    resume: bool,
     config: &TrainConfig,
-    text: Option<TextSide>,
+    setup: &Setup,
     data: &Dataset,
-    split: &Split,
+    train: &[usize],
     device: &Device,
 ) -> Result<(Trainer, Normalisation)> {
     match dir.state()? {
         Some(bytes) => {
             let file = dir.state_path().display().to_string();
-            let (trainer, norm) = state::load(&bytes, &file, config.clone(), text, device)?;
+            let (trainer, norm) = state::load(&bytes, &file, config.clone(), setup, device)?;
             eprintln!("continuing after step {}", trainer.step);
             Ok((trainer, norm))
         }
-        None if args.resume => Err(Failure::File(format!(
-            "{}: there is no state to continue from; leave --resume out to start",
-            dir.state_path().display()
-        ))
-        .into()),
-        None => Ok((Trainer::new(config.clone(), text, device)?, statistics(data, &split.train))),
+        None if resume => Err(nothing_to_continue(&dir.state_path())),
+        None => Ok((Trainer::new(config.clone(), setup, device)?, statistics(data, train))),
     }
+}
+
+fn nothing_to_continue(path: &Path) -> anyhow::Error {
+    let message = format!("{}: there is no state to continue from; leave --resume out to start", path.display());
+    Failure::File(message).into()
 }

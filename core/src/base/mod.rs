@@ -1,5 +1,6 @@
 //! The ground floor: random numbers, digests, tensors in files. Nothing of medicine, nothing of networks.
 
+pub mod decision;
 pub mod digest;
 pub mod random;
 pub mod tensors;

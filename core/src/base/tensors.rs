@@ -34,12 +34,17 @@ pub type Arrays = BTreeMap<String, Array>;
 pub enum Precision {
     F32,
     F16,
+    /// Whole numbers, such as indices.
+    I32,
 }
 
-/// Reads every float tensor of a safetensors file; `file` names it in errors.
+/// All whole numbers up to here are f32 numbers.
+const EXACT: u32 = 1 << 24;
+
+/// Reads every tensor of a safetensors file; `file` names it in errors. Integers must be those that f32 holds exactly.
 ///
 /// # Errors
-/// A damaged file, another dtype than F32, F16 or BF16, or a value that is not finite.
+/// A damaged file, another dtype than F32, F16, BF16 or I32, or a value that is not finite.
 pub fn read(bytes: &[u8], file: &str) -> Result<Arrays> {
     read_some(bytes, file, |_| true)
 }
@@ -56,7 +61,7 @@ pub fn read_some(bytes: &[u8], file: &str, wanted: impl Fn(&str) -> bool) -> Res
         let values = floats(view.dtype(), view.data()).ok_or_else(|| Error::Dtype {
             file: file.into(),
             name: name.into(),
-            expected: "F32, F16 or BF16",
+            expected: "F32, F16, BF16 or I32",
             found: format!("{:?}", view.dtype()),
         })?;
         check_finite(file, &format!("tensor `{name}`"), &values)?;
@@ -70,6 +75,10 @@ fn floats(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
         Dtype::F32 => Some(converted(bytes, f32::from_le_bytes)),
         Dtype::F16 => Some(converted(bytes, |b| widen(u16::from_le_bytes(b)))),
         Dtype::BF16 => Some(converted(bytes, |b| half::bf16::from_le_bytes(b).to_f32())),
+        Dtype::I32 => Some(converted(bytes, |b| match i32::from_le_bytes(b) {
+            exact if exact.unsigned_abs() <= EXACT => exact as f32,
+            _ => f32::NAN,
+        })),
         _ => None,
     }
 }
@@ -95,26 +104,38 @@ fn widen(bits: u16) -> f32 {
     f32::from_bits(sign | magnitude)
 }
 
-/// A safetensors file, byte-stable: tensors in name order, metadata in key order.
+/// A safetensors file in one precision, byte-stable: tensors in name order, metadata in key order.
 ///
 /// # Errors
 /// Never on memory.
 pub fn write(arrays: &Arrays, precision: Precision, metadata: &[(String, String)]) -> Result<Vec<u8>> {
+    write_each(arrays, |_| precision, metadata)
+}
+
+/// [`write`] with a precision for each tensor.
+///
+/// # Errors
+/// Never on memory.
+pub fn write_each(
+    arrays: &Arrays,
+    precision: impl Fn(&str) -> Precision,
+    metadata: &[(String, String)],
+) -> Result<Vec<u8>> {
     let bad = |reason: String| Error::BadSafetensors { file: "weights".into(), reason };
-    let stored: Vec<(&str, &Array, Vec<u8>)> = arrays
+    let stored: Vec<(&str, &Array, Dtype, Vec<u8>)> = arrays
         .iter()
         .map(|(name, a)| {
-            let bytes = match precision {
-                Precision::F32 => a.values.iter().flat_map(|v| v.to_le_bytes()).collect(),
-                Precision::F16 => a.values.iter().flat_map(|v| f16::from_f32(*v).to_le_bytes()).collect(),
+            let (dtype, bytes) = match precision(name) {
+                Precision::F32 => (Dtype::F32, a.values.iter().flat_map(|v| v.to_le_bytes()).collect()),
+                Precision::F16 => (Dtype::F16, a.values.iter().flat_map(|v| f16::from_f32(*v).to_le_bytes()).collect()),
+                Precision::I32 => (Dtype::I32, a.values.iter().flat_map(|v| (*v as i32).to_le_bytes()).collect()),
             };
-            (name.as_str(), a, bytes)
+            (name.as_str(), a, dtype, bytes)
         })
         .collect();
-    let dtype = if precision == Precision::F32 { Dtype::F32 } else { Dtype::F16 };
     let mut views = Vec::new();
-    for (name, array, bytes) in &stored {
-        let view = TensorView::new(dtype, array.shape.clone(), bytes).map_err(|e| bad(e.to_string()))?;
+    for (name, array, dtype, bytes) in &stored {
+        let view = TensorView::new(*dtype, array.shape.clone(), bytes).map_err(|e| bad(e.to_string()))?;
         views.push((*name, view));
     }
     serialize(views, metadata.iter().cloned()).map_err(bad)

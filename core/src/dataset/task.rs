@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::class::Class;
+use super::table::Row;
 use crate::error::{Error, Result};
 
 /// What is learned and tested.
@@ -51,6 +52,19 @@ impl Task {
     /// The network's output for a class.
     pub fn label(self, class: Class) -> Option<usize> {
         self.classes().iter().position(|c| *c == class)
+    }
+
+    /// The network's outputs for the classes of these rows.
+    ///
+    /// # Errors
+    /// When the task does not know a row's class.
+    pub fn labels(self, rows: &[Row], indices: &[usize]) -> Result<Vec<usize>> {
+        let label = |&i: &usize| {
+            let (row, task) = (&rows[i], self.name());
+            let missing = || Error::NoLabel { nodule: row.nodule_id.clone(), class: row.class.name(), task };
+            self.label(row.class).ok_or_else(missing)
+        };
+        indices.iter().map(label).collect()
     }
 
     /// That a model with these classes can do the task.

@@ -1,227 +1,321 @@
-//! CLIP-Lung (Lei et al., MICCAI 2023, arXiv 2304.08013): channel-wise conditional prompts and the losses of eqs. (2)-(5).
+//! CLIP-Lung (Lei et al., MICCAI 2023, arXiv 2304.08013): channel-wise conditional prompts and the alignment losses of eqs. (2)-(4),
+//! L = L_CE + L_IC + alpha L_IA + beta L_CA (eq. 5).
 
-use burn::module::{Module, Param};
-use burn::tensor::{Device, Tensor, activation};
+use std::sync::Arc;
+
+use burn::module::{Module, ParamId};
+use burn::tensor::{Device, Tensor, activation::log_softmax};
 use serde::{Deserialize, Serialize};
 
-use super::attributes::AttributeWeights;
-use super::losses::{self, CaForm, IaForm, normalise};
-use crate::base::random::Stream;
-use crate::nn::layers::{Initial, Linear};
+use super::ce::softmax_shape;
+use super::head::{Loss, MethodHead, Setup, Truth, cross_entropy};
+use super::heads::alignment::{CaForm, IaForm, IcForm, class_attribute, image_attribute, image_class};
+use super::heads::attribute_weights::AttributeWeights;
+use super::heads::prompt::{PromptLearner, text_of};
+use super::heads::temperature::START_TAU;
+use super::heads::trunk::{Pass, Trunk};
+use super::pool::Pool;
+use super::readout::Readout;
+use crate::error::{Error, Result};
+use crate::nn::layers::{Initial, normalise};
+use crate::nn::text::clip::tower::ClipTower;
 use crate::nn::text::side::TextSide;
-
-/// logit_scale never exceeds ln 100.
-pub const MAX_LOGIT_SCALE: f32 = 4.605_170_2;
 
 /// Weights and forms of the losses; a weight of 0 leaves a loss out.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct LossConfig {
+pub struct Config {
     /// Image-class alignment, eq. (2).
     pub ic: f64,
     /// Image-attribute alignment, eq. (3); the alpha of eq. (5).
     pub ia: f64,
     /// Class-attribute alignment, eq. (4); the beta of eq. (5).
     pub ca: f64,
+    pub ic_form: IcForm,
     pub ia_form: IaForm,
     pub ca_form: CaForm,
+    /// Eq. (1).
     pub attribute_weights: AttributeWeights,
+    /// As in the published code: nine attribute prompts, malignancy among them, each with the sample's context.
+    pub conditioned_attributes: bool,
+    /// As in the published code: the text tower is trained with everything else.
+    pub train_text: bool,
+    /// tau's start; the published code's is the pretrained 0.01.
+    pub start_tau: f64,
 }
 
-impl Default for LossConfig {
+impl Default for Config {
     fn default() -> Self {
         Self {
             ic: 1.0,
             ia: 1.0,
             ca: 0.5,
+            ic_form: IcForm::Mean,
             ia_form: IaForm::Soft,
             ca_form: CaForm::Class,
             attribute_weights: AttributeWeights::Softmax,
+            conditioned_attributes: false,
+            train_text: false,
+            start_tau: START_TAU,
         }
     }
 }
 
-/// What is trained beside the image network: context, context net and temperature.
+/// Ablation and controls, by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+#[serde(rename_all = "kebab-case")]
+pub enum Variant {
+    /// All losses, as in the paper.
+    Paper,
+    /// Image-class alignment alone.
+    Ic,
+    /// Image-class and image-attribute alignment.
+    IcIa,
+    /// Image-class and class-attribute alignment.
+    IcCa,
+    /// Image-attribute and class-attribute alignment.
+    IaCa,
+    /// No alignment: cross-entropy through the view.
+    None,
+    /// Attribute weights from ratings scaled to 0..1.
+    Range,
+    /// The same weight for all attributes.
+    Uniform,
+    /// As the published code differs from the paper: text tower trained, tau from 0.01, nine conditioned attributes, its targets.
+    Official,
+}
+
+impl From<Variant> for Config {
+    fn from(variant: Variant) -> Self {
+        let paper = Self::default();
+        match variant {
+            Variant::Paper => paper,
+            Variant::Ic => Self { ia: 0.0, ca: 0.0, ..paper },
+            Variant::IcIa => Self { ca: 0.0, ..paper },
+            Variant::IcCa => Self { ia: 0.0, ..paper },
+            Variant::IaCa => Self { ic: 0.0, ..paper },
+            Variant::None => Self { ic: 0.0, ia: 0.0, ca: 0.0, ..paper },
+            Variant::Range => Self { attribute_weights: AttributeWeights::Range, ..paper },
+            Variant::Uniform => Self { attribute_weights: AttributeWeights::Uniform, ..paper },
+            Variant::Official => Self {
+                ic_form: IcForm::Official,
+                ia_form: IaForm::Official,
+                ca_form: CaForm::Official,
+                conditioned_attributes: true,
+                train_text: true,
+                start_tau: 0.01,
+                ..paper
+            },
+        }
+    }
+}
+
+/// Classifier, prompts and, where it is trained, the text tower.
 #[derive(Module, Debug)]
-pub struct PromptLearner {
-    /// l, `[4, width]`, shared by all samples and classes.
-    context: Param<Tensor<2>>,
-    /// h: 512 -> 32 -> 512.
-    hidden: Linear,
-    out: Linear,
-    /// ln(1/tau), `[1]`.
-    logit_scale: Param<Tensor<1>>,
+pub struct Head {
+    trunk: Trunk,
+    prompt: PromptLearner,
+    tower: Option<ClipTower>,
+    #[module(skip)]
+    config: Config,
+    #[module(skip)]
+    classes: usize,
+    #[module(skip)]
+    text: Arc<TextSide>,
 }
 
-impl PromptLearner {
-    /// Context from the opening words, a fresh context net, tau = 0.07.
-    pub fn new(opening: Tensor<2>, seed: u64, device: &Device) -> Self {
-        let width = opening.dims()[1];
-        let mut initial = Initial::Uniform(Stream::new(seed, 2));
-        Self {
-            context: Param::from_tensor(opening),
-            hidden: Linear::new(512, 32, &mut initial, device),
-            out: Linear::new(32, width, &mut initial, device),
-            logit_scale: Param::from_tensor(Tensor::from_floats([(1.0f32 / 0.07).ln()], device)),
+impl MethodHead for Head {
+    type Config = Config;
+
+    const POOL: Pool = Pool::View;
+    const NEEDS_TEXT: bool = true;
+
+    fn check(config: &Config, pool: Pool) -> Result<()> {
+        let bad = |what: &str, value: String, expected: &str| {
+            Err(Error::OutOfRange { what: what.into(), value, expected: expected.into() })
+        };
+        if pool != Pool::View {
+            return bad("--pool of clip-lung", "mean".into(), "view: its channel groups are made by it");
         }
+        let weights = [config.ic, config.ia, config.ca];
+        if weights.iter().any(|w| !(w.is_finite() && *w >= 0.0)) {
+            return bad("a loss weight (--ic, --ia, --ca)", format!("{weights:?}"), "0 or more");
+        }
+        if !(config.start_tau.is_finite() && (0.01..=1.0).contains(&config.start_tau)) {
+            return bad("--start-tau", config.start_tau.to_string(), "0.01 to 1");
+        }
+        Ok(())
     }
 
-    /// ctx_t = l_t + h(F_t).
+    fn new(config: &Config, setup: &Setup, initial: &mut Initial, device: &Device) -> Result<Self> {
+        let text = text_of(setup)?;
+        Ok(Self {
+            trunk: Trunk::new(softmax_shape(setup), initial, device),
+            prompt: PromptLearner::new(&text, setup.seed, config.start_tau, device),
+            tower: config.train_text.then(|| text.trainable_tower()).transpose()?,
+            config: *config,
+            classes: setup.classes(),
+            text,
+        })
+    }
+
+    fn trunk(&self) -> &Trunk {
+        &self.trunk
+    }
+
+    fn log_probs(&self, pass: &Pass) -> Tensor<2> {
+        log_softmax(pass.outputs.clone(), 1)
+    }
+
+    fn loss(&self, pass: &Pass, truth: &Truth) -> Loss {
+        let log_probs = self.log_probs(pass);
+        let ce = cross_entropy(log_probs.clone(), truth.target.clone());
+        let scale = self.prompt.scale();
+        let mut loss = Loss { total: ce.clone(), terms: vec![("ce", ce)], watched: vec![("scale", scale)], log_probs };
+        // the view is checked before a head is made
+        let Some(groups) = pass.groups.clone() else { return loss };
+        for (name, weight, term) in self.alignment(normalise(groups), truth) {
+            loss.total = loss.total + term.clone().mul_scalar(weight);
+            loss.terms.push((name, term));
+        }
+        loss
+    }
+
+    fn readout(&self) -> Result<Readout> {
+        Ok(Readout::Softmax { classes: self.classes })
+    }
+
+    fn words(&self) -> Option<(Tensor<2>, Tensor<1>)> {
+        Some((self.prompt.attributes(&self.text).squeeze_dim(0), self.prompt.logit_scale.val()))
+    }
+
+    fn no_decay(&self) -> Vec<ParamId> {
+        self.prompt.no_decay()
+    }
+
+    fn after_step(self) -> Self {
+        Self { prompt: self.prompt.clamped(), ..self }
+    }
+}
+
+impl Head {
+    /// The alignment losses of eqs. (2)-(4) with their weights in eq. (5); one of weight 0 is not computed.
     ///
     /// # Shapes
-    /// `[n, 4, 512]` normalised -> `[n, 4, width]`
-    pub fn context(&self, features: Tensor<3>) -> Tensor<3> {
-        let [n, t, d] = features.dims();
-        let h = self.out.forward(activation::relu(self.hidden.forward(features.reshape([n * t, d]))));
-        let width = h.dims()[1];
-        h.reshape([n, t, width]) + self.context.val().unsqueeze()
-    }
-
-    /// 1/tau, `[1]`.
-    pub fn scale(&self) -> Tensor<1> {
-        self.logit_scale.val().exp()
-    }
-
-    /// The parameter that no weight decay applies to.
-    pub fn temperature(&self) -> &Param<Tensor<1>> {
-        &self.logit_scale
-    }
-
-    /// After each step: logit_scale within 0..ln 100.
-    pub fn clamp(mut self) -> Self {
-        self.logit_scale = self.logit_scale.map(|s| {
-            let tracked = s.is_require_grad();
-            let s = Tensor::from_inner(s.inner().clamp(0.0, MAX_LOGIT_SCALE));
-            if tracked { s.require_grad() } else { s }
+    /// `features` `[n, 4, 512]` normalised
+    fn alignment(&self, features: Tensor<3>, truth: &Truth) -> Vec<(&'static str, f64, Tensor<1>)> {
+        let config = &self.config;
+        let scale = self.prompt.scale();
+        let context = (config.ic != 0.0 || config.ca != 0.0 || config.conditioned_attributes)
+            .then(|| self.prompt.context(features.clone()));
+        let classes = context.clone().filter(|_| config.ic != 0.0 || config.ca != 0.0).map(|context| {
+            self.prompt.mapped(match &self.tower {
+                Some(tower) => self.text.encode_classes_with(tower, context),
+                None => self.text.encode_classes(context),
+            })
         });
-        self
+        let attributes = match context.filter(|_| config.conditioned_attributes) {
+            Some(context) => self.prompt.mapped(match &self.tower {
+                Some(tower) => self.text.encode_attributes_with(tower, context),
+                None => self.text.encode_attributes(context),
+            }),
+            None => self.prompt.attributes(&self.text),
+        };
+        let rows = truth.ratings.iter().zip(&truth.malignancy).map(|(ratings, malignancy)| {
+            let nine = [&ratings[..], &[*malignancy]].concat();
+            if config.conditioned_attributes { nine } else { nine[..8].to_vec() }
+        });
+        let weights = config.attribute_weights.rows(rows, &features.device());
+        let target = || truth.target.clone();
+        let ic = classes.clone().filter(|_| config.ic != 0.0);
+        let ic = ic.map(|c| image_class(features.clone(), c, scale.clone(), target(), config.ic_form));
+        let ca = classes
+            .filter(|_| config.ca != 0.0)
+            .map(|c| class_attribute(c, attributes.clone(), scale.clone(), weights.clone(), target(), config.ca_form));
+        let ia =
+            (config.ia != 0.0).then(|| image_attribute(features, attributes, scale, weights, target(), config.ia_form));
+        let all = [("ic", config.ic, ic), ("ia", config.ia, ia), ("ca", config.ca, ca)];
+        all.into_iter().filter_map(|(name, weight, term)| Some((name, weight, term?))).collect()
     }
 }
 
-/// The alignment losses of a batch, unweighted, each `[1]`; a loss of weight 0 is not computed.
-pub struct Alignment {
-    pub ic: Option<Tensor<1>>,
-    pub ia: Option<Tensor<1>>,
-    pub ca: Option<Tensor<1>>,
-}
+#[cfg(feature = "cli")]
+mod flags {
+    use super::{AttributeWeights, CaForm, Config, IaForm, IcForm, Variant};
 
-/// Eqs. (2)-(4) for the channel groups of a batch.
-///
-/// # Shapes
-/// `groups` `[n, 4, 512]` not normalised, `target` one-hot `[n, C]`, `weights` `[n, 8]`
-pub fn align(
-    learner: &PromptLearner,
-    text: &TextSide,
-    groups: Tensor<3>,
-    target: Tensor<2>,
-    weights: Tensor<2>,
-    config: &LossConfig,
-) -> Alignment {
-    let features = normalise(groups);
-    let scale = learner.scale();
-    let needs_classes = config.ic != 0.0 || config.ca != 0.0;
-    let classes = needs_classes.then(|| normalise(text.encode_classes(learner.context(features.clone()))));
-    let ic = classes.clone().filter(|_| config.ic != 0.0);
-    let ca = classes.filter(|_| config.ca != 0.0);
-    Alignment {
-        ic: ic.map(|c| losses::image_class(features.clone(), c, scale.clone(), target.clone())),
-        ca: ca.map(|c| {
-            losses::class_attribute(c, text.attributes(), scale.clone(), weights.clone(), target, config.ca_form)
-        }),
-        ia: (config.ia != 0.0)
-            .then(|| losses::image_attribute(features, text.attributes(), scale, weights, config.ia_form)),
+    /// The options of the command line.
+    #[derive(clap::Args)]
+    #[group(skip)]
+    struct Flags {
+        /// An ablation or control by name, which the options below change [default: paper]
+        #[arg(long, value_enum)]
+        variant: Option<Variant>,
+        /// Weight of the image-class loss, eq. (2); 0 leaves it out [default: 1]
+        #[arg(long, allow_negative_numbers = true)]
+        ic: Option<f64>,
+        /// Weight of the image-attribute loss, eq. (3) [default: 1]
+        #[arg(long, allow_negative_numbers = true)]
+        ia: Option<f64>,
+        /// Weight of the class-attribute loss, eq. (4) [default: 0.5]
+        #[arg(long, allow_negative_numbers = true)]
+        ca: Option<f64>,
+        /// Targets and sum of eq. (2) [default: mean]
+        #[arg(long, value_enum)]
+        ic_form: Option<IcForm>,
+        /// Form of eq. (3) [default: soft]
+        #[arg(long, value_enum)]
+        ia_form: Option<IaForm>,
+        /// Form of eq. (4) [default: class]
+        #[arg(long, value_enum)]
+        ca_form: Option<CaForm>,
+        /// Attribute weights, eq. (1): softmax, range, sum or uniform [default: softmax]
+        #[arg(long, value_enum)]
+        attribute_weights: Option<AttributeWeights>,
+        /// The temperature of the cosines at the start [default: 0.07]
+        #[arg(long, allow_negative_numbers = true)]
+        start_tau: Option<f64>,
+    }
+
+    impl From<Flags> for Config {
+        fn from(f: Flags) -> Self {
+            let base = Self::from(f.variant.unwrap_or(Variant::Paper));
+            Self {
+                ic: f.ic.unwrap_or(base.ic),
+                ia: f.ia.unwrap_or(base.ia),
+                ca: f.ca.unwrap_or(base.ca),
+                ic_form: f.ic_form.unwrap_or(base.ic_form),
+                ia_form: f.ia_form.unwrap_or(base.ia_form),
+                ca_form: f.ca_form.unwrap_or(base.ca_form),
+                attribute_weights: f.attribute_weights.unwrap_or(base.attribute_weights),
+                start_tau: f.start_tau.unwrap_or(base.start_tau),
+                ..base
+            }
+        }
+    }
+
+    impl clap::Args for Config {
+        fn augment_args(command: clap::Command) -> clap::Command {
+            Flags::augment_args(command)
+        }
+
+        fn augment_args_for_update(command: clap::Command) -> clap::Command {
+            Flags::augment_args(command)
+        }
+    }
+
+    impl clap::FromArgMatches for Config {
+        fn from_arg_matches(matches: &clap::ArgMatches) -> Result<Self, clap::Error> {
+            <Flags as clap::FromArgMatches>::from_arg_matches(matches).map(Self::from)
+        }
+
+        fn update_from_arg_matches(&mut self, matches: &clap::ArgMatches) -> Result<(), clap::Error> {
+            *self = Self::from_arg_matches(matches)?;
+            Ok(())
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::nn::parameters::{apply, collect};
-    use crate::nn::text::clip::geometry::Geometry;
-    use burn::optim::GradientsParams;
-    use burn::tensor::TensorData;
-
-    const GEOMETRY: Geometry = Geometry { width: 64, layers: 2, heads: 2, output: 512 };
-
-    fn draw<const D: usize>(seed: u64, shape: [usize; D], device: &Device) -> Tensor<D> {
-        let mut r = Stream::new(seed, 0);
-        let values: Vec<f32> = (0..shape.iter().product()).map(|_| r.normal() as f32).collect();
-        Tensor::from_data(TensorData::new(values, shape), device)
-    }
-
-    struct Case {
-        text: TextSide,
-        learner: PromptLearner,
-        groups: Tensor<3>,
-        target: Tensor<2>,
-        weights: Tensor<2>,
-    }
-
-    fn case() -> Case {
-        let device = Device::flex().autodiff();
-        let text = TextSide::random_clip(GEOMETRY, 3, &["benign", "unsure", "malignant"], &device).unwrap();
-        let opening = Tensor::from_inner(text.opening().inner());
-        Case {
-            learner: PromptLearner::new(opening, 1, &device),
-            groups: draw(1, [3, 4, 512], &device).require_grad(),
-            target: Tensor::from_floats([[1., 0., 0.], [0., 0., 1.], [0., 1., 0.]], &device),
-            weights: activation::softmax(draw(2, [3, 8], &device), 1),
-            text,
-        }
-    }
-
-    fn loss(case: &Case, learner: &PromptLearner) -> Tensor<1> {
-        let config = LossConfig { ca: 0.5, ..Default::default() };
-        let a = align(learner, &case.text, case.groups.clone(), case.target.clone(), case.weights.clone(), &config);
-        a.ic.unwrap() + a.ia.unwrap() + a.ca.unwrap() * 0.5
-    }
-
-    /// Gradients reach context, context net, temperature and features through the frozen tower, and equal finite differences.
-    #[test]
-    fn gradients_flow_through_the_frozen_tower() {
-        let c = case();
-        let mut grads = loss(&c, &c.learner).backward();
-        assert!(c.groups.grad(&grads).unwrap().abs().sum().into_scalar::<f32>() > 0.0);
-        let params = GradientsParams::from_module(&mut grads, &c.learner);
-        assert_eq!(params.len(), 6, "a trained parameter without gradient, or a frozen one with");
-        let of = |id| params.get::<2>(id).unwrap().into_data().iter::<f32>().collect::<Vec<_>>();
-        let analytic = [
-            ("context", of(c.learner.context.id)),
-            ("hidden.weight", of(c.learner.hidden.weight.id)),
-            ("out.weight", of(c.learner.out.weight.id)),
-        ];
-        let arrays = collect(&c.learner);
-        for (name, gradient) in analytic {
-            // the steepest entry: the best ratio of slope to rounding
-            let at = (0..gradient.len()).max_by(|&a, &b| gradient[a].abs().total_cmp(&gradient[b].abs())).unwrap();
-            let moved = |by: f32| -> f64 {
-                let mut arrays = arrays.clone();
-                arrays.get_mut(name).unwrap().values[at] += by;
-                f64::from(loss(&c, &apply(c.learner.clone(), arrays, "test").unwrap()).into_scalar::<f32>())
-            };
-            let step = 2e-3;
-            let numeric = (moved(step) - moved(-step)) / f64::from(2.0 * step);
-            assert!(
-                (numeric / f64::from(gradient[at]) - 1.0).abs() < 0.03,
-                "{name}: {numeric} is not {}",
-                gradient[at]
-            );
-        }
-    }
-
-    /// Losses of weight 0 are not computed; the temperature stays within its bounds.
-    #[test]
-    fn subsets_and_clamp() {
-        let c = case();
-        let only_ia = LossConfig { ic: 0.0, ca: 0.0, ..Default::default() };
-        let a = align(&c.learner, &c.text, c.groups.clone(), c.target.clone(), c.weights.clone(), &only_ia);
-        assert!(a.ic.is_none() && a.ca.is_none() && a.ia.is_some());
-        assert!((c.learner.scale().into_scalar::<f32>() - 1.0 / 0.07).abs() < 1e-3);
-        let mut arrays = collect(&c.learner);
-        for (value, clamped) in [(9.0, MAX_LOGIT_SCALE), (-1.0, 0.0)] {
-            arrays.get_mut("logit_scale").unwrap().values[0] = value;
-            let learner = apply(c.learner.clone(), arrays.clone(), "test").unwrap().clamp();
-            assert_eq!(learner.temperature().val().into_scalar::<f32>(), clamped);
-        }
-    }
-}
+#[path = "clip_lung_tests.rs"]
+mod tests;

@@ -7,6 +7,8 @@ pub mod ordinal;
 pub mod report;
 pub mod size_only;
 
+use crate::base::decision::Decision;
+
 /// Predictions to be scored: one row a nodule.
 #[derive(Clone, Debug, Default)]
 pub struct Scored {
@@ -16,6 +18,8 @@ pub struct Scored {
     pub probabilities: Vec<Vec<f64>>,
     /// Whose nodule: the unit of resampling.
     pub patients: Vec<String>,
+    /// How a row's probabilities become an answer.
+    pub decision: Decision,
 }
 
 impl Scored {
@@ -29,9 +33,9 @@ impl Scored {
         self.truth.is_empty()
     }
 
-    /// The most probable class of each row, the lower one on a tie.
+    /// The class decided on of each row.
     pub fn answers(&self) -> Vec<usize> {
-        self.probabilities.iter().map(|p| argmax(p)).collect()
+        self.probabilities.iter().map(|p| self.decision.decide(p)).collect()
     }
 
     /// The rows at these indices.
@@ -40,6 +44,7 @@ impl Scored {
             truth: rows.iter().map(|&i| self.truth[i]).collect(),
             probabilities: rows.iter().map(|&i| self.probabilities[i].clone()).collect(),
             patients: rows.iter().map(|&i| self.patients[i].clone()).collect(),
+            decision: self.decision,
         }
     }
 
@@ -76,6 +81,7 @@ pub(crate) mod tests {
             truth: vec![0, 0, 0, 0, 1, 1, 1, 2, 2, 2],
             probabilities: rows.iter().map(|r| r.to_vec()).collect(),
             patients: (0..10).map(|i| format!("P{i}")).collect(),
+            decision: Default::default(),
         }
     }
 

@@ -167,6 +167,7 @@ mod tests {
             truth: vec![0, 2, 2],
             probabilities: vec![vec![0.4, 0.5, 0.1], vec![0.1, 0.3, 0.6], vec![0.1, 0.5, 0.4]],
             patients: vec!["a".into(), "b".into(), "c".into()],
+            decision: Default::default(),
         };
         let r = report(&scored, &NAMES, &[0, 2], 0).unwrap();
         close(r.accuracy.value, 1.0 / 3.0);

@@ -8,7 +8,12 @@ use crate::dataset::class::Class;
 use crate::dataset::task::Task;
 use crate::error::{Error, Result};
 use crate::methods::Method;
+use crate::methods::pool::Pool;
+use crate::methods::readout::{Decision, ReadoutKind};
 use crate::volume::crop::{Normalisation, SIDE, Side};
+
+/// The schema that is written.
+pub const SCHEMA: u32 = 2;
 
 /// `config.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -18,6 +23,18 @@ pub struct ModelConfig {
     pub method: Method,
     pub task: Task,
     pub classes: Vec<Class>,
+    /// How layer4 becomes the classifier's features. Schema 1 knew the view alone.
+    #[serde(default)]
+    pub pool: Pool,
+    /// How the classifier's outputs become probabilities. Schema 1 knew softmax alone.
+    #[serde(default)]
+    pub readout: ReadoutKind,
+    /// How a class is decided on.
+    #[serde(default)]
+    pub decision: Decision,
+    /// Whether the classifier also gets ln De - ln 8: every crop then comes with its nodule's diameter.
+    #[serde(default)]
+    pub diameter: bool,
     pub input: Input,
     pub metadata: Metadata,
     /// SHA-256 of the other files.
@@ -44,6 +61,9 @@ pub struct Metadata {
     pub created: String,
     pub intended_use: String,
     pub training_data: String,
+    /// Whether the training images were drawn and are no CT.
+    #[serde(default)]
+    pub synthetic: bool,
     pub text_encoder: String,
     #[serde(default)]
     pub metrics: serde_json::Value,
@@ -54,13 +74,17 @@ pub struct Metadata {
 impl ModelConfig {
     pub(super) fn check(&self, file: &str) -> Result<()> {
         let bad = |reason: String| Error::BadJson { file: file.into(), reason };
-        if self.schema != 1 {
-            return Err(bad(format!("schema {} is not supported, only 1", self.schema)));
+        if !(1..=SCHEMA).contains(&self.schema) {
+            return Err(bad(format!("schema {} is not supported, only 1 to {SCHEMA}", self.schema)));
         }
         if self.input.shape != [SIDE; 3] {
             return Err(bad(format!("input shape {:?} is not supported, only [32, 32, 32]", self.input.shape)));
         }
         self.task.check(&self.classes)?;
+        if !self.method.readouts().contains(&self.readout) {
+            let (method, readout) = (self.method.name(), self.readout.name());
+            return Err(bad(format!("a model of the method {method} can't have the readout {readout}")));
+        }
         self.input.normalisation().check()
     }
 }

@@ -7,11 +7,15 @@ use sha2::{Digest, Sha256};
 
 use super::config::ModelConfig;
 use super::explain::gradcam;
+use super::network::ImageNet;
 use super::predict::{Model, Words};
+use super::readout_file::{self, SPLITS};
 use crate::base::digest::hex;
-use crate::base::tensors::{Array, Arrays, Precision, read, write};
+use crate::base::tensors::{Array, Arrays, Precision, read, write, write_each};
 use crate::error::{Error, Result};
-use crate::nn::image_net::ImageNet;
+use crate::methods::heads::trunk::Shape;
+use crate::methods::pool::Pool;
+use crate::nn::layers::Initial;
 use crate::nn::parameters::apply;
 use crate::volume::crop::{Crop, SIDE, VOXELS};
 
@@ -27,6 +31,8 @@ pub const CARD: &str = "README.md";
 /// The optional tensors of the attribute read-out.
 const ATTRIBUTES: &str = "attribute_features";
 const LOGIT_SCALE: &str = "logit_scale";
+/// The diameter that the golden pair's crops are given where the model reads one.
+const GOLDEN_DIAMETER_MM: f64 = 8.0;
 /// How far a device may be from the golden probabilities.
 const GOLDEN_TOLERANCE: f64 = 1e-3;
 
@@ -61,6 +67,12 @@ impl Model {
         let model = get(WEIGHTS).and_then(|weights| Self::assemble(config, weights, dir, device));
         // damage is told as such, and not as what it made of the weights
         let digests = digests.await;
+        for name in [WEIGHTS, GOLDEN].into_iter().filter(|n| files.contains_key(*n)) {
+            if !expected.contains_key(name) {
+                let reason = format!("`sha256` has no entry for {name}, which is beside it");
+                return Err(Error::BadJson { file: path(CONFIG), reason });
+            }
+        }
         for (name, expected) in expected {
             let bytes = get(&name)?;
             let found = digests.get(&name).cloned().unwrap_or_else(|| hex(&Sha256::digest(bytes)));
@@ -79,16 +91,22 @@ impl Model {
         let file = format!("{dir}/{WEIGHTS}");
         let mut arrays = read(weights, &file)?;
         let words = take_words(&mut arrays, &file)?;
-        let array = |name: &str| {
-            let missing = || Error::MissingTensor { file: file.clone(), name: name.into() };
-            arrays.get(name).map(|a| a.values.clone()).ok_or_else(missing)
+        let values = |name: &str| arrays.get(name).map(|a| a.values.clone());
+        let missing = |name: &str| Error::MissingTensor { file: file.clone(), name: name.into() };
+        let fc = arrays.get("fc.weight").filter(|a| !a.shape.is_empty()).ok_or_else(|| missing("fc.weight"))?;
+        let shape =
+            Shape { pool: config.pool, units: fc.shape[0], bias: config.readout.has_bias(), diameter: config.diameter };
+        let fc = fc.values.clone();
+        let reduce = match config.pool {
+            Pool::View => Some(values("reduce.weight").ok_or_else(|| missing("reduce.weight"))?),
+            Pool::Mean => None,
         };
-        let (reduce, fc) = (array("reduce.weight")?, array("fc.weight")?);
-        let net = ImageNet::blank(config.classes.len(), device);
-        let net = apply(net, arrays, &file)?.fold();
+        let classes = config.classes.len();
+        let (readout, temperature) = readout_file::take(config.readout, classes, shape.units, &mut arrays, &file)?;
+        let net = apply(ImageNet::new(shape, Initial::Blank, device), arrays, &file)?.fold();
+        let output_weights = gradcam::output_weights(reduce.as_deref(), &fc, shape.units);
         let norm = config.input.normalisation();
-        let gradients = (0..config.classes.len()).map(|class| gradcam::gradient(&reduce, &fc, class)).collect();
-        Ok(Self { config, net, norm, words, gradients, device: device.clone() })
+        Ok(Self { config, net, norm, readout, temperature, words, output_weights, device: device.clone() })
     }
 
     /// Predicts the golden pair of `golden.safetensors` again; the largest difference of a probability.
@@ -113,7 +131,7 @@ impl Model {
         let expected = get("probabilities", &[2, self.config.classes.len()])?;
         let crops: Vec<Crop> =
             input.values.chunks_exact(VOXELS).map(|c| Crop::new(c.to_vec(), file)).collect::<Result<_>>()?;
-        let found = self.predict_async(&crops).await?;
+        let found = self.predict_async(&crops, &[GOLDEN_DIAMETER_MM; 2]).await?;
         let difference = found
             .iter()
             .flat_map(|p| &p.probabilities)
@@ -156,13 +174,20 @@ pub struct Parts<'a> {
 pub fn build(parts: Parts<'_>, device: &Device) -> Result<BTreeMap<String, Vec<u8>>> {
     let Parts { mut config, arrays, golden, precision, card } = parts;
     let mut files = BTreeMap::new();
-    files.insert(WEIGHTS.to_owned(), write(&arrays, precision, &[("format".into(), "pt".into())])?);
+    let each = |name: &str| match name {
+        // a readout's few numbers keep their precision
+        SPLITS => Precision::I32,
+        name if name.starts_with("head.") => Precision::F32,
+        _ => precision,
+    };
+    files.insert(WEIGHTS.to_owned(), write_each(&arrays, each, &[("format".into(), "pt".into())])?);
     let json = |config: &ModelConfig| {
         serde_json::to_vec_pretty(config).map_err(|e| Error::BadJson { file: CONFIG.into(), reason: e.to_string() })
     };
     config.sha256.clear();
-    files.insert(CONFIG.into(), json(&config)?);
-    let predictions = Model::load(&files, "model", device)?.predict(&golden)?;
+    config.check(CONFIG)?;
+    let predictions = Model::assemble(config.clone(), &files[WEIGHTS], "model", device)?
+        .predict(&golden, &[GOLDEN_DIAMETER_MM; 2])?;
     let array = |shape: Vec<usize>, values: Vec<f32>| Array { shape, values };
     let probabilities = predictions.iter().flat_map(|p| p.probabilities.iter().map(|v| *v as f32)).collect();
     let pair: Arrays = [

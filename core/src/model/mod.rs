@@ -3,4 +3,6 @@
 pub mod config;
 pub mod directory;
 pub mod explain;
+pub mod network;
 pub mod predict;
+pub mod readout_file;

@@ -4,9 +4,11 @@ use burn::tensor::{Device, Tensor, TensorData, read_sync};
 
 use super::config::ModelConfig;
 use super::explain::{attributes, gradcam};
+use super::network::ImageNet;
 use crate::dataset::class::Class;
 use crate::error::{Error, Result};
-use crate::nn::image_net::{Features, ImageNet};
+use crate::methods::heads::trunk::{Pass, log_diameter};
+use crate::methods::readout::{Probabilities, Readout, ReadoutKind};
 use crate::volume::crop::{Crop, Normalisation, SIDE, VOXELS};
 
 /// Crops computed at once.
@@ -27,20 +29,22 @@ pub struct Model {
     pub config: ModelConfig,
     pub(super) net: ImageNet,
     pub(super) norm: Normalisation,
+    pub(super) readout: Readout,
+    /// Of the calibration: log-probabilities are divided by it.
+    pub(super) temperature: f64,
     pub(super) words: Option<Words>,
-    /// What Grad-CAM needs, one a class.
-    pub(super) gradients: Vec<Vec<f32>>,
+    /// What Grad-CAM needs, `[512]` for each of the classifier's outputs.
+    pub(super) output_weights: Vec<Vec<f32>>,
     pub(super) device: Device,
 }
 
 /// The probabilities of one crop.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prediction {
-    /// One a class, in the order of `config.classes`.
-    pub logits: Vec<f32>,
-    /// Softmax of the logits.
+    /// One a class, in the order of `config.classes`: the classifier's logits for the readout softmax, log-probabilities for every other.
+    pub logits: Vec<f64>,
     pub probabilities: Vec<f64>,
-    /// The most probable class.
+    /// The class decided on.
     pub class: Class,
 }
 
@@ -56,49 +60,83 @@ pub struct Explanation {
 }
 
 impl Model {
-    fn features(&self, crops: &[Crop]) -> Features {
+    /// The pass of a batch; the diameters have been checked.
+    fn forward(&self, crops: &[Crop], diameters_mm: &[f64]) -> (Tensor<4>, Pass) {
         let mut values = Vec::with_capacity(crops.len() * VOXELS);
         crops.iter().for_each(|c| values.extend(c.hu().iter().map(|v| self.norm.apply(*v))));
         let input = Tensor::from_data(TensorData::new(values, [crops.len(), SIDE, SIDE, SIDE]), &self.device);
-        self.net.infer(input)
+        let column = self.config.diameter.then(|| {
+            let logs: Vec<f32> = diameters_mm.iter().map(|d| log_diameter(*d)).collect();
+            Tensor::from_data(TensorData::new(logs, [crops.len(), 1]), &self.device)
+        });
+        self.net.forward(input, column)
     }
 
-    /// Predicts crops, a few at a time.
+    /// That there is a diameter for each crop, where the model needs them.
+    fn check_diameters(&self, crops: &[Crop], diameters_mm: &[f64]) -> Result<()> {
+        let bad = |value: String| {
+            let expected = "a positive number of mm for each crop: this model reads the diameter beside the image";
+            Err(Error::OutOfRange { what: "the nodule's diameter".into(), value, expected: expected.into() })
+        };
+        if !self.config.diameter {
+            return Ok(());
+        }
+        if diameters_mm.len() != crops.len() {
+            return bad(if diameters_mm.is_empty() {
+                "not given".into()
+            } else {
+                format!("{} of them", diameters_mm.len())
+            });
+        }
+        match diameters_mm.iter().find(|d| !(d.is_finite() && **d > 0.0)) {
+            Some(wrong) => bad(format!("{wrong} mm")),
+            None => Ok(()),
+        }
+    }
+
+    /// Predicts crops, a few at a time. `diameters_mm`: one a crop where `config.diameter`, otherwise not looked at.
     ///
     /// # Errors
-    /// When the device fails.
-    pub fn predict(&self, crops: &[Crop]) -> Result<Vec<Prediction>> {
-        read_sync(self.predict_async(crops))
+    /// When a diameter is needed and missing, or the device fails.
+    pub fn predict(&self, crops: &[Crop], diameters_mm: &[f64]) -> Result<Vec<Prediction>> {
+        read_sync(self.predict_async(crops, diameters_mm))
     }
 
     /// [`Model::predict`] where blocking is not possible.
     ///
     /// # Errors
-    /// When the device fails.
-    pub async fn predict_async(&self, crops: &[Crop]) -> Result<Vec<Prediction>> {
-        let classes = self.config.classes.len();
+    /// As [`Model::predict`].
+    pub async fn predict_async(&self, crops: &[Crop], diameters_mm: &[f64]) -> Result<Vec<Prediction>> {
+        self.check_diameters(crops, diameters_mm)?;
+        let units = self.output_weights.len();
         let mut out = Vec::with_capacity(crops.len());
-        for part in crops.chunks(BATCH) {
-            for logits in numbers(self.features(part).logits).await?.chunks_exact(classes) {
-                out.push(self.prediction(logits));
+        for (part, diameters) in parts(crops, diameters_mm) {
+            for outputs in numbers(self.forward(part, diameters).1.outputs).await?.chunks_exact(units) {
+                out.push(self.prediction(outputs)?);
             }
         }
         Ok(out)
     }
 
-    fn prediction(&self, logits: &[f32]) -> Prediction {
-        let probabilities = softmax(logits);
-        let class = self.config.classes[crate::metrics::argmax(&probabilities)];
-        Prediction { logits: logits.to_vec(), probabilities, class }
+    fn prediction(&self, outputs: &[f32]) -> Result<Prediction> {
+        let logs = self.readout.log_probabilities(outputs);
+        let probabilities = Probabilities::of_logs(&logs, self.temperature)?.values().to_vec();
+        let class = self.config.classes[self.config.decision.decide(&probabilities)];
+        let logits = match self.readout.kind() {
+            ReadoutKind::Softmax => outputs.iter().map(|u| f64::from(*u)).collect(),
+            _ => probabilities.iter().map(|p| p.max(f64::MIN_POSITIVE).ln()).collect(),
+        };
+        Ok(Prediction { logits, probabilities, class })
     }
 
     /// The prediction of a crop, its Grad-CAM for `class` (the predicted one when `None`; 32 x 32, 0..1), the class shown, and
     /// the scores of the eight attributes where the model has the words.
     ///
     /// # Errors
-    /// When the model does not know the class or the device fails.
-    pub fn explain(&self, crop: &Crop, class: Option<Class>) -> Result<Explanation> {
-        let mut found = read_sync(self.explain_async(std::slice::from_ref(crop), class))?;
+    /// When the model does not know the class, a diameter is needed and missing, or the device fails.
+    pub fn explain(&self, crop: &Crop, diameter_mm: Option<f64>, class: Option<Class>) -> Result<Explanation> {
+        let diameters: Vec<f64> = diameter_mm.into_iter().collect();
+        let mut found = read_sync(self.explain_async(std::slice::from_ref(crop), &diameters, class))?;
         found.pop().ok_or_else(|| Error::Device("it returned nothing".into()))
     }
 
@@ -106,7 +144,12 @@ impl Model {
     ///
     /// # Errors
     /// As [`Model::explain`].
-    pub async fn explain_async(&self, crops: &[Crop], class: Option<Class>) -> Result<Vec<Explanation>> {
+    pub async fn explain_async(
+        &self,
+        crops: &[Crop],
+        diameters_mm: &[f64],
+        class: Option<Class>,
+    ) -> Result<Vec<Explanation>> {
         if let Some(class) = class.filter(|c| !self.config.classes.contains(c)) {
             let known: Vec<&str> = self.config.classes.iter().map(|c| c.name()).collect();
             return Err(Error::OutOfRange {
@@ -115,35 +158,50 @@ impl Model {
                 expected: format!("one of {}", known.join(", ")),
             });
         }
+        self.check_diameters(crops, diameters_mm)?;
         let mut out = Vec::with_capacity(crops.len());
-        for part in crops.chunks(BATCH) {
-            let features = self.features(part);
-            let groups: Tensor<2> = features.groups().flatten(1, 2);
-            let layer4: Tensor<2> = features.layer4.flatten(1, 3);
-            let (cells, words) = (layer4.dims()[1], groups.dims()[1]);
+        for (part, diameters) in parts(crops, diameters_mm) {
+            let (layer4, pass) = self.forward(part, diameters);
+            // the words are compared with the channel groups, or with the one feature of a model without
+            let groups: Tensor<2> = pass.groups.map_or(pass.features, |groups| groups.flatten(1, 2));
+            let layer4: Tensor<2> = layer4.flatten(1, 3);
+            let (cells, words, units) = (layer4.dims()[1], groups.dims()[1], self.output_weights.len());
             // one read: each is a round trip on a GPU
-            let rows = numbers(Tensor::cat(vec![layer4, groups, features.logits], 1)).await?;
-            for row in rows.chunks_exact(cells + words + self.config.classes.len()) {
+            let rows = numbers(Tensor::cat(vec![layer4, groups, pass.outputs], 1)).await?;
+            for row in rows.chunks_exact(cells + words + units) {
                 let (layer4, rest) = row.split_at(cells);
-                let (groups, logits) = rest.split_at(words);
-                out.push(self.explanation(layer4, groups, logits, class));
+                let (groups, outputs) = rest.split_at(words);
+                out.push(self.explanation(layer4, groups, outputs, class)?);
             }
         }
         Ok(out)
     }
 
-    fn explanation(&self, layer4: &[f32], groups: &[f32], logits: &[f32], class: Option<Class>) -> Explanation {
-        let prediction = self.prediction(logits);
+    fn explanation(
+        &self,
+        layer4: &[f32],
+        groups: &[f32],
+        outputs: &[f32],
+        class: Option<Class>,
+    ) -> Result<Explanation> {
+        let prediction = self.prediction(outputs)?;
         let class = class.unwrap_or(prediction.class);
         // `class` is one of the model's
         let index = self.config.classes.iter().position(|c| *c == class).unwrap_or(0);
-        Explanation {
-            heat: gradcam::heat(layer4, &self.gradients[index]),
+        let weights = gradcam::chained(&self.output_weights, &self.readout.derivative(outputs, index));
+        Ok(Explanation {
+            heat: gradcam::heat(layer4, &weights),
             attributes: self.words.as_ref().map(|w| attributes::scores(groups, &w.features, w.scale)),
             prediction,
             class,
-        }
+        })
     }
+}
+
+/// Crops with their diameters, if there are any, a few at a time.
+fn parts<'a>(crops: &'a [Crop], diameters_mm: &'a [f64]) -> impl Iterator<Item = (&'a [Crop], &'a [f64])> {
+    let diameters = diameters_mm.chunks(BATCH).map(Some).chain(std::iter::repeat(None));
+    crops.chunks(BATCH).zip(diameters).map(|(crops, diameters)| (crops, diameters.unwrap_or_default()))
 }
 
 /// A tensor's values.
@@ -153,12 +211,4 @@ impl Model {
 async fn numbers<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
     let data = tensor.into_data_async().await.map_err(|e| Error::Device(e.to_string()))?;
     Ok(data.iter::<f32>().collect())
-}
-
-/// Softmax in f64.
-pub fn softmax(logits: &[f32]) -> Vec<f64> {
-    let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let e: Vec<f64> = logits.iter().map(|l| f64::from(l - top).exp()).collect();
-    let sum: f64 = e.iter().sum();
-    e.into_iter().map(|v| v / sum).collect()
 }

@@ -149,21 +149,25 @@ pub struct Linear {
     /// `[outputs, inputs]`
     pub weight: Param<Tensor<2>>,
     /// `[outputs]`
-    pub bias: Param<Tensor<1>>,
+    pub bias: Option<Param<Tensor<1>>>,
 }
 
 impl Linear {
     /// With PyTorch's initialisation.
-    pub fn new(inputs: usize, outputs: usize, initial: &mut Initial, device: &Device) -> Self {
+    pub fn new(inputs: usize, outputs: usize, bias: bool, initial: &mut Initial, device: &Device) -> Self {
         Self {
             weight: initial.weights([outputs, inputs], inputs, device),
-            bias: initial.weights([outputs], inputs, device),
+            bias: bias.then(|| initial.weights([outputs], inputs, device)),
         }
     }
 
     /// `[n, inputs]` -> `[n, outputs]`
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        x.matmul(self.weight.val().transpose()) + self.bias.val().unsqueeze()
+        let y = x.matmul(self.weight.val().transpose());
+        match &self.bias {
+            Some(bias) => y + bias.val().unsqueeze(),
+            None => y,
+        }
     }
 }
 

@@ -7,21 +7,24 @@ use super::config::TrainConfig;
 use crate::base::random::{Stream, key};
 use crate::dataset::augment::Augment;
 use crate::dataset::crops::Dataset;
-use crate::dataset::table::Row;
-use crate::dataset::task::Task;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::methods::Truth;
+use crate::methods::heads::trunk::log_diameter;
 use crate::volume::crop::{Normalisation, SIDE, VOXELS};
 
 /// One training batch.
 pub struct Batch {
     /// `[n, 32, 32, 32]`, normalised.
     pub images: Tensor<4>,
-    /// One-hot, `[n, C]`.
-    pub target: Tensor<2>,
-    /// Eq. (1), `[n, 8]`.
-    pub attribute_weights: Tensor<2>,
-    /// Class indices.
-    pub labels: Vec<usize>,
+    /// ln De - ln 8, `[n, 1]`, where the classifier gets it.
+    pub log_diameter: Option<Tensor<2>>,
+    pub truth: Truth,
+}
+
+/// ln De - ln 8 of these rows, `[n, 1]`.
+pub fn log_diameters(data: &Dataset, rows: &[usize], device: &Device) -> Tensor<2> {
+    let values: Vec<f32> = rows.iter().map(|&i| log_diameter(data.rows[i].diameter_mm)).collect();
+    Tensor::from_data(TensorData::new(values, [rows.len(), 1]), device)
 }
 
 /// Mean and deviation of the training rows on the windowed 0..1 scale.
@@ -82,7 +85,7 @@ pub fn images(
 /// A training batch of these rows in this epoch.
 ///
 /// # Errors
-/// When a row is of a class that the task does not have.
+/// When the task does not know a row's class.
 pub fn batch(
     data: &Dataset,
     rows: &[usize],
@@ -91,30 +94,20 @@ pub fn batch(
     epoch: usize,
     device: &Device,
 ) -> Result<Batch> {
-    let classes = config.task.classes().len();
-    let labels: Vec<usize> = rows.iter().map(|&i| label(&data.rows[i], config.task)).collect::<Result<_>>()?;
-    let one_hot =
-        labels.iter().flat_map(|&l| (0..classes).map(move |c| f32::from(u8::from(c == l)))).collect::<Vec<_>>();
-    let kind = config.losses.attribute_weights;
-    let weights = rows.iter().flat_map(|&i| kind.of(&data.rows[i].ratings)).map(|w| w as f32).collect::<Vec<_>>();
-    let n = rows.len();
+    let ratings = rows.iter().map(|&i| data.rows[i].ratings).collect();
+    let malignancy = rows.iter().map(|&i| data.rows[i].mean_malignancy).collect();
+    let (classes, labels) = (config.task.classes().len(), config.task.labels(&data.rows, rows)?);
     Ok(Batch {
         images: images(data, rows, norm, Some((config.augment, config.seed, epoch)), device),
-        target: Tensor::from_data(TensorData::new(one_hot, [n, classes]), device),
-        attribute_weights: Tensor::from_data(TensorData::new(weights, [n, 8]), device),
-        labels,
+        log_diameter: config.diameter.then(|| log_diameters(data, rows, device)),
+        truth: Truth::new(labels, classes, ratings, malignancy, device),
     })
-}
-
-/// The output that a nodule is trained towards.
-fn label(row: &Row, task: Task) -> Result<usize> {
-    let missing = || Error::NoLabel { nodule: row.nodule_id.clone(), class: row.class.name(), task: task.name() };
-    task.label(row.class).ok_or_else(missing)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dataset::task::Task;
 
     /// A class that the task does not have is no class 0.
     #[test]
@@ -122,7 +115,7 @@ mod tests {
         let data = crate::phantom::phantom(crate::dataset::class::Thresholds::Inclusive, Some(20)).unwrap();
         let config = TrainConfig { task: Task::LidcC, ..Default::default() };
         let (device, norm) = (Device::flex(), Normalisation::window(data.header.hu_window));
-        let of = |rows: &[usize]| batch(&data, rows, &norm, &config, 0, &device).map(|b| b.labels);
+        let of = |rows: &[usize]| batch(&data, rows, &norm, &config, 0, &device).map(|b| b.truth.labels);
         let (unsure, sure): (Vec<usize>, Vec<usize>) =
             (0..data.len()).partition(|&i| data.rows[i].class.name() == "unsure");
         assert!(of(&sure).unwrap().iter().all(|l| *l < 2));

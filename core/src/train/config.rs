@@ -1,12 +1,17 @@
 //! Everything needed to repeat a run.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 
 use crate::dataset::augment::Augment;
+use crate::dataset::table::Row;
 use crate::dataset::task::Task;
 use crate::error::{Error, Result};
-use crate::methods::Method;
-use crate::methods::clip_lung::LossConfig;
+use crate::methods::pool::Pool;
+use crate::methods::{Method, MethodConfig, Setup};
+use crate::nn::text::side::TextSide;
 
 /// How nodules are dealt to folds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,8 +50,13 @@ pub enum EmaBn {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainConfig {
-    pub method: Method,
+    /// The method with its own settings.
+    pub method: MethodConfig,
     pub task: Task,
+    /// How layer4 becomes the classifier's features.
+    pub pool: Pool,
+    /// Whether the classifier also gets ln De - ln 8.
+    pub diameter: bool,
     pub folds: usize,
     pub fold: usize,
     pub grouping: Grouping,
@@ -66,9 +76,9 @@ pub struct TrainConfig {
     /// Of the folds: runs that are compared share it.
     pub fold_seed: u64,
     pub augment: Augment,
-    pub losses: LossConfig,
-    /// The text encoder in words, with its digest or seed; "none" for methods without one.
-    pub text_encoder: String,
+    /// The text encoder in words, with its digest or seed, for methods that have one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text_encoder: Option<String>,
     /// The data set's name and SHA-256.
     pub data: DataId,
 }
@@ -81,11 +91,28 @@ pub struct DataId {
     pub sha256: String,
 }
 
+/// Version 0.1 named the method by a word, had clip-lung's settings in every run, and always pooled by the view.
+fn from_first_version(fields: &mut Map<String, Value>) {
+    let Some(Value::String(name)) = fields.get("method").cloned() else { return };
+    let mut method = match fields.remove("losses") {
+        Some(Value::Object(losses)) if name == Method::ClipLung.name() => losses,
+        _ => Map::new(),
+    };
+    method.insert("name".into(), name.into());
+    fields.insert("method".into(), method.into());
+    fields.insert("pool".into(), json!(Pool::View));
+    if fields.get("text_encoder").is_some_and(|t| t == "none") {
+        fields.remove("text_encoder");
+    }
+}
+
 impl Default for TrainConfig {
     fn default() -> Self {
         Self {
-            method: Method::default(),
+            method: Method::ClipLung.into(),
             task: Task::default(),
+            pool: Pool::View,
+            diameter: false,
             folds: 5,
             fold: 0,
             grouping: Grouping::default(),
@@ -101,8 +128,7 @@ impl Default for TrainConfig {
             seed: 2,
             fold_seed: 2,
             augment: Augment::default(),
-            losses: LossConfig::default(),
-            text_encoder: "none".into(),
+            text_encoder: None,
             data: DataId::default(),
         }
     }
@@ -136,10 +162,85 @@ impl TrainConfig {
         if let Some(norm) = self.clip_norm.filter(|n| !(n.is_finite() && *n > 0.0)) {
             return bad("clip norm", norm.to_string(), "above 0");
         }
-        let weights = [self.weight_decay, self.losses.ic, self.losses.ia, self.losses.ca];
-        if weights.iter().any(|w| !(w.is_finite() && *w >= 0.0)) {
-            return bad("a loss weight or the weight decay", format!("{weights:?}"), "0 or more");
+        if !(self.weight_decay.is_finite() && self.weight_decay >= 0.0) {
+            return bad("weight decay", self.weight_decay.to_string(), "0 or more");
         }
-        Ok(())
+        self.method.check(self.pool)
+    }
+
+    /// Of a method, with its own way of pooling and everything else by default.
+    pub fn of(method: Method) -> Self {
+        let method = MethodConfig::from(method);
+        Self { pool: method.default_pool(), method, ..Self::default() }
+    }
+
+    /// What the method's head is made for, from the training rows.
+    ///
+    /// # Errors
+    /// When the task does not know a row's class.
+    pub fn setup(&self, rows: &[Row], train: &[usize], text: Option<Arc<TextSide>>) -> Result<Setup> {
+        let mut class_counts = vec![0; self.task.classes().len()];
+        for label in self.task.labels(rows, train)? {
+            class_counts[label] += 1;
+        }
+        Ok(Setup { class_counts, pool: self.pool, diameter: self.diameter, seed: self.seed, text })
+    }
+
+    /// The encoder's name for outputs.
+    pub fn encoder(&self) -> &str {
+        self.text_encoder.as_deref().unwrap_or("none")
+    }
+
+    /// A run's `config.json`, of this version or of 0.1; `file` names it in errors.
+    ///
+    /// # Errors
+    /// When it is not one.
+    pub fn parse(bytes: &[u8], file: &str) -> Result<Self> {
+        let bad = |e: serde_json::Error| Error::BadJson { file: file.into(), reason: e.to_string() };
+        let mut value: Value = serde_json::from_slice(bytes).map_err(bad)?;
+        if let Some(fields) = value.as_object_mut() {
+            from_first_version(fields);
+        }
+        serde_json::from_value(value).map_err(bad)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Runs of version 0.1: the method as a word, clip-lung's losses beside it.
+    #[test]
+    fn configurations_of_the_first_version_are_read() {
+        let old = |method: &str| {
+            format!(
+                r#"{{"method":"{method}","task":"lidc-a","folds":5,"fold":1,"grouping":"patient","held_out":"test","epochs":3,
+                "batch_size":32,"lr":0.001,"momentum":0.9,"weight_decay":0.0001,"ema":0.999,"ema_bn":"copy","clip_norm":null,
+                "seed":2,"fold_seed":2,"augment":"default","losses":{{"ic":1.0,"ia":0.25,"ca":0.5,"ia_form":"soft",
+                "ca_form":"class","attribute_weights":"range"}},"text_encoder":"none","data":{{"name":"d","sha256":"0"}}}}"#
+            )
+        };
+        let ce = TrainConfig::parse(old("ce").as_bytes(), "config.json").unwrap();
+        assert_eq!((ce.method.method(), ce.pool, ce.fold, ce.text_encoder.clone()), (Method::Ce, Pool::View, 1, None));
+        let lung = TrainConfig::parse(old("clip-lung").as_bytes(), "config.json").unwrap();
+        let MethodConfig::ClipLung(own) = &lung.method else { panic!("{:?}", lung.method) };
+        assert_eq!((own.ia, own.start_tau), (0.25, 0.07));
+        // what is written is read as it is, and holds nothing of another method
+        for config in [ce, lung] {
+            let json = serde_json::to_string(&config).unwrap();
+            assert_eq!(TrainConfig::parse(json.as_bytes(), "config.json").unwrap(), config);
+        }
+        let ce = serde_json::to_string(&TrainConfig::of(Method::Ce)).unwrap();
+        assert!(!ce.contains("attribute") && !ce.contains("text_encoder"), "{ce}");
+        assert!(TrainConfig::parse(br#"{"method":{"name":"ce","ic":1}}"#, "config.json").is_err());
+    }
+
+    #[test]
+    fn every_method_is_usable_as_it_comes() {
+        for method in Method::ALL {
+            TrainConfig::of(*method).check().unwrap();
+        }
+        let wrong = TrainConfig { pool: Pool::Mean, ..TrainConfig::of(Method::ClipLung) };
+        assert!(wrong.check().unwrap_err().to_string().contains("view"));
     }
 }

@@ -3,6 +3,9 @@
 pub mod batch;
 pub mod config;
 pub mod ema;
+pub mod evaluate;
+pub mod log;
+pub mod network;
 pub mod optimizer;
 pub mod recompute;
 pub mod schedule;

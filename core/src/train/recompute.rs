@@ -5,36 +5,38 @@ use burn::tensor::Device;
 use super::batch::{epoch_batches, images};
 use super::config::TrainConfig;
 use crate::dataset::crops::Dataset;
-use crate::nn::image_net::ImageNet;
+use crate::nn::backbone::Backbone;
 use crate::volume::crop::Normalisation;
 
 /// One pass over the training rows, augmented as in training: every running statistic becomes the mean over the batches (as
 /// PyTorch's `update_bn` does it).
 #[must_use]
 pub fn recompute(
-    mut net: ImageNet,
+    mut backbone: Backbone,
     data: &Dataset,
     train: &[usize],
     norm: &Normalisation,
     config: &TrainConfig,
     device: &Device,
-) -> ImageNet {
+) -> Backbone {
     // the epoch after the last
     let batches = epoch_batches(train, config.batch_size, config.seed, config.epochs);
     for (done, rows) in batches.iter().enumerate() {
         let mut statistics = Vec::new();
         let images = images(data, rows, norm, Some((config.augment, config.seed, config.epochs)), device);
-        net.forward(images, &mut statistics);
-        net.absorb(statistics, 1.0 / (done + 1) as f64);
+        backbone.forward(images, &mut statistics);
+        backbone.absorb(statistics, 1.0 / (done + 1) as f64);
     }
-    net
+    backbone
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::random::Stream;
     use crate::dataset::augment::Augment;
     use crate::dataset::class::Thresholds;
+    use crate::nn::layers::Initial;
     use crate::nn::parameters::collect;
     use crate::phantom::phantom;
     use crate::train::batch::statistics;
@@ -48,8 +50,15 @@ mod tests {
         let device = Device::flex();
         let run = |batch_size| {
             let config = TrainConfig { batch_size, augment: Augment::None, ..Default::default() };
-            let net = recompute(ImageNet::new(3, 1, &device), &data, &train, &norm, &config, &device);
-            collect(&net)
+            let backbone = recompute(
+                Backbone::new(&mut Initial::Uniform(Stream::new(1, 1)), &device),
+                &data,
+                &train,
+                &norm,
+                &config,
+                &device,
+            );
+            collect(&backbone)
         };
         let (whole, halves) = (run(8), run(4));
         let (a, b) = (&whole["bn1.running_mean"].values, &halves["bn1.running_mean"].values);

@@ -8,10 +8,12 @@ use super::config::TrainConfig;
 use super::step::Trainer;
 use crate::base::tensors::{Arrays, Precision, read, write};
 use crate::error::{Error, Result};
+use crate::methods::Setup;
 use crate::nn::parameters::{apply, collect};
-use crate::nn::text::side::TextSide;
 use crate::volume::crop::Normalisation;
 
+/// The layout of a state; the first had none to name, and its tensors are those of this one.
+const LAYOUT: &str = "2";
 const MODEL: &str = "model.";
 const EMA: &str = "ema.";
 const VELOCITY: &str = "velocity.";
@@ -31,6 +33,7 @@ pub fn save(trainer: &Trainer, norm: &Normalisation) -> Result<Vec<u8>> {
         v.map_err(|e| Error::BadJson { file: "state".into(), reason: e.to_string() })
     };
     let metadata = [
+        ("layout".to_owned(), LAYOUT.to_owned()),
         ("config".to_owned(), json(serde_json::to_string(&trainer.config))?),
         ("normalisation".to_owned(), json(serde_json::to_string(norm))?),
         ("step".to_owned(), trainer.step.to_string()),
@@ -46,7 +49,7 @@ pub fn load(
     bytes: &[u8],
     file: &str,
     config: TrainConfig,
-    text: Option<TextSide>,
+    setup: &Setup,
     device: &Device,
 ) -> Result<(Trainer, Normalisation)> {
     let bad = |reason: String| Error::BadSafetensors { file: file.into(), reason };
@@ -55,8 +58,12 @@ pub fn load(
         let value = header.metadata().as_ref().and_then(|m| m.get(key));
         value.cloned().ok_or_else(|| bad(format!("no `{key}` in its metadata")))
     };
-    let stored: TrainConfig = serde_json::from_str(&text_of("config")?)
-        .map_err(|e| Error::BadJson { file: file.into(), reason: e.to_string() })?;
+    let layout = text_of("layout").unwrap_or_else(|_| "1".into());
+    if !["1", LAYOUT].contains(&layout.as_str()) {
+        let reason = format!("its state has layout {layout}, and this version continues layouts 1 and {LAYOUT}");
+        return Err(Error::OtherRun { file: file.into(), reason });
+    }
+    let stored = TrainConfig::parse(text_of("config")?.as_bytes(), file)?;
     same_run(&stored, &config, file)?;
     let norm = serde_json::from_str(&text_of("normalisation")?)
         .map_err(|e| Error::BadJson { file: file.into(), reason: e.to_string() })?;
@@ -66,7 +73,7 @@ pub fn load(
     let part = |prefix: &str| -> Arrays {
         arrays.iter().filter_map(|(k, v)| Some((k.strip_prefix(prefix)?.to_owned(), v.clone()))).collect()
     };
-    let mut trainer = Trainer::new(config, text, device)?;
+    let mut trainer = Trainer::new(config, setup, device)?;
     trainer.network = apply(trainer.network, part(MODEL), file)?;
     trainer.ema.module = apply(trainer.ema.module, part(EMA), file)?;
     let names = trainer.names();

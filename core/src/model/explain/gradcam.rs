@@ -1,20 +1,34 @@
-//! Grad-CAM (Selvaraju et al., ICCV 2017) at layer4, in closed form: everything after layer4 is affine, so the gradient of a
-//! logit does not depend on the input and no autodiff is needed.
+//! Grad-CAM (Selvaraju et al., ICCV 2017) at layer4, in closed form: everything from layer4 to the classifier's outputs u is affine, so
+//! du / dlayer4 does not depend on the input, and a readout's own derivative is chained on the host. No autodiff is needed.
 //!
 //! The slices are channels, so the map is a single 2-D map for the whole cube.
 
-use crate::nn::image_net::REDUCED;
-use crate::nn::resnet::FEATURES;
+use crate::methods::pool::REDUCED;
+use crate::nn::backbone::FEATURES;
 use crate::volume::crop::SIDE;
 
 /// Cells a side at layer4.
 pub const CELLS: usize = 4;
 
-/// The gradient of the logit of `class` with respect to layer4, `[512 * 16]`, (c, i, j), from the weights of the head: `reduce`
-/// `[32, 128]` and `fc` `[C, 512]`.
-pub fn gradient(reduce: &[f32], fc: &[f32], class: usize) -> Vec<f32> {
-    // d logit / d reduced (r, y, x): the mean of 2x2 cells, then the linear layer
-    let head = |r: usize, y: usize, x: usize| fc[class * FEATURES + r * 16 + (y / 2) * 4 + x / 2] / 4.0;
+/// The spatial means of d u / d layer4, `[512]` for each output u, from the weights of the classifier: `fc` `[U, 512]`, or `[U, 513]`
+/// with the diameter, and, for the view, `reduce` `[32, 128]`.
+pub fn output_weights(reduce: Option<&[f32]>, fc: &[f32], units: usize) -> Vec<Vec<f32>> {
+    let cells = (CELLS * CELLS) as f32;
+    fc.chunks_exact(fc.len() / units)
+        .map(|row| match reduce {
+            Some(reduce) => {
+                let gradient = through_the_view(reduce, row);
+                gradient.chunks_exact(CELLS * CELLS).map(|cell| cell.iter().sum::<f32>() / cells).collect()
+            }
+            None => row[..FEATURES].iter().map(|w| w / cells).collect(),
+        })
+        .collect()
+}
+
+/// d u / d layer4, `[512 * 16]`, (c, i, j), of one row of `fc`.
+fn through_the_view(reduce: &[f32], fc: &[f32]) -> Vec<f32> {
+    // d u / d reduced (r, y, x): the mean of 2x2 cells, then the linear layer
+    let head = |r: usize, y: usize, x: usize| fc[r * 16 + (y / 2) * 4 + x / 2] / 4.0;
     let mut out = vec![0.0f32; FEATURES * CELLS * CELLS];
     for (flat, value) in out.iter_mut().enumerate() {
         // the view [512, 4, 4] -> [128, 8, 8] keeps the flat index
@@ -24,10 +38,19 @@ pub fn gradient(reduce: &[f32], fc: &[f32], class: usize) -> Vec<f32> {
     out
 }
 
-/// The map of one sample, 32 x 32, 0..1, from its layer4 and the [`gradient`] of a class: weights = spatial means of the
-/// gradient, ReLU of the weighted sum, divided by its maximum (all 0 where nothing is positive), bilinear.
-pub fn heat(layer4: &[f32], gradient: &[f32]) -> Vec<f32> {
-    let mut cells = cam(layer4, gradient, FEATURES);
+/// The channels' weights of what is explained, from those of the outputs and the derivative with respect to each.
+pub fn chained(outputs: &[Vec<f32>], derivative: &[f64]) -> Vec<f32> {
+    let mut sum = vec![0.0f64; FEATURES];
+    for (weights, slope) in outputs.iter().zip(derivative).filter(|(_, slope)| **slope != 0.0) {
+        sum.iter_mut().zip(weights).for_each(|(s, w)| *s += slope * f64::from(*w));
+    }
+    sum.into_iter().map(|v| v as f32).collect()
+}
+
+/// The map of one sample, 32 x 32, 0..1, from its layer4 and the channels' weights: ReLU of the weighted sum, divided by its maximum (all
+/// 0 where nothing is positive), bilinear.
+pub fn heat(layer4: &[f32], weights: &[f32]) -> Vec<f32> {
+    let mut cells = cam(layer4, weights);
     let top = cells.iter().copied().fold(0.0f32, f32::max);
     if top > 0.0 {
         cells.iter_mut().for_each(|v| *v /= top);
@@ -35,14 +58,12 @@ pub fn heat(layer4: &[f32], gradient: &[f32]) -> Vec<f32> {
     upsample(&cells)
 }
 
-/// ReLU of the sum over channels of (mean gradient) x (feature).
-fn cam(features: &[f32], gradient: &[f32], channels: usize) -> Vec<f32> {
-    let cells = features.len() / channels;
+/// ReLU of the sum over channels of weight x feature.
+fn cam(features: &[f32], weights: &[f32]) -> Vec<f32> {
+    let cells = features.len() / weights.len();
     let mut map = vec![0.0f32; cells];
-    for c in 0..channels {
-        let range = c * cells..(c + 1) * cells;
-        let weight = gradient[range.clone()].iter().sum::<f32>() / cells as f32;
-        map.iter_mut().zip(&features[range]).for_each(|(m, f)| *m += weight * f);
+    for (weight, features) in weights.iter().zip(features.chunks_exact(cells)) {
+        map.iter_mut().zip(features).for_each(|(m, f)| *m += weight * f);
     }
     map.into_iter().map(|v| v.max(0.0)).collect()
 }
@@ -67,50 +88,5 @@ fn upsample(cells: &[f32]) -> Vec<f32> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Reference values of the method.
-    #[test]
-    fn golden() {
-        let a = [1.0, 2.0, 0.0, 1.0, 0.0, 1.0, 3.0, 1.0];
-        let g = [0.2, 0.4, -0.2, 0.0, -0.1, -0.3, 0.1, -0.1];
-        for (v, expected) in cam(&a, &g, 2).iter().zip([0.1, 0.1, 0.0, 0.0]) {
-            assert!((v - expected).abs() < 1e-6);
-        }
-    }
-
-    #[test]
-    fn upsampling_keeps_the_range_and_the_corners() {
-        let cells: Vec<f32> = (0..16).map(|v| v as f32).collect();
-        let map = upsample(&cells);
-        assert_eq!((map[0], map[SIDE - 1], map[SIDE * SIDE - 1]), (0.0, 3.0, 15.0));
-        assert!((map[4 * SIDE + 4] - (0.0625 * 1.0 + 0.0625 * 4.0)).abs() < 1e-6);
-    }
-
-    /// The closed form equals autodiff.
-    #[cfg(feature = "train")]
-    #[test]
-    fn closed_form_equals_autodiff() {
-        use crate::nn::image_net::ImageNet;
-        use crate::nn::parameters::collect;
-        use burn::tensor::{Device, Tensor, TensorData};
-        let device = Device::flex();
-        let net = ImageNet::new(3, 5, &device);
-        let weights = collect(&net);
-        let (reduce, fc) = (&weights["reduce.weight"].values, &weights["fc.weight"].values);
-        let mut r = crate::base::random::Stream::new(1, 1);
-        let values: Vec<f32> = (0..2 * 512 * 16).map(|_| r.uniform() as f32).collect();
-        let tracked = device.clone().autodiff();
-        let layer4 = Tensor::<4>::from_data(TensorData::new(values, [2, 512, 4, 4]), &tracked).require_grad();
-        for class in 0..3 {
-            let logits = burn::module::Module::train(net.clone()).classify(layer4.clone());
-            let grads = logits.slice([1..2, class..class + 1]).sum().backward();
-            let auto: Vec<f32> =
-                layer4.grad(&grads).unwrap().slice([1..2, 0..512, 0..4, 0..4]).into_data().iter::<f32>().collect();
-            for (a, b) in gradient(reduce, fc, class).iter().zip(auto) {
-                assert!((a - b).abs() < 1e-6, "{a} {b}");
-            }
-        }
-    }
-}
+#[path = "gradcam_tests.rs"]
+mod tests;

@@ -1,7 +1,7 @@
 //! CLIP's text transformer (Radford et al., 2021; ViT-B/16: 12 pre-norm layers of width 512, 8 heads, QuickGELU, causal). Frozen,
 //! its weights are constants through which gradients flow to the prompts.
 
-use burn::module::{Module, ModuleMapper, Param, ParamId};
+use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Tensor};
 use rayon::prelude::*;
 

@@ -1,12 +1,14 @@
 //! Eq. (1): the instance-specific weights of the attributes, from the readers' mean ratings.
 
+use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-/// The last value of each attribute's scale, which starts at 1.
-const MAX: [f64; 8] = [5.0, 4.0, 6.0, 5.0, 5.0, 5.0, 5.0, 5.0];
+/// The last value of each scale, which starts at 1: the eight attributes, and malignancy, which the published code has among them.
+const MAX: [f64; 9] = [5.0, 4.0, 6.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0];
 
 /// How ratings become weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum AttributeWeights {
     /// Eq. (1): softmax of the raw mean ratings. Calcification has the longest scale and takes most of the mass.
@@ -21,33 +23,39 @@ pub enum AttributeWeights {
 }
 
 impl AttributeWeights {
-    /// The weights of one nodule; they sum to 1.
-    pub fn of(self, ratings: &[f64; 8]) -> [f64; 8] {
+    /// The weights of one nodule's ratings, eight attributes and perhaps malignancy; they sum to 1.
+    pub fn of(self, ratings: &[f64]) -> Vec<f64> {
         match self {
-            Self::Softmax => softmax(*ratings),
-            Self::Range => {
-                let mut scaled = [0.0; 8];
-                (0..8).for_each(|k| scaled[k] = (ratings[k] - 1.0) / (MAX[k] - 1.0) / 0.25);
-                softmax(scaled)
-            }
+            Self::Softmax => softmax(ratings.iter().copied()),
+            Self::Range => softmax(ratings.iter().zip(MAX).map(|(v, max)| (v - 1.0) / (max - 1.0) / 0.25)),
             Self::Sum => {
                 let sum: f64 = ratings.iter().sum();
-                ratings.map(|v| v / sum)
+                ratings.iter().map(|v| v / sum).collect()
             }
-            Self::Uniform => [0.125; 8],
+            Self::Uniform => vec![1.0 / ratings.len() as f64; ratings.len()],
         }
     }
 }
 
-fn softmax(v: [f64; 8]) -> [f64; 8] {
-    let top = v.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let e = v.map(|x| (x - top).exp());
+impl AttributeWeights {
+    /// The weights of a batch's nodules, `[n, 8]` or with malignancy `[n, 9]`.
+    pub fn rows(self, ratings: impl Iterator<Item = Vec<f64>>, device: &Device) -> Tensor<2> {
+        let rows: Vec<Vec<f64>> = ratings.map(|r| self.of(&r)).collect();
+        let shape = [rows.len(), rows.first().map_or(8, Vec::len)];
+        let values: Vec<f32> = rows.into_iter().flatten().map(|w| w as f32).collect();
+        Tensor::from_data(TensorData::new(values, shape), device)
+    }
+}
+
+fn softmax(v: impl Iterator<Item = f64> + Clone) -> Vec<f64> {
+    let top = v.clone().fold(f64::NEG_INFINITY, f64::max);
+    let e: Vec<f64> = v.map(|x| (x - top).exp()).collect();
     let sum: f64 = e.iter().sum();
-    e.map(|x| x / sum)
+    e.into_iter().map(|x| x / sum).collect()
 }
 
 /// -sum w ln w, the floor of the image-attribute loss.
-pub fn entropy(w: &[f64; 8]) -> f64 {
+pub fn entropy(w: &[f64]) -> f64 {
     -w.iter().filter(|v| **v > 0.0).map(|v| v * v.ln()).sum::<f64>()
 }
 

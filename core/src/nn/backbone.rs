@@ -49,7 +49,7 @@ impl BasicBlock {
 
 /// The image encoder.
 #[derive(Module, Debug)]
-pub struct ResNet {
+pub struct Backbone {
     conv1: ConvBn,
     layer1: Vec<BasicBlock>,
     layer2: Vec<BasicBlock>,
@@ -57,7 +57,7 @@ pub struct ResNet {
     layer4: Vec<BasicBlock>,
 }
 
-impl ResNet {
+impl Backbone {
     /// With PyTorch's initialisation.
     pub fn new(initial: &mut Initial, device: &Device) -> Self {
         let conv1 = ConvBn::new(SIDE, 64, 3, 1, initial, device);
