@@ -82,8 +82,7 @@ pub struct Args {
     /// default (flips, quarter turns, shifts), flip-turn (in the plane only) or none
     #[arg(long, value_parser = word::<Augment>, default_value = "default")]
     pub augment: Augment,
-    /// clip (fetched once), random (seeded, not pretrained), or a safetensors file with CLIP's text tower
-    #[arg(long, default_value = "clip")]
+    #[arg(long, default_value = "clip", help = encoder::CHOICES)]
     pub text_encoder: String,
     /// Weight of the image-class loss; 0 leaves it out
     #[arg(long, default_value_t = 1.0)]
@@ -137,8 +136,9 @@ pub fn run_on(args: Args, data: &Dataset) -> Result<Outcome> {
     let text = match config.method {
         Method::Ce => None,
         Method::ClipLung => {
-            let (side, name) = encoder::load(&args.text_encoder, config.task, config.seed, &device)?;
-            config.text_encoder = name;
+            let classes: Vec<&str> = config.task.classes().iter().map(|c| c.name()).collect();
+            let side = encoder::load(&args.text_encoder, &classes, config.seed, &device)?;
+            config.text_encoder = side.name().to_owned();
             Some(side)
         }
     };
