@@ -1,74 +1,73 @@
-//! Which text encoder a run uses, and how outputs name it.
+//! Which text encoder a run uses.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Result;
 use burn::tensor::Device;
 use clip_lung_core::base::digest::hex;
-use clip_lung_core::base::tensors::read_some;
-use clip_lung_core::dataset::task::Task;
-use clip_lung_core::nn::text::clip::{geometry::Geometry, tokenizer::ClipTokenizer, weights::is_text};
-use clip_lung_core::nn::text::encoder::TextEncoder;
-use clip_lung_core::nn::text::prompts::{ATTRIBUTE_WORDS, Prompts};
+use clip_lung_core::nn::text::bert::config::BertConfig;
+use clip_lung_core::nn::text::clip::geometry::Geometry;
+use clip_lung_core::nn::text::directory::{self, Description};
 use clip_lung_core::nn::text::side::TextSide;
 use sha2::{Digest, Sha256};
 
-use crate::failure::Failure;
+use super::hub::{self, WEIGHTS};
 use crate::io::files;
 
-const REPOSITORY: &str = "openai/clip-vit-base-patch16";
-const FILE: &str = "model.safetensors";
+/// The choices in words, for help texts.
+pub const CHOICES: &str = "clip or minilm (fetched once), random or random:minilm (seeded, not pretrained), a safetensors file with \
+                           CLIP's text tower, or a directory with config.json, tokenizer.json and model.safetensors (CLIP or BERT)";
 
-/// The text side of a run on `device`, and its name for every output.
+/// The text side of a run on `device`, whose name says which it is.
 ///
-/// `choice`: `random` is a seeded tower, `clip` the pretrained one (fetched once into the Hugging Face cache), anything else a
-/// safetensors file.
-pub fn load(choice: &str, task: Task, seed: u64, device: &Device) -> Result<(TextSide, String)> {
-    let classes: Vec<&str> = task.classes().iter().map(|c| c.name()).collect();
+/// `random` is CLIP's tower with weights of `seed` and `random:minilm` MiniLM's, `clip` and `minilm` are the pretrained ones (fetched
+/// once into the Hugging Face cache), anything else a path.
+pub fn load(choice: &str, classes: &[&str], seed: u64, device: &Device) -> Result<TextSide> {
     let device = &device.clone().autodiff();
-    let side = match choice {
-        "random" => TextSide::random_clip(Geometry::VIT_B_16, seed, &classes, device)?,
-        "clip" => from_file(&fetch()?, &format!("CLIP {REPOSITORY}"), &classes, device)?,
-        path => from_file(Path::new(path), path, &classes, device)?,
-    };
-    let name = side.name().to_owned();
-    Ok((side, name))
+    match choice {
+        "random" => Ok(TextSide::random_clip(Geometry::VIT_B_16, seed, classes, device)?),
+        "random:minilm" => Ok(TextSide::random_bert(BertConfig::MINILM, seed, classes, device)?),
+        "clip" => {
+            from_file(&hub::CLIP.fetch()?.join(WEIGHTS), &format!("CLIP {}", hub::CLIP.repository), classes, device)
+        }
+        "minilm" => from_directory(&hub::MINILM.fetch()?, hub::MINILM.repository, classes, device),
+        path if Path::new(path).is_dir() => from_directory(Path::new(path), path, classes, device),
+        path => from_file(Path::new(path), path, classes, device),
+    }
 }
 
+/// CLIP's text tower from one file.
 fn from_file(path: &Path, name: &str, classes: &[&str], device: &Device) -> Result<TextSide> {
-    let bytes = files::read(path)?;
-    let digest = hex(&Sha256::digest(&bytes));
-    let file = path.display().to_string();
-    let arrays = read_some(&bytes, &file, is_text)?;
-    let tokenizer = ClipTokenizer::new()?;
-    let prompts = Prompts::new(classes, &ATTRIBUTE_WORDS, |text| tokenizer.encode(text))?;
-    let encoder = TextEncoder::clip(&arrays, None, &prompts.ids(), &file, device)?;
-    let output = encoder.tower.feature_width();
-    if output != Geometry::VIT_B_16.output {
-        return Err(Failure::File(format!(
-            "{file}: its text features have {output} numbers, 512 are needed; use a ViT-B CLIP"
-        ))
-        .into());
-    }
-    Ok(TextSide::new(encoder, &prompts, format!("{name} (sha256 {})", &digest[..16]), true)?)
+    let weights = files::read(path)?;
+    let name = with_digest(name, &weights);
+    Ok(directory::clip((&path.display().to_string(), &weights), None, classes, name, device)?)
 }
 
-/// The pretrained weights in the Hugging Face cache, without asking the network.
-pub fn cached() -> Option<PathBuf> {
-    hf_hub::Cache::from_env().model(REPOSITORY.into()).get(FILE)
+/// The tower that a directory's `config.json` describes.
+fn from_directory(path: &Path, name: &str, classes: &[&str], device: &Device) -> Result<TextSide> {
+    let read = |name: &str| -> Result<(String, Vec<u8>)> {
+        let file = path.join(name);
+        Ok((file.display().to_string(), files::read(&file)?))
+    };
+    let (file, json) = read("config.json")?;
+    let description = Description::parse((&file, &json))?;
+    let (file, weights) = read(WEIGHTS)?;
+    let name = with_digest(name, &weights);
+    let config = match description {
+        Description::Clip(heads) => return Ok(directory::clip((&file, &weights), heads, classes, name, device)?),
+        Description::Bert(config) => config,
+    };
+    let pooling = "1_Pooling/config.json";
+    let config = if path.join(pooling).exists() {
+        let (file, json) = read(pooling)?;
+        config.with_pooling(&json, &file)?
+    } else {
+        config
+    };
+    let (vocabulary, json) = read("tokenizer.json")?;
+    Ok(directory::bert((&file, &weights), (&vocabulary, &json), config, classes, name, device)?)
 }
 
-fn fetch() -> Result<PathBuf> {
-    if let Some(path) = cached() {
-        return Ok(path);
-    }
-    eprintln!("fetching {REPOSITORY} (once, 600 MB) ...");
-    let fetched = hf_hub::api::sync::ApiBuilder::from_env()
-        .with_progress(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-        .build()
-        .and_then(|api| api.model(REPOSITORY.into()).get(FILE));
-    fetched.map_err(|e| {
-        let advice = "give a file with --text-encoder PATH, or use --text-encoder random for a seeded tower that is not pretrained";
-        Failure::File(format!("{REPOSITORY}: can't be fetched ({e}); {advice}")).into()
-    })
+fn with_digest(name: &str, weights: &[u8]) -> String {
+    format!("{name} (sha256 {})", &hex(&Sha256::digest(weights))[..16])
 }

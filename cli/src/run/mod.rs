@@ -3,6 +3,7 @@
 pub mod bundle;
 pub mod card;
 pub mod encoder;
+pub mod hub;
 pub mod results;
 pub mod scoring;
 pub mod training;

@@ -11,7 +11,7 @@ use clip_lung_core::phantom;
 use super::{explain, export, predict, serve, train};
 use crate::io::input;
 use crate::machine::device;
-use crate::run::encoder;
+use crate::run::hub;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -45,7 +45,7 @@ pub fn run(args: Args) -> Result<()> {
     println!("   done in {:.1} s\n", start.elapsed().as_secs_f64());
 
     let run = args.out.join("run");
-    let encoder = if encoder::cached().is_some() { "clip" } else { "random" };
+    let encoder = if hub::CLIP.cached().is_some() { "clip" } else { "random" };
     let epochs = if args.quick { "1" } else { EPOCHS };
     println!("2. training clip-lung on lidc-a ({epochs} epochs, text encoder: {encoder})");
     let run_name = run.display().to_string();

@@ -4,7 +4,7 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::machine::device;
-use crate::run::encoder;
+use crate::run::hub;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -17,7 +17,7 @@ pub fn run(args: Args) -> Result<()> {
     let devices: Vec<(&str, std::result::Result<String, String>)> = ["cpu", "cuda:0", "wgpu"]
         .map(|name| (name, device::select(name).map(|(_, n)| n).map_err(|e| format!("{e:#}"))))
         .into();
-    let clip = encoder::cached();
+    let clip = hub::CLIP.cached();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     if args.json {
         let found = devices.iter().map(|(n, r)| (n.to_string(), json!({"ok": r.is_ok(), "reason": r.as_ref().err()})));

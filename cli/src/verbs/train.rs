@@ -42,8 +42,7 @@ pub struct Args {
     pub method: MethodConfig,
     #[command(flatten)]
     pub recipe: Recipe,
-    /// clip (fetched once), random (seeded, not pretrained), or a safetensors file with CLIP's text tower
-    #[arg(long, default_value = "clip")]
+    #[arg(long, default_value = "clip", help = encoder::CHOICES)]
     pub text_encoder: String,
     /// Of a text encoder with random weights
     #[arg(long, default_value_t = 2)]
@@ -150,8 +149,9 @@ fn train(args: Args, mut config: TrainConfig, data: &Dataset) -> Result<Outcome>
     config.check().map_err(|e| Failure::Usage(e.to_string()))?;
     let mut text = None;
     if config.method.needs_text() {
-        let (side, name) = encoder::load(&args.text_encoder, config.task, args.text_seed, &device)?;
-        config.text_encoder = Some(name);
+        let classes: Vec<&str> = config.task.classes().iter().map(|c| c.name()).collect();
+        let side = encoder::load(&args.text_encoder, &classes, args.text_seed, &device)?;
+        config.text_encoder = Some(side.name().to_owned());
         text = Some(Arc::new(side));
     }
     let split = split(&data.rows, &config)?;

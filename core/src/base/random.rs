@@ -58,6 +58,12 @@ impl Stream {
     }
 }
 
+/// Uniform values of the stream number `stream` of `key` with mean 0 and a standard deviation.
+pub fn uniform(key: u64, stream: u64, count: usize, deviation: f64) -> Vec<f32> {
+    let (mut random, bound) = (Stream::new(key, stream), deviation * 3f64.sqrt());
+    (0..count).map(|_| random.between(-bound, bound) as f32).collect()
+}
+
 /// A key from several numbers, such as (seed, epoch, nodule).
 pub fn key(parts: &[u64]) -> u64 {
     parts.iter().fold(0, |k, &p| mix(k.wrapping_add(GOLDEN) ^ mix(p.wrapping_add(STREAM))))

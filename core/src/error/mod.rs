@@ -4,9 +4,11 @@
 
 mod dicom;
 mod nifti;
+mod text;
 
 pub use dicom::{DicomFault, SeriesFault};
 pub use nifti::NiftiFault;
+pub use text::TextFault;
 
 /// Everything that can be wrong with what a caller hands to this crate.
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +83,9 @@ pub enum Error {
     /// A NIfTI file can't be used.
     #[error("{file}: {fault}")]
     Nifti { file: String, fault: NiftiFault },
+    /// A text encoder can't be used.
+    #[error("{file}: {fault}")]
+    Text { file: String, fault: TextFault },
     /// A file that can't be read now.
     #[error("{file}: can't be read ({reason}); check the disk and its permissions")]
     Unreadable { file: String, reason: String },

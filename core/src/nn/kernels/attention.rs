@@ -1,4 +1,4 @@
-//! Causal attention of prompts that share their first tokens.
+//! Attention of prompts: causal ones that share their first tokens, and whole ones in which every token sees all.
 
 use burn::tensor::{Device, Tensor, TensorData, activation};
 
@@ -12,12 +12,24 @@ pub struct Sequences {
     pub heads: usize,
     /// Values of a head.
     pub head: usize,
+    /// Whether a token sees those up to itself, or all of its prefix.
+    pub(super) causal: bool,
 }
 
 impl Sequences {
+    /// `n` prefixes of `p` tokens and `n` times `c` suffixes of `s` tokens, causal.
+    pub fn causal([n, p, c, s]: [usize; 4], heads: usize, head: usize) -> Self {
+        Self { n, p, c, s, heads, head, causal: true }
+    }
+
+    /// `n` sequences of `length` tokens that all see each other.
+    pub fn whole(n: usize, length: usize, heads: usize, head: usize) -> Self {
+        Self { n, p: length, c: 0, s: 0, heads, head, causal: false }
+    }
+
     /// [`Sequences::attention`] in burn's own operations.
     pub(super) fn burn_attention(self, qkv: Tensor<2>) -> Tensor<2> {
-        let Self { n, p, c, s, heads, head } = self;
+        let Self { n, p, c, s, heads, head, causal: is_causal } = self;
         let w = heads * head;
         let part = |from: usize, to: usize, k: usize| qkv.clone().slice([from..to, k * w..(k + 1) * w]);
         let scale = (head as f64).powf(-0.5);
@@ -25,9 +37,13 @@ impl Sequences {
         // [n, h, p, d]
         let own = |k: usize| part(0, n * p, k).reshape([n, p, heads, head]).swap_dims(1, 2);
         let (q, k, v) = (own(0) * scale, own(1), own(2));
-        let scores = q.matmul(k.clone().swap_dims(2, 3)) + causal(p, &qkv.device()).unsqueeze();
+        let scores = q.matmul(k.clone().swap_dims(2, 3));
+        let scores = if is_causal { scores + causal(p, &qkv.device()).unsqueeze() } else { scores };
         let prefix = activation::softmax(scores, 3).matmul(v.clone());
         let prefix = prefix.swap_dims(1, 2).reshape([n * p, w]);
+        if c * s == 0 {
+            return prefix;
+        }
 
         // suffix tokens by (n, h, c, s)
         let rows = n * (p + c * s);

@@ -214,18 +214,18 @@ pub fn square_sum<const D: usize>(x: Tensor<D>) -> Tensor<1> {
     (x.clone() * x).sum()
 }
 
-/// LayerNorm over the last axis (epsilon 1e-5). The CPU's own pass takes weight and bias for constants: those that are trained go
+/// LayerNorm over the last axis. The CPU's own pass takes weight and bias for constants: those that are trained go
 /// through burn's operations.
 #[cfg(feature = "train")]
-pub fn layer_norm(x: Tensor<2>, weight: Tensor<1>, bias: Tensor<1>) -> Tensor<2> {
+pub fn layer_norm(x: Tensor<2>, weight: Tensor<1>, bias: Tensor<1>, epsilon: f64) -> Tensor<2> {
     #[cfg(feature = "flex")]
     if on_cpu(&x) && !weight.is_require_grad() && !bias.is_require_grad() {
-        let out = Dispatch::layer_normalise(x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch());
+        let out = Dispatch::layer_normalise(x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch(), epsilon);
         return Tensor::from_dispatch(out);
     }
     let centred = x.clone() - x.mean_dim(1);
     let variance = (centred.clone() * centred.clone()).mean_dim(1);
-    centred / (variance + 1e-5).sqrt() * weight.unsqueeze() + bias.unsqueeze()
+    centred / (variance + epsilon).sqrt() * weight.unsqueeze() + bias.unsqueeze()
 }
 
 /// x sigmoid(1.702 x)
@@ -238,9 +238,19 @@ pub fn quick_gelu(x: Tensor<2>) -> Tensor<2> {
     x.clone() * activation::sigmoid(x * 1.702)
 }
 
+/// x times the normal distribution function at x.
+#[cfg(feature = "train")]
+pub fn gelu(x: Tensor<2>) -> Tensor<2> {
+    #[cfg(feature = "flex")]
+    if on_cpu(&x) {
+        return Tensor::from_dispatch(<Dispatch as Kernels>::gelu(x.into_dispatch()));
+    }
+    activation::gelu(x)
+}
+
 #[cfg(feature = "train")]
 impl Sequences {
-    /// Every suffix attends to its prefix and itself, every prefix to itself, all causally.
+    /// Every suffix attends to its prefix and itself, every prefix to itself; causally, or whole prefixes alone.
     ///
     /// # Shapes
     /// `[rows, 3 width]` (queries, keys, values) -> `[rows, width]`

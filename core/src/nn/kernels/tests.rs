@@ -84,11 +84,20 @@ fn inference_equals_burn() {
     }
 }
 
-/// Prompts with a shared prefix, and one prompt alone: values and gradients equal burn's.
+/// Prompts with a shared prefix, one prompt alone, whole prompts: values and gradients equal burn's.
 #[test]
 fn attention_equals_burn() {
-    for (n, p, c, s, heads, head) in [(3, 5, 3, 6, 2, 32), (1, 1, 8, 4, 2, 20), (2, 2, 1, 1, 1, 5)] {
-        let rows = attention::Sequences { n, p, c, s, heads, head };
+    let causal = |shape, heads, head| attention::Sequences::causal(shape, heads, head);
+    let whole = |n, length, heads, head| attention::Sequences::whole(n, length, heads, head);
+    for rows in [
+        causal([3, 5, 3, 6], 2, 32),
+        causal([1, 1, 8, 4], 2, 20),
+        causal([2, 2, 1, 1], 1, 5),
+        whole(5, 9, 3, 32),
+        whole(1, 1, 2, 7),
+        whole(2, 17, 1, 20),
+    ] {
+        let attention::Sequences { n, p, c, s, heads, head, .. } = rows;
         let count = n * (p + c * s);
         let qkv = draw(1, [count, 3 * heads * head]);
         let (ours, theirs) = (rows.attention(qkv.clone()), rows.burn_attention(qkv.clone()));
@@ -109,7 +118,7 @@ fn row_operations_golden() {
     close(quick_gelu(x) * 100.0, golden * 100.0, "QuickGELU");
     let x = Tensor::<2>::from_floats([[1.0, 2.0, 3.0, 4.0]], &device);
     let golden = Tensor::<2>::from_floats([[-1.341635, -0.447212, 0.447212, 1.341635]], &device);
-    close(layer_norm(x, Tensor::ones([4], &device), Tensor::zeros([4], &device)), golden, "LayerNorm");
+    close(layer_norm(x, Tensor::ones([4], &device), Tensor::zeros([4], &device), 1e-5), golden, "LayerNorm");
 
     let (x, w, b, weight) =
         (draw(1, [5, 37]), draw(2, [37]).detach(), draw(3, [37]).detach(), draw(4, [5, 37]).detach());
@@ -119,9 +128,35 @@ fn row_operations_golden() {
         centred / (variance + 1e-5).sqrt() * w.clone().unsqueeze() + b.clone().unsqueeze()
     };
     let gradient = |y: Tensor<2>| x.grad(&(y * weight.clone()).sum().backward()).unwrap();
-    close(gradient(layer_norm(x.clone(), w.clone(), b.clone())), gradient(plain(x.clone())), "LayerNorm dx");
+    close(gradient(layer_norm(x.clone(), w.clone(), b.clone(), 1e-5)), gradient(plain(x.clone())), "LayerNorm dx");
     let gelu = |x: Tensor<2>| x.clone() * activation::sigmoid(x * 1.702);
     close(gradient(quick_gelu(x.clone())), gradient(gelu(x.clone())), "QuickGELU dx");
+    close(gradient(super::gelu(x.clone())), gradient(activation::gelu(x.clone())), "GELU dx");
     let wide = Tensor::<2>::from_floats([[-80.0, -30.0, 30.0, 80.0, 1e4, -1e4]], &device);
     close(quick_gelu(wide.clone()), gelu(wide), "QuickGELU far out");
+}
+
+/// Reference values (x erfc(-x / sqrt 2) / 2 in f64) of the exact GELU, from the middle far out.
+#[test]
+fn gelu_golden() {
+    let x = [-100.0f32, -6.0, -3.0, -1.0, -0.1, 0.0, 0.1, 0.5, 1.0, 2.5, 6.0, 100.0];
+    let golden: [f32; 12] = [
+        0.0,
+        -5.919_525_9e-9,
+        -0.004_049_694_1,
+        -0.158_655_25,
+        -0.046_017_216,
+        0.0,
+        0.053_982_784,
+        0.345_731_23,
+        0.841_344_75,
+        2.484_475_8,
+        6.0,
+        100.0,
+    ];
+    let x = Tensor::<2>::from_floats([x], &Device::flex());
+    let found: Vec<f32> = super::gelu(x).into_data().iter::<f32>().collect();
+    for (found, golden) in found.iter().zip(golden) {
+        assert!((found - golden).abs() <= 4e-7 * golden.abs().max(1.0), "{found} is not {golden}");
+    }
 }

@@ -2,6 +2,9 @@
 
 use burn::tensor::{Device, Tensor};
 
+use super::bert::config::BertConfig;
+use super::bert::tower::BertTower;
+use super::bert::weights::BertArrays;
 use super::clip::geometry::Geometry;
 use super::clip::tower::ClipTower;
 use super::clip::weights::TowerArrays;
@@ -35,6 +38,25 @@ impl TextEncoder {
         Self {
             tokens: TokenTable::new(ids, rows, geometry.width, device),
             tower: TextTower::Clip(ClipTower::random(geometry, seed, device)),
+        }
+    }
+
+    /// BERT's, from named weights (Hugging Face's or open_clip's names). Of the token table only the rows `used` are kept.
+    ///
+    /// # Errors
+    /// A tensor that is missing or has another shape, or a token table too short for an id.
+    pub fn bert(arrays: &Arrays, config: BertConfig, used: &[u32], file: &str, device: &Device) -> Result<Self> {
+        let source = BertArrays::new(arrays, config, file)?;
+        Ok(Self { tokens: source.tokens(used, device)?, tower: TextTower::Bert(BertTower::load(&source, device)?) })
+    }
+
+    /// BERT's with seeded weights that were never trained; results must say so.
+    pub fn random_bert(config: BertConfig, seed: u64, used: &[u32], device: &Device) -> Self {
+        let ids = sorted(used);
+        let rows = BertTower::random_rows(config, seed, &ids);
+        Self {
+            tokens: TokenTable::new(ids, rows, config.width, device),
+            tower: TextTower::Bert(BertTower::random(config, seed, device)),
         }
     }
 

@@ -13,6 +13,10 @@ pub const CONTEXT_TOKENS: usize = 4;
 pub const ATTRIBUTE_WORDS: [&str; 8] =
     ["subtlety", "internalstructure", "calcification", "sphericity", "margin", "lobulation", "spiculation", "texture"];
 
+/// The attributes' words as English has them, for tokenizers of words.
+pub const ATTRIBUTE_PHRASES: [&str; 8] =
+    ["subtlety", "internal structure", "calcification", "sphericity", "margin", "lobulation", "spiculation", "texture"];
+
 /// What the published code counts among the attributes, as the ninth.
 pub const MALIGNANCY: &str = "malignancy";
 

@@ -2,11 +2,13 @@
 
 use burn::tensor::{Device, Tensor};
 
+use super::bert::config::BertConfig;
+use super::bert::tokenizer::WordPieceTokenizer;
 use super::clip::geometry::Geometry;
 use super::clip::tokenizer::ClipTokenizer;
 use super::clip::tower::ClipTower;
 use super::encoder::TextEncoder;
-use super::prompts::{ATTRIBUTE_WORDS, OpenPrompts, Prompts};
+use super::prompts::{ATTRIBUTE_PHRASES, ATTRIBUTE_WORDS, OpenPrompts, Prompts};
 use super::tower::TextTower;
 use crate::error::{Error, Result};
 use crate::nn::layers::normalise;
@@ -56,6 +58,19 @@ impl TextSide {
         let prompts = Prompts::new(classes, &ATTRIBUTE_WORDS, |text| tokenizer.encode(text))?;
         let encoder = TextEncoder::random_clip(geometry, seed, &prompts.ids(), device);
         Self::new(encoder, &prompts, format!("random tower (seed {seed}, not pretrained)"), false)
+    }
+
+    /// With BERT's tower of seeded weights in the shape of `config`: the control of a pretrained one.
+    ///
+    /// # Errors
+    /// Only when the build embedded a damaged vocabulary.
+    pub fn random_bert(config: BertConfig, seed: u64, classes: &[&str], device: &Device) -> Result<Self> {
+        let tokenizer = WordPieceTokenizer::english()?;
+        let prompts = Prompts::new(classes, &ATTRIBUTE_PHRASES, |text| tokenizer.encode(text))?;
+        let encoder = TextEncoder::random_bert(config, seed, &prompts.ids(), device);
+        let (layers, width) = (config.layers, config.width);
+        let name = format!("random tower of BERT's kind, {layers} layers of {width} (seed {seed}, not pretrained)");
+        Self::new(encoder, &prompts, name, false)
     }
 
     /// The encoder's name for every output.
@@ -119,8 +134,7 @@ impl TextSide {
     pub fn trainable_tower(&self) -> Result<ClipTower> {
         match &self.tower {
             TextTower::Clip(tower) => Ok(tower.trainable()),
-            #[allow(unreachable_patterns)]
-            _ => Err(Error::OutOfRange {
+            TextTower::Bert(_) => Err(Error::OutOfRange {
                 what: "text encoder".into(),
                 value: self.name.clone(),
                 expected: "a CLIP tower where the tower is trained".into(),

@@ -2,6 +2,7 @@
 
 use burn::tensor::Tensor;
 
+use super::bert::tower::BertTower;
 use super::clip::tower::ClipTower;
 
 /// A frozen text tower: token embeddings in, features out.
@@ -9,6 +10,8 @@ use super::clip::tower::ClipTower;
 pub enum TextTower {
     /// CLIP's, causal, read at the end token.
     Clip(ClipTower),
+    /// BERT's, every token seeing all.
+    Bert(BertTower),
 }
 
 impl TextTower {
@@ -16,6 +19,7 @@ impl TextTower {
     pub fn token_width(&self) -> usize {
         match self {
             Self::Clip(tower) => tower.geometry().width,
+            Self::Bert(tower) => tower.config().width,
         }
     }
 
@@ -23,6 +27,7 @@ impl TextTower {
     pub fn feature_width(&self) -> usize {
         match self {
             Self::Clip(tower) => tower.geometry().output,
+            Self::Bert(tower) => tower.feature_width(),
         }
     }
 
@@ -34,6 +39,7 @@ impl TextTower {
     pub fn encode(&self, prefix: Tensor<3>, suffix: Tensor<4>, ends: &[usize]) -> Tensor<3> {
         match self {
             Self::Clip(tower) => tower.encode(prefix, suffix, ends),
+            Self::Bert(tower) => tower.encode(prefix, suffix, ends),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Causal attention over short prompts: one pass a sample, without a tensor for every view of its heads.
+//! Attention over short prompts: one pass a sample, without a tensor for every view of its heads.
 
 use rayon::prelude::*;
 
@@ -49,8 +49,9 @@ impl Sequences {
         let shape = [self.n * (self.p + self.c * self.s), width];
         let mut out = zeroed(&shape);
         let (prefixes, suffixes) = out.split_at_mut(self.n * p);
-        let samples = prefixes.par_chunks_mut(p).zip(suffixes.par_chunks_mut(s)).enumerate();
-        samples.for_each(|(i, (prefix, suffix))| {
+        let mut suffixes = suffixes.chunks_mut(s.max(1));
+        let samples: Vec<_> = prefixes.chunks_mut(p).map(|p| (p, suffixes.next().unwrap_or_default())).collect();
+        samples.into_par_iter().enumerate().for_each(|(i, (prefix, suffix))| {
             vectorised(
                 #[inline(always)]
                 || work(i, Segment { prefix, suffix, width }),
@@ -59,14 +60,15 @@ impl Sequences {
         array(out, &shape)
     }
 
-    /// The tokens that one attends to: of the prefix, then of its own suffix, up to itself.
+    /// The tokens that one attends to: of the prefix, then of its own suffix, up to itself; or the whole prefix.
     #[inline(always)]
     fn seen(self, token: usize) -> impl Iterator<Item = usize> + Clone {
-        let first = match token.checked_sub(self.p) {
-            None => token,
-            Some(t) => self.p + t / self.s * self.s,
+        let (shared, own) = match token.checked_sub(self.p) {
+            None if self.causal => (token, token..token + 1),
+            None => (self.p, 0..0),
+            Some(t) => (self.p, self.p + t / self.s * self.s..token + 1),
         };
-        (0..self.p.min(token)).chain(first..token + 1)
+        (0..shared).chain(own)
     }
 
     /// What scores are multiplied with.

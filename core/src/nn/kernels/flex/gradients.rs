@@ -9,7 +9,7 @@ use burn::backend::{Autodiff, Flex};
 use super::arrays::{FlexTensor, dims};
 use super::norm::{self, Around};
 use super::winograd_gradients::{TILE_SIDE, in_tiles};
-use super::{Kernels, attention, conv, conv_gradients, norm_gradients, rows, weights, winograd};
+use super::{Kernels, attention, conv, conv_gradients, gelu, norm_gradients, rows, weights, winograd};
 use crate::nn::kernels::attention::Sequences;
 
 impl Kernels for Flex {
@@ -45,12 +45,16 @@ impl Kernels for Flex {
         parts(norm::forward(&x, &gamma, &beta, Some(&residual), Around { relu: true, epsilon }))
     }
 
-    fn layer_normalise(x: FlexTensor, weight: FlexTensor, bias: FlexTensor) -> FlexTensor {
-        rows::layer_norm(&x, &weight, &bias)
+    fn layer_normalise(x: FlexTensor, weight: FlexTensor, bias: FlexTensor, epsilon: f64) -> FlexTensor {
+        rows::layer_norm(&x, &weight, &bias, epsilon as f32)
     }
 
     fn quick_gelu(x: FlexTensor) -> FlexTensor {
         rows::quick_gelu(&x)
+    }
+
+    fn gelu(x: FlexTensor) -> FlexTensor {
+        gelu::gelu(&x)
     }
 
     fn attention(qkv: FlexTensor, rows: Sequences) -> FlexTensor {
@@ -138,13 +142,13 @@ impl Backward<Flex, 4> for NormaliseAdd {
 struct LayerNorm;
 
 impl Backward<Flex, 1> for LayerNorm {
-    type State = (FlexTensor, FlexTensor);
+    type State = (FlexTensor, FlexTensor, f32);
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
         let grad = grads.consume::<Flex>(&ops.node);
-        let (x, weight) = ops.state;
+        let (x, weight, epsilon) = ops.state;
         if let [Some(node)] = ops.parents {
-            grads.register::<Flex>(node.id, rows::layer_norm_gradient(&x, &weight, &grad));
+            grads.register::<Flex>(node.id, rows::layer_norm_gradient(&x, &weight, &grad, epsilon));
         }
     }
 }
@@ -159,6 +163,20 @@ impl Backward<Flex, 1> for QuickGelu {
         let grad = grads.consume::<Flex>(&ops.node);
         if let [Some(node)] = ops.parents {
             grads.register::<Flex>(node.id, rows::quick_gelu_gradient(&ops.state, &grad));
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Gelu;
+
+impl Backward<Flex, 1> for Gelu {
+    type State = FlexTensor;
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let grad = grads.consume::<Flex>(&ops.node);
+        if let [Some(node)] = ops.parents {
+            grads.register::<Flex>(node.id, gelu::gelu_gradient(&ops.state, &grad));
         }
     }
 }
@@ -243,11 +261,11 @@ impl<C: CheckpointStrategy> Kernels for Autodiff<Flex, C> {
         (output, statistics.0, statistics.1)
     }
 
-    fn layer_normalise(x: Tracked<C>, weight: Tracked<C>, bias: Tracked<C>) -> Tracked<C> {
-        let (px, pw) = (x.primitive().clone(), weight.primitive().clone());
-        let output = rows::layer_norm(&px, &pw, bias.primitive());
+    fn layer_normalise(x: Tracked<C>, weight: Tracked<C>, bias: Tracked<C>, epsilon: f64) -> Tracked<C> {
+        let (px, pw, epsilon) = (x.primitive().clone(), weight.primitive().clone(), epsilon as f32);
+        let output = rows::layer_norm(&px, &pw, bias.primitive(), epsilon);
         match LayerNorm.prepare::<C>([x.node()]).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => prep.finish((px, pw), output),
+            OpsKind::Tracked(prep) => prep.finish((px, pw, epsilon), output),
             OpsKind::UnTracked(prep) => prep.finish(output),
         }
     }
@@ -256,6 +274,15 @@ impl<C: CheckpointStrategy> Kernels for Autodiff<Flex, C> {
         let px = x.primitive().clone();
         let output = rows::quick_gelu(&px);
         match QuickGelu.prepare::<C>([x.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish(px, output),
+            OpsKind::UnTracked(prep) => prep.finish(output),
+        }
+    }
+
+    fn gelu(x: Tracked<C>) -> Tracked<C> {
+        let px = x.primitive().clone();
+        let output = gelu::gelu(&px);
+        match Gelu.prepare::<C>([x.node()]).compute_bound().stateful() {
             OpsKind::Tracked(prep) => prep.finish(px, output),
             OpsKind::UnTracked(prep) => prep.finish(output),
         }

@@ -11,6 +11,8 @@ mod conv;
 #[cfg(feature = "train")]
 mod conv_gradients;
 #[cfg(feature = "train")]
+mod gelu;
+#[cfg(feature = "train")]
 mod gradients;
 #[cfg(feature = "train")]
 mod norm;
@@ -157,10 +159,17 @@ pub trait Kernels: Backend {
         epsilon: f64,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
     /// LayerNorm over the last axis; weight and bias are constants.
-    fn layer_normalise(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn layer_normalise(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        epsilon: f64,
+    ) -> FloatTensor<Self>;
     /// x sigmoid(1.702 x)
     fn quick_gelu(x: FloatTensor<Self>) -> FloatTensor<Self>;
-    /// Causal attention of rows, `[rows, 3 width]` -> `[rows, width]`.
+    /// x times the normal distribution function at x.
+    fn gelu(x: FloatTensor<Self>) -> FloatTensor<Self>;
+    /// Attention of rows, `[rows, 3 width]` -> `[rows, width]`.
     fn attention(qkv: FloatTensor<Self>, rows: Sequences) -> FloatTensor<Self>;
 }
 

@@ -4,17 +4,16 @@ use rayon::prelude::*;
 
 use super::arrays::{FlexTensor, array, dims, values, vectorised, zeroed};
 
-const EPSILON: f32 = 1e-5;
 /// Values a piece of element-wise work.
-const PIECE: usize = 1 << 14;
+pub const PIECE: usize = 1 << 14;
 
 /// Mean and 1 / deviation of a row.
 #[inline(always)]
-fn moments(row: &[f32]) -> (f32, f32) {
+fn moments(row: &[f32], epsilon: f32) -> (f32, f32) {
     let n = row.len() as f32;
     let mean = lanes(row, |v| v) / n;
     let variance = lanes(row, |v| (v - mean) * (v - mean)) / n;
-    (mean, 1.0 / (variance + EPSILON).sqrt())
+    (mean, 1.0 / (variance + epsilon).sqrt())
 }
 
 /// A sum in 16 lanes.
@@ -32,7 +31,7 @@ fn lanes(row: &[f32], f: impl Fn(f32) -> f32) -> f32 {
 }
 
 /// LayerNorm over the last axis of `[n, d]`.
-pub fn layer_norm(x: &FlexTensor, weight: &FlexTensor, bias: &FlexTensor) -> FlexTensor {
+pub fn layer_norm(x: &FlexTensor, weight: &FlexTensor, bias: &FlexTensor, epsilon: f32) -> FlexTensor {
     let shape: [usize; 2] = dims(x);
     let (x, weight, bias) = (values(x), values(weight), values(bias));
     let mut out = zeroed(&shape);
@@ -40,7 +39,7 @@ pub fn layer_norm(x: &FlexTensor, weight: &FlexTensor, bias: &FlexTensor) -> Fle
         vectorised(
             #[inline(always)]
             || {
-                let (mean, inverse) = moments(row);
+                let (mean, inverse) = moments(row, epsilon);
                 for (i, o) in out.iter_mut().enumerate() {
                     *o = (row[i] - mean) * inverse * weight[i] + bias[i];
                 }
@@ -51,7 +50,7 @@ pub fn layer_norm(x: &FlexTensor, weight: &FlexTensor, bias: &FlexTensor) -> Fle
 }
 
 /// The gradient of the input of [`layer_norm`].
-pub fn layer_norm_gradient(x: &FlexTensor, weight: &FlexTensor, grad: &FlexTensor) -> FlexTensor {
+pub fn layer_norm_gradient(x: &FlexTensor, weight: &FlexTensor, grad: &FlexTensor, epsilon: f32) -> FlexTensor {
     let shape: [usize; 2] = dims(x);
     let d = shape[1];
     let (x, weight, grad) = (values(x), values(weight), values(grad));
@@ -61,7 +60,7 @@ pub fn layer_norm_gradient(x: &FlexTensor, weight: &FlexTensor, grad: &FlexTenso
         vectorised(
             #[inline(always)]
             || {
-                let (mean, inverse) = moments(row);
+                let (mean, inverse) = moments(row, epsilon);
                 // h = gradient of the normalised row; dx = (h - mean h - xhat mean(h xhat)) / deviation
                 for (i, o) in out.iter_mut().enumerate() {
                     *o = grad[i] * weight[i];
@@ -83,7 +82,7 @@ pub fn layer_norm_gradient(x: &FlexTensor, weight: &FlexTensor, grad: &FlexTenso
 
 /// e^x within 2 ulp: powers of two exactly, a polynomial between (Cephes). Unlike the library's it vectorises.
 #[inline(always)]
-fn exp(x: f32) -> f32 {
+pub fn exp(x: f32) -> f32 {
     let x = x.clamp(-87.0, 87.0);
     let k = (x * std::f32::consts::LOG2_E + 0.5).floor();
     let r = x - k * 0.693_359_4 + k * 2.121_944_4e-4;

@@ -8,12 +8,15 @@ use rayon::prelude::*;
 use super::geometry::Geometry;
 use super::tokenizer::CONTEXT;
 use super::weights::TowerArrays;
-use crate::base::random::Stream;
+use crate::base::random::uniform;
 use crate::base::tensors::Array;
 use crate::error::Result;
 use crate::nn::kernels::attention::Sequences;
 use crate::nn::kernels::{layer_norm, quick_gelu};
 use crate::nn::layers::buffer;
+
+/// LayerNorm's.
+const EPSILON: f64 = 1e-5;
 
 #[derive(Module, Debug)]
 struct Norm {
@@ -23,7 +26,7 @@ struct Norm {
 
 impl Norm {
     fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        layer_norm(x, self.weight.val(), self.bias.val())
+        layer_norm(x, self.weight.val(), self.bias.val(), EPSILON)
     }
 }
 
@@ -168,7 +171,7 @@ impl ClipTower {
         let suffix = suffix + positions.slice([p..p + s, 0..w]).unsqueeze();
         // all tokens as rows: the dense layers don't care whose they are
         let mut x = Tensor::cat(vec![prefix.reshape([n * p, w]), suffix.reshape([n * c * s, w])], 0);
-        let shape = Sequences { n, p, c, s, heads: self.geometry.heads, head: w / self.geometry.heads };
+        let shape = Sequences::causal([n, p, c, s], self.geometry.heads, w / self.geometry.heads);
         for (i, block) in self.blocks.iter().enumerate() {
             x = x.clone() + block.out.forward(shape.attention(block.qkv.forward(block.ln_1.forward(x))));
             if i + 1 == self.blocks.len() {
@@ -187,12 +190,6 @@ impl Block {
     fn mlp(&self, x: Tensor<2>) -> Tensor<2> {
         self.proj.forward(quick_gelu(self.fc.forward(self.ln_2.forward(x))))
     }
-}
-
-/// Uniform values of the stream (seed, stream) with a standard deviation.
-fn uniform(seed: u64, stream: u64, count: usize, deviation: f64) -> Vec<f32> {
-    let (mut random, bound) = (Stream::new(seed, stream), deviation * 3f64.sqrt());
-    (0..count).map(|_| random.between(-bound, bound) as f32).collect()
 }
 
 fn matrix(array: Array, device: &Device) -> Param<Tensor<2>> {
