@@ -6,7 +6,7 @@ export CARGO_TARGET_DIR
 CARGO := $(shell command -v cargo || echo $(HOME)/.cargo/bin/cargo)
 BIN := $(CARGO_TARGET_DIR)/release/clip-lung
 
-.PHONY: demo build page web test test-native test-web test-device fuzz bench bench-cuda bench-web setup setup-web setup-browser lint
+.PHONY: demo build page web test test-native test-web test-device fuzz bench bench-cuda bench-web setup setup-web setup-browser setup-lint lint
 
 # Train, evaluate, explain and export in minutes; then the same model in the browser.
 demo: build page
@@ -41,10 +41,12 @@ test-device: setup
 fuzz: setup
 	tests/fuzz/run.sh
 
-lint: setup
+# Format, clippy, documentation, and what dependencies may bring: licences, sources (deny.toml).
+lint: setup-lint
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --workspace --no-deps --locked
+	CARGO=$(CARGO) $(CARGO_TARGET_DIR)/tools/bin/cargo-deny --locked --log-level error check licenses bans sources
 
 # PyTorch in the same run, two threads.
 bench: build
@@ -68,3 +70,6 @@ setup-web:
 
 setup-browser:
 	@./setup.sh browser
+
+setup-lint:
+	@./setup.sh lint

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what a fresh Debian machine lacks, and says what it did. Nothing is done twice. `setup.sh web` adds what the browser
-# package and the demo page need, `setup.sh browser` also the browser of their tests.
+# package and the demo page need, `setup.sh browser` also the browser of their tests, `setup.sh lint` what `make lint` needs.
 set -eu
+cd "$(dirname "$0")"
 target="${CARGO_TARGET_DIR:-$HOME/.cache/clip-lung/target}"
 
 root() {
@@ -24,16 +25,27 @@ need make make
 need git git
 if ! command -v cargo >/dev/null 2>&1 && [ ! -x "$HOME/.cargo/bin/cargo" ]; then
     need rustup rustup || { echo "setup: this system has no package rustup; install Rust 1.95 or newer, then run again" >&2; exit 1; }
-    rustup default stable
-    echo "setup: installed the stable Rust toolchain"
+fi
+export PATH="$PATH:$HOME/.cargo/bin"
+channel=$(sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)
+if command -v rustup >/dev/null 2>&1 && ! rustup toolchain list | grep -q "^$channel"; then
+    rustup toolchain install "$channel" --profile minimal --component rustfmt --component clippy
+    echo "setup: installed Rust $channel"
 fi
 case "${1:-}" in
+    lint)
+        version=0.20.2
+        if [ "$("$target/tools/bin/cargo-deny" --version 2>/dev/null || true)" != "cargo-deny $version" ]; then
+            CARGO_TARGET_DIR="$target/tools/target" cargo install --quiet --locked cargo-deny --version "$version" --root "$target/tools"
+            echo "setup: installed cargo-deny $version in $target/tools"
+        fi
+        exit 0 ;;
     web) ;;
     browser) need chromium chromium ;;
     *) exit 0 ;;
 esac
 
-export PATH="$target/tools/node/node_modules/.bin:$PATH:$HOME/.cargo/bin"
+export PATH="$target/tools/node/node_modules/.bin:$PATH"
 need node nodejs
 need npm npm
 # what vite asks for; the system's own may be older
@@ -45,7 +57,7 @@ if ! rustup target list --installed | grep -qx wasm32-unknown-unknown; then
     rustup target add wasm32-unknown-unknown
     echo "setup: installed Rust's wasm32 target"
 fi
-version=$(sed -n 's/^wasm-bindgen = "=\(.*\)"/\1/p' "$(dirname "$0")/Cargo.toml")
+version=$(sed -n 's/^wasm-bindgen = "=\(.*\)"/\1/p' Cargo.toml)
 if [ "$("$target/tools/bin/wasm-bindgen" --version 2>/dev/null || true)" != "wasm-bindgen $version" ]; then
     CARGO_TARGET_DIR="$target/tools/target" cargo install --quiet wasm-bindgen-cli --version "$version" --root "$target/tools"
     echo "setup: installed wasm-bindgen $version in $target/tools"

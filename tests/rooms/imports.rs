@@ -4,13 +4,14 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 /// A module by its segments from the crate's root, which is the empty one.
 pub type Module = Vec<String>;
-/// What a file names: modules it declares that are files, and paths.
+/// What a file names.
 #[derive(Default)]
 pub struct Names {
-    pub declared: Vec<Module>,
-    /// Modules that are files and that only tests have.
-    pub tests: Vec<Module>,
     pub paths: Vec<Module>,
+    /// Macros that it defines, which the crate's root has when they are exported.
+    pub macros: Vec<String>,
+    /// Where the files may lie that it declares as modules for tests alone.
+    pub tests: Vec<Module>,
 }
 
 impl Names {
@@ -21,13 +22,13 @@ impl Names {
         while i < tokens.len() {
             i = match &tokens[i..] {
                 [TokenTree::Punct(p), TokenTree::Group(attribute), ..] if p.as_char() == '#' => {
-                    let end = if is_test(attribute.stream()) { end_of_item(&tokens, i) } else { i + 2 };
-                    if let [.., TokenTree::Ident(word), TokenTree::Ident(name), TokenTree::Punct(_)] = &tokens[i..end]
-                        && word == "mod"
-                    {
-                        self.tests.push([module, &[name.to_string()]].concat());
+                    if is_test(attribute.stream()) {
+                        let end = end_of_item(&tokens, i);
+                        self.tests.extend(test_files(&tokens[i..end], module));
+                        end
+                    } else {
+                        i + 2
                     }
-                    end
                 }
                 // a visibility, `pub(crate)`, is not an import
                 [TokenTree::Ident(word), TokenTree::Group(g), ..]
@@ -35,12 +36,12 @@ impl Names {
                 {
                     i + 2
                 }
-                [TokenTree::Ident(word), TokenTree::Ident(name), rest, ..] if word == "mod" => {
-                    let child = [module, &[name.to_string()]].concat();
-                    match rest {
-                        TokenTree::Group(body) => self.read(body.stream(), &child),
-                        _ => self.declared.push(child),
-                    }
+                [TokenTree::Ident(word), TokenTree::Ident(name), TokenTree::Group(body), ..] if word == "mod" => {
+                    self.read(body.stream(), &[module, &[name.to_string()]].concat());
+                    i + 3
+                }
+                [TokenTree::Ident(word), TokenTree::Punct(_), TokenTree::Ident(name), ..] if word == "macro_rules" => {
+                    self.macros.push(name.to_string());
                     i + 3
                 }
                 [TokenTree::Ident(_), ..] if i < 2 || !is_colons(&tokens[i - 2..]) => {
@@ -92,6 +93,23 @@ fn is_colons(tokens: &[TokenTree]) -> bool {
 fn is_test(attribute: TokenStream) -> bool {
     let text: String = attribute.to_string().split_whitespace().collect();
     text == "cfg(test)" || text.starts_with("cfg(all(test,")
+}
+
+/// Where the file of a module may lie that an item with these tokens declares in `module`: below it or, by `#[path]`, beside it.
+fn test_files(item: &[TokenTree], module: &[String]) -> Vec<Module> {
+    let [.., TokenTree::Ident(word), TokenTree::Ident(name), TokenTree::Punct(_)] = item else { return Vec::new() };
+    if word != "mod" {
+        return Vec::new();
+    }
+    let path = item.iter().find_map(|t| match t {
+        TokenTree::Group(g) => {
+            g.stream().to_string().strip_prefix("path = \"").map(|rest| rest.trim_end_matches(".rs\"").to_owned())
+        }
+        _ => None,
+    });
+    let folders = [module, &module[..module.len().saturating_sub(1)]];
+    let name = path.unwrap_or_else(|| name.to_string());
+    folders.iter().map(|folder| [folder, &[name.clone()][..]].concat()).collect()
 }
 
 /// The place after the item that begins at `tokens[i]`: behind its body or its semicolon.

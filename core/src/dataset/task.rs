@@ -9,14 +9,14 @@ use crate::error::{Error, Result};
 /// What is learned and tested.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Task {
-    /// Three classes in training and test.
+    /// Benign, unsure and malignant nodules, in training and test.
     #[default]
     #[serde(rename = "lidc-a")]
     LidcA,
-    /// Three classes in training, benign and malignant nodules in the test; an answer "unsure" counts as an error.
+    /// Trained on benign, unsure and malignant nodules, tested on benign and malignant ones; an answer "unsure" counts as an error.
     #[serde(rename = "lidc-b")]
     LidcB,
-    /// Two classes in both.
+    /// Benign and malignant nodules, in training and test.
     #[serde(rename = "lidc-c")]
     LidcC,
 }

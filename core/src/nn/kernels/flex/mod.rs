@@ -1,6 +1,6 @@
 //! The CPU's own kernels, plugged into burn as operations with hand-written gradients.
 //!
-//! burn's CPU backend computes them too, but a training step then takes twice as long (docs/benchmarks.md): its convolution gradients build
+//! burn's CPU backend computes them too, but a training step then takes twice as long (docs/log.md): its convolution gradients build
 //! one small matrix product a channel, and normalisation, addition and ReLU each pass over the activations several times.
 //! Work is cut into pieces by shape alone, never by thread count, so that results are the same on any number of threads.
 
