@@ -96,6 +96,20 @@ pub fn sensitivity_at(positive: &[bool], scores: &[f64], specificity: f64) -> Op
     Some(scores.iter().filter(|s| spared(**s)).map(|s| count(true, *s) / positives).fold(0.0, f64::max))
 }
 
+/// The mean of the precision over the positives found, each at its own score as threshold; `None` without a positive.
+pub fn average_precision(positive: &[bool], scores: &[f64]) -> Option<f64> {
+    let mut order: Vec<usize> = (0..scores.len()).collect();
+    order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
+    let (mut found, mut seen, mut sum) = (0, 0, 0.0);
+    for tie in order.chunk_by(|&a, &b| scores[a] == scores[b]) {
+        let new = tie.iter().filter(|&&i| positive[i]).count();
+        found += new;
+        seen += tie.len();
+        sum += new as f64 * found as f64 / seen as f64;
+    }
+    (found > 0).then(|| sum / found as f64)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,6 +141,8 @@ mod tests {
         close(sensitivity_at(&y, &s, 0.8).unwrap(), 0.5);
         close(sensitivity_at(&y, &s, 0.9).unwrap(), 0.25);
         close(sensitivity_at(&y, &s, 0.5).unwrap(), 1.0);
+        close(average_precision(&y, &s).unwrap(), 0.684524);
+        assert_eq!(average_precision(&[false; 3], &[0.1, 0.2, 0.3]), None);
         close(auc(&y, &[0.3; 10]).unwrap(), 0.5);
         assert_eq!(auc(&[true; 3], &[0.1, 0.2, 0.3]), None);
         let r = rates(&vec![vec![2, 0], vec![0, 0]], &[0, 1]);
