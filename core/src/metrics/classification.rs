@@ -81,6 +81,14 @@ pub fn macro_auc(scored: &Scored, classes: usize) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
+/// The benign and malignant rows: index, whether malignant, and P(malignant) / (P(benign) + P(malignant)).
+pub fn benign_malignant(scored: &Scored, classes: usize) -> impl Iterator<Item = (usize, bool, f64)> {
+    let last = classes - 1;
+    let rows = scored.truth.iter().zip(&scored.probabilities).enumerate();
+    rows.filter(move |(_, (t, _))| **t == 0 || **t == last)
+        .map(move |(i, (t, p))| (i, *t == last, p[last] / (p[0] + p[last]).max(1e-300)))
+}
+
 /// The largest share of positives found while at least `specificity` of the negatives are spared; thresholds are observed
 /// scores, a score at the threshold counts as positive.
 pub fn sensitivity_at(positive: &[bool], scores: &[f64], specificity: f64) -> Option<f64> {

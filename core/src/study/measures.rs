@@ -10,7 +10,7 @@ use crate::dataset::class::Class;
 use crate::dataset::task::Task;
 use crate::metrics::Scored;
 use crate::metrics::calibration::{bin, brier, negative_log_likelihood};
-use crate::metrics::classification::{Confusion, rates};
+use crate::metrics::classification::{Confusion, benign_malignant, rates};
 use crate::metrics::ordinal::{ranked_probability_score, weighted_kappa};
 
 /// Bins of the calibration error.
@@ -82,20 +82,14 @@ impl From<Measure> for String {
 /// Predictions made ready to be measured again and again.
 pub struct Measured {
     task: Task,
+    /// Classes that can be true.
+    tested: Vec<usize>,
     truth: Vec<usize>,
     answers: Vec<usize>,
     /// Each class against the rest; of two classes only the second.
     one_vs_rest: Vec<Ranking>,
     benign_malignant: Ranking,
     losses: Vec<Loss>,
-}
-
-/// The benign and malignant rows: index, whether malignant, and P(malignant) / (P(benign) + P(malignant)).
-pub fn benign_malignant(scored: &Scored, classes: usize) -> impl Iterator<Item = (usize, bool, f64)> {
-    let last = classes - 1;
-    let rows = scored.truth.iter().zip(&scored.probabilities).enumerate();
-    rows.filter(move |(_, (t, _))| **t == 0 || **t == last)
-        .map(move |(i, (t, p))| (i, *t == last, p[last] / (p[0] + p[last]).max(1e-300)))
 }
 
 /// What a row adds to the measures that are means.
@@ -127,6 +121,7 @@ impl Measured {
         };
         Self {
             task,
+            tested: task.tested(),
             one_vs_rest: (if classes == 2 { 1 } else { 0 }..classes).map(against_rest).collect(),
             benign_malignant: Ranking::new(benign_malignant(scored, classes)),
             losses: (0..n).map(loss).collect(),
@@ -161,7 +156,7 @@ impl Measured {
             let sum: f64 = self.losses.iter().zip(weights).map(|(l, w)| of(l) * f64::from(*w)).sum();
             Some(sum / total as f64)
         };
-        let rate = || rates(table);
+        let rate = || rates(table, &self.tested);
         match measure {
             Accuracy => Some(rate().accuracy),
             BalancedAccuracy => Some(rate().balanced_accuracy),
@@ -211,8 +206,8 @@ mod tests {
                 let table = confusion(&repeated.truth, &repeated.answers(), classes);
                 assert_eq!(measured.confusion(&weights), table);
                 let of = |measure: Measure| measured.values(&[measure], &weights)[0];
-                assert_eq!(of(Measure::Accuracy), Some(rates(&table).accuracy));
-                assert_eq!(of(Measure::Recall(Class::Malignant)), rates(&table).recall[classes - 1]);
+                assert_eq!(of(Measure::Accuracy), Some(rates(&table, &task.tested()).accuracy));
+                assert_eq!(of(Measure::Recall(Class::Malignant)), rates(&table, &task.tested()).recall[classes - 1]);
                 assert_eq!(of(Measure::QuadraticKappa), weighted_kappa(&table, 2));
                 assert_eq!(of(Measure::MacroAuc), macro_auc(&repeated, classes));
                 let ends: Vec<usize> =

@@ -2,11 +2,12 @@
 
 use serde::Serialize;
 
-use super::measures::{Measure, Measured, benign_malignant};
+use super::measures::{Measure, Measured};
 use super::pooled::Predictions;
 use super::resampling::{Resamples, Spread};
 use crate::error::{Error, Result};
 use crate::metrics::across_folds::{CorrectedT, corrected_t};
+use crate::metrics::classification::benign_malignant;
 use crate::metrics::delong::{self, AucDifference};
 use crate::metrics::intervals::Interval;
 use crate::metrics::mcnemar::{McNemar, of_answers};
