@@ -53,7 +53,7 @@ fn the_device_trains_as_the_cpu_trains() {
     let place = Place::new();
     let data = place.name("data");
     ok(&["phantom", "--limit", "120", "--out", &data]);
-    for method in Method::ALL.iter().map(|m| m.name()) {
+    for method in Method::ALL.map(Method::name) {
         let train = |device: &str| -> Vec<Value> {
             let run = place.name(&format!("{method}-{}", device.replace(':', "-")));
             let mut all = vec!["train", "--data", &data, "--out", &run, "--method", method, "--device", device];

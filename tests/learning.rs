@@ -36,7 +36,7 @@ fn every_method_fits_32_nodules() {
     let rows = [of(Class::Benign, 11), of(Class::Unsure, 11), of(Class::Malignant, 10)].concat();
     assert_eq!(rows.len(), 32);
     let device = Device::flex();
-    for method in Method::ALL.iter().copied() {
+    for method in Method::ALL {
         let config = TrainConfig { lr: 0.02, epochs: 60, augment: Augment::None, ..TrainConfig::of(method) };
         let text = config.method.needs_text().then(|| Arc::new(small_text_side(&device)));
         let setup = config.setup(&data.rows, &rows, text).unwrap();
@@ -114,7 +114,7 @@ fn every_method_comes_near_the_best_rate() {
         std::fs::write(data.join(name), bytes).unwrap();
     }
     let best = (4.0 * 0.773_373 - 1.0) / 3.0;
-    for method in Method::ALL.iter().map(|m| m.name()) {
+    for method in Method::ALL.map(Method::name) {
         let run = text(&place.path().join(method));
         let arguments =
             ["train", "--data", &text(&data), "--out", &run, "--method", method, "--folds", "2", "--epochs", "11"]

@@ -6,7 +6,7 @@
 //!
 //! # Rooms
 //! From the ground up; a room takes only from rooms below it, which a test checks (`tests/rooms.rs`):
-//! `error`, `base`, `volume`, `dataset`, `lidc`, `phantom`, `nn`, `methods`, `metrics`, `train`, `model`.
+//! `error`, `base`, `volume`, `dataset`, `lidc`, `phantom`, `nn`, `methods`, `metrics`, `train`, `model`, `study`.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
@@ -22,6 +22,8 @@ pub mod model;
 pub mod nn;
 #[cfg(feature = "lidc")]
 pub mod phantom;
+#[cfg(feature = "study")]
+pub mod study;
 #[cfg(feature = "train")]
 pub mod train;
 pub mod volume;

@@ -37,9 +37,9 @@ fn main() {
     // every method as it comes, and ce through clip-lung's view
     let view = TrainConfig { pool: Pool::View, ..TrainConfig::of(Method::Ce) };
     let mut seconds = vec![("ce_view_step".to_owned(), training("ce, view", view, steps, &device))];
-    seconds.extend(Method::ALL.iter().map(|method| {
+    seconds.extend(Method::ALL.map(|method| {
         let name = format!("{}_step", method.name().replace('-', "_"));
-        (name, training(method.name(), TrainConfig::of(*method), steps, &device))
+        (name, training(method.name(), TrainConfig::of(method), steps, &device))
     }));
     let shape = Shape { pool: Pool::View, units: 3, bias: true, diameter: false };
     let net = ImageNet::new(shape, Initial::Uniform(Stream::new(0, 1)), &device).fold();

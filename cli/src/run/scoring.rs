@@ -42,9 +42,8 @@ pub fn scored(data: &Dataset, rows: &[usize], probabilities: &[Vec<f64>], task: 
 /// The report of predictions; an error when there is nothing to score.
 pub fn score(scored: &Scored, task: Task) -> Result<Report> {
     let names: Vec<&'static str> = task.classes().iter().map(|c| c.name()).collect();
-    let tested: Vec<usize> = task.classes().iter().filter(|c| task.tests(**c)).filter_map(|c| task.label(*c)).collect();
     let nothing = || Failure::File(format!("there is no nodule to score on {}; use more data", task.name()));
-    Ok(report(scored, &names, &tested, SEED).ok_or_else(nothing)?)
+    Ok(report(scored, &names, &task.tested(), SEED).ok_or_else(nothing)?)
 }
 
 /// Logistic regression on log diameter: fitted on the training rows, scored on the held-out ones.

@@ -57,18 +57,12 @@ pub fn parse(text: &[u8], file: &str) -> Result<Vec<Row>> {
     let bad_table = |reason: String| Error::BadTable { file: file.into(), reason };
     let mut reader = csv::Reader::from_reader(text);
     let header = reader.headers().map_err(|e| bad_table(e.to_string()))?.clone();
-    let mut index = [0; COLUMNS.len()];
-    for (i, column) in index.iter_mut().zip(COLUMNS) {
-        *i = header
-            .iter()
-            .position(|h| h.trim() == column)
-            .ok_or_else(|| Error::MissingColumn { file: file.into(), column: column.into() })?;
-    }
+    let index = places(&header, &COLUMNS, file)?;
     let centre = CENTRE_COLUMNS.map(|column| header.iter().position(|h| h.trim() == column));
     let mut rows = Vec::new();
     for (n, record) in reader.records().enumerate() {
         let record = record.map_err(|e| bad_table(e.to_string()))?;
-        let cells = Cells { file, row: n + 1, record: &record, index: &index };
+        let cells = Cells { file, row: n + 1, record: &record, columns: &COLUMNS, index: &index };
         let crop: usize = cells.number("crop_index", "a whole number")?;
         if crop != n {
             return Err(cells.bad("crop_index", "the row's own number counted from 0 (rows and crops share one order)"));
@@ -124,20 +118,33 @@ fn trimmed(v: f64) -> String {
     s.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
+/// Where the header has these columns.
+pub(crate) fn places(header: &csv::StringRecord, columns: &[&str], file: &str) -> Result<Vec<usize>> {
+    let place = |column: &&str| {
+        let found = header.iter().position(|h| h.trim() == *column);
+        found.ok_or_else(|| Error::MissingColumn { file: file.into(), column: (*column).into() })
+    };
+    columns.iter().map(place).collect()
+}
+
 /// One record with what an error must name.
-struct Cells<'a> {
-    file: &'a str,
-    row: usize,
-    record: &'a csv::StringRecord,
-    index: &'a [usize; COLUMNS.len()],
+pub(crate) struct Cells<'a> {
+    pub file: &'a str,
+    /// Counted from 1, without the header.
+    pub row: usize,
+    pub record: &'a csv::StringRecord,
+    pub columns: &'a [&'static str],
+    /// The [`places`] of `columns`.
+    pub index: &'a [usize],
 }
 
 impl Cells<'_> {
-    fn get(&self, column: &str) -> &str {
-        COLUMNS.iter().position(|c| *c == column).and_then(|c| self.record.get(self.index[c])).unwrap_or("").trim()
+    pub fn get(&self, column: &str) -> &str {
+        let place = self.columns.iter().position(|c| *c == column);
+        place.and_then(|c| self.record.get(self.index[c])).unwrap_or("").trim()
     }
 
-    fn bad(&self, column: &str, expected: &'static str) -> Error {
+    pub fn bad(&self, column: &str, expected: &'static str) -> Error {
         Error::BadCell {
             file: self.file.into(),
             row: self.row,
@@ -147,7 +154,7 @@ impl Cells<'_> {
         }
     }
 
-    fn text(&self, column: &str) -> Result<String> {
+    pub fn text(&self, column: &str) -> Result<String> {
         let value = self.get(column);
         if value.is_empty() { Err(self.bad(column, "filled in")) } else { Ok(value.to_owned()) }
     }
@@ -170,11 +177,11 @@ impl Cells<'_> {
         Ok(Some(centre))
     }
 
-    fn number<T: std::str::FromStr>(&self, column: &str, expected: &'static str) -> Result<T> {
+    pub fn number<T: std::str::FromStr>(&self, column: &str, expected: &'static str) -> Result<T> {
         self.get(column).parse().map_err(|_| self.bad(column, expected))
     }
 
-    fn within(&self, column: &str, low: f64, high: f64, expected: &'static str) -> Result<f64> {
+    pub fn within(&self, column: &str, low: f64, high: f64, expected: &'static str) -> Result<f64> {
         let value: f64 = self.number(column, expected)?;
         if (low..=high).contains(&value) { Ok(value) } else { Err(self.bad(column, expected)) }
     }

@@ -49,6 +49,11 @@ impl Task {
         self == Self::LidcA || class != Class::Unsure
     }
 
+    /// The network's outputs for the classes that are tested.
+    pub fn tested(self) -> Vec<usize> {
+        self.classes().iter().filter(|c| self.tests(**c)).filter_map(|c| self.label(*c)).collect()
+    }
+
     /// The network's output for a class.
     pub fn label(self, class: Class) -> Option<usize> {
         self.classes().iter().position(|c| *c == class)
@@ -89,6 +94,7 @@ mod tests {
         assert_eq!(Task::LidcA.label(Class::Malignant), Some(2));
         assert_eq!(Task::LidcC.label(Class::Malignant), Some(1));
         assert_eq!(Task::LidcC.label(Class::Unsure), None);
+        assert_eq!([Task::LidcA, Task::LidcB, Task::LidcC].map(Task::tested), [vec![0, 1, 2], vec![0, 2], vec![0, 1]]);
         assert!(Task::LidcB.trains(Class::Unsure) && !Task::LidcB.tests(Class::Unsure));
         assert!(Task::LidcB.check(&Class::ALL).is_ok() && Task::LidcC.check(&Class::ALL).is_err());
     }

@@ -72,6 +72,15 @@ pub enum Error {
         "{file}: SHA-256 is {found}, expected {expected}; the file was changed or damaged, fetch or write it again"
     )]
     Digest { file: String, expected: String, found: String },
+    /// A nodule is predicted more than once.
+    #[error("nodule {nodule} is predicted in {first} and again in {again}; give each fold once, of one seed")]
+    Repeated { nodule: String, first: String, again: String },
+    /// Two sets of predictions that can't be compared row by row.
+    #[error("{first} and {second} can't be paired: {reason}; compare predictions of the same nodules and folds")]
+    Unpaired { first: String, second: String, reason: String },
+    /// What is tested was seen in training.
+    #[error("{0}; split by patient, and leave out one of two equal crops")]
+    Leak(String),
     /// A model's own golden pair is not reproduced.
     #[error(
         "the model does not reproduce its golden probabilities (largest difference {difference:.2e}, allowed {allowed:.0e}); weights and golden file don't belong together, or this device computes wrongly"

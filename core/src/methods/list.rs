@@ -12,7 +12,7 @@ macro_rules! method_names {
 
         impl Method {
             /// All methods, in the order of the list.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+            pub const ALL: [Self; [$($name),+].len()] = [$(Self::$variant),+];
 
             /// The readouts that a trained model of the method can have.
             pub fn readouts(self) -> &'static [$crate::methods::readout::ReadoutKind] {

@@ -27,12 +27,16 @@ fn gap(bin: &[(f64, bool)]) -> f64 {
     (confidence - right).abs()
 }
 
+/// The bin of a confidence among `bins` equal ones, closed on the right.
+pub fn bin(confidence: f64, bins: usize) -> usize {
+    ((confidence * bins as f64).ceil() as usize).clamp(1, bins) - 1
+}
+
 /// Expected calibration error over equal-width bins, closed on the right.
 pub fn calibration_error(scored: &Scored, bins: usize) -> f64 {
     let mut binned = vec![Vec::new(); bins];
     for (confidence, right) in confidences(scored) {
-        let bin = ((confidence * bins as f64).ceil() as usize).clamp(1, bins) - 1;
-        binned[bin].push((confidence, right));
+        binned[bin(confidence, bins)].push((confidence, right));
     }
     binned.iter().map(|b| gap(b)).sum::<f64>() / scored.len().max(1) as f64
 }

@@ -81,6 +81,14 @@ pub fn macro_auc(scored: &Scored, classes: usize) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
+/// The benign and malignant rows: index, whether malignant, and P(malignant) / (P(benign) + P(malignant)).
+pub fn benign_malignant(scored: &Scored, classes: usize) -> impl Iterator<Item = (usize, bool, f64)> {
+    let last = classes - 1;
+    let rows = scored.truth.iter().zip(&scored.probabilities).enumerate();
+    rows.filter(move |(_, (t, _))| **t == 0 || **t == last)
+        .map(move |(i, (t, p))| (i, *t == last, p[last] / (p[0] + p[last]).max(1e-300)))
+}
+
 /// The largest share of positives found while at least `specificity` of the negatives are spared; thresholds are observed
 /// scores, a score at the threshold counts as positive.
 pub fn sensitivity_at(positive: &[bool], scores: &[f64], specificity: f64) -> Option<f64> {
@@ -94,6 +102,20 @@ pub fn sensitivity_at(positive: &[bool], scores: &[f64], specificity: f64) -> Op
     }
     let spared = |thr: f64| 1.0 - count(false, thr) / negatives >= specificity - 1e-12;
     Some(scores.iter().filter(|s| spared(**s)).map(|s| count(true, *s) / positives).fold(0.0, f64::max))
+}
+
+/// The mean of the precision over the positives found, each at its own score as threshold; `None` without a positive.
+pub fn average_precision(positive: &[bool], scores: &[f64]) -> Option<f64> {
+    let mut order: Vec<usize> = (0..scores.len()).collect();
+    order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
+    let (mut found, mut seen, mut sum) = (0, 0, 0.0);
+    for tie in order.chunk_by(|&a, &b| scores[a] == scores[b]) {
+        let new = tie.iter().filter(|&&i| positive[i]).count();
+        found += new;
+        seen += tie.len();
+        sum += new as f64 * found as f64 / seen as f64;
+    }
+    (found > 0).then(|| sum / found as f64)
 }
 
 #[cfg(test)]
@@ -127,6 +149,8 @@ mod tests {
         close(sensitivity_at(&y, &s, 0.8).unwrap(), 0.5);
         close(sensitivity_at(&y, &s, 0.9).unwrap(), 0.25);
         close(sensitivity_at(&y, &s, 0.5).unwrap(), 1.0);
+        close(average_precision(&y, &s).unwrap(), 0.684524);
+        assert_eq!(average_precision(&[false; 3], &[0.1, 0.2, 0.3]), None);
         close(auc(&y, &[0.3; 10]).unwrap(), 0.5);
         assert_eq!(auc(&[true; 3], &[0.1, 0.2, 0.3]), None);
         let r = rates(&vec![vec![2, 0], vec![0, 0]], &[0, 1]);

@@ -35,9 +35,7 @@ pub fn bootstrap(scored: &Scored, seed: u64, measure: impl Fn(&Scored) -> Vec<Op
     let mut values: Vec<Vec<f64>> = Vec::new();
     let mut skipped = 0;
     for r in 0..RESAMPLES as u64 {
-        let mut random = Stream::new(seed, 20 + r);
-        let rows: Vec<usize> =
-            (0..patients.len()).flat_map(|_| patients[random.below(patients.len())].iter().copied()).collect();
+        let rows: Vec<usize> = drawn(patients.len(), seed, r).flat_map(|p| patients[p].iter().copied()).collect();
         let sample = scored.select(&rows);
         if classes(&sample) != all {
             skipped += 1;
@@ -50,8 +48,14 @@ pub fn bootstrap(scored: &Scored, seed: u64, measure: impl Fn(&Scored) -> Vec<Op
     Bootstrap { intervals: values.into_iter().map(percentiles).collect(), skipped }
 }
 
-/// 2.5 and 97.5 %, linear between order statistics.
-fn percentiles(mut values: Vec<f64>) -> Option<Interval> {
+/// The patients of resample `r`: as many as there are, with replacement.
+pub fn drawn(patients: usize, seed: u64, r: u64) -> impl Iterator<Item = usize> {
+    let mut random = Stream::new(seed, 20 + r);
+    (0..patients).map(move |_| random.below(patients))
+}
+
+/// 2.5 and 97.5 %, linear between order statistics; `None` without a value.
+pub fn percentiles(mut values: Vec<f64>) -> Option<Interval> {
     values.sort_by(f64::total_cmp);
     let at = |q: f64| -> Option<f64> {
         let position = q * (values.len().checked_sub(1)?) as f64;

@@ -1,8 +1,17 @@
 //! How good predictions are: from probabilities and true classes to numbers with intervals. All in f64.
 
+#[cfg(feature = "study")]
+pub mod across_folds;
 pub mod calibration;
 pub mod classification;
+#[cfg(feature = "study")]
+pub mod delong;
+#[cfg(feature = "study")]
+pub mod holm;
 pub mod intervals;
+pub mod logistic;
+#[cfg(feature = "study")]
+pub mod mcnemar;
 pub mod ordinal;
 pub mod report;
 pub mod size_only;
@@ -61,7 +70,7 @@ pub fn argmax(values: &[f64]) -> usize {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use super::Scored;
+    use super::*;
 
     /// The ten samples of the reference values.
     pub fn ten() -> Scored {
@@ -86,6 +95,47 @@ pub(crate) mod tests {
     }
 
     pub fn close(value: f64, golden: f64) {
-        assert!((value - golden).abs() < 1e-6, "{value} is not {golden}");
+        near(value, golden, 1e-6);
+    }
+
+    pub fn near(value: f64, golden: f64, tolerance: f64) {
+        assert!((value - golden).abs() < tolerance, "{value} is not {golden}");
+    }
+
+    /// What scipy, scikit-learn and statsmodels say (tests/golden/study.py).
+    pub fn golden() -> serde_json::Value {
+        serde_json::from_str(include_str!("../../../tests/golden/study.json")).unwrap()
+    }
+
+    pub fn number(value: &serde_json::Value) -> f64 {
+        value.as_f64().unwrap()
+    }
+
+    pub fn numbers(value: &serde_json::Value) -> Vec<f64> {
+        value.as_array().unwrap().iter().map(number).collect()
+    }
+
+    /// scikit-learn's measures (scipy's bins for the calibration error) on 300 random rows with ties.
+    #[test]
+    fn agree_with_scikit_learn() {
+        let golden = golden();
+        let case = &golden["measures"];
+        let probabilities: Vec<Vec<f64>> = case["probabilities"].as_array().unwrap().iter().map(numbers).collect();
+        let truth: Vec<usize> = numbers(&case["truth"]).iter().map(|t| *t as usize).collect();
+        let patients = (0..truth.len()).map(|i| i.to_string()).collect();
+        let scored = Scored { truth, probabilities, patients, decision: Default::default() };
+        let table = classification::confusion(&scored.truth, &scored.answers(), 3);
+        let malignant: Vec<bool> = scored.truth.iter().map(|t| *t == 2).collect();
+        for (value, name) in [
+            (classification::macro_auc(&scored, 3), "macro_auc"),
+            (classification::average_precision(&malignant, &scored.column(2)), "average_precision"),
+            (ordinal::weighted_kappa(&table, 1), "linear_kappa"),
+            (ordinal::weighted_kappa(&table, 2), "quadratic_kappa"),
+            (Some(calibration::negative_log_likelihood(&scored)), "nll"),
+            (Some(calibration::brier(&scored)), "brier"),
+            (Some(calibration::calibration_error(&scored, 15)), "ece"),
+        ] {
+            near(value.unwrap(), number(&case[name]), 1e-12);
+        }
     }
 }

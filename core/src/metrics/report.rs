@@ -4,7 +4,9 @@ use serde::Serialize;
 
 use super::Scored;
 use super::calibration::{adaptive_calibration_error, brier, calibration_error, negative_log_likelihood};
-use super::classification::{Confusion, Rates, auc, confusion, macro_auc, one_vs_rest, rates, sensitivity_at};
+use super::classification::{
+    Confusion, Rates, auc, benign_malignant, confusion, macro_auc, one_vs_rest, rates, sensitivity_at,
+};
 use super::intervals::{Interval, RESAMPLES, bootstrap};
 use super::ordinal::{expectation_error, mean_absolute_error, ordinal_aucs, ranked_probability_score, weighted_kappa};
 use super::size_only::majority;
@@ -136,9 +138,7 @@ fn headline(scored: &Scored, classes: usize, tested: &[usize]) -> Vec<Option<f64
 
 /// The benign and malignant rows: whether malignant, and the score renormalised on the two.
 fn two_class(scored: &Scored, classes: usize) -> (Vec<bool>, Vec<f64>) {
-    let last = classes - 1;
-    let rows = scored.truth.iter().zip(&scored.probabilities).filter(|(t, _)| **t == 0 || **t == last);
-    rows.map(|(t, p)| (*t == last, p[last] / (p[0] + p[last]).max(1e-300))).unzip()
+    benign_malignant(scored, classes).map(|(_, positive, score)| (positive, score)).unzip()
 }
 
 #[cfg(test)]

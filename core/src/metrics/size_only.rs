@@ -1,73 +1,12 @@
 //! The anchor that every table carries: multinomial logistic regression on log diameter alone, and the majority class.
 
 use super::Scored;
+use super::logistic::probabilities;
 
-/// Fits softmax(a_c + b_c x) by Newton's method on (x, class) and gives the probabilities at `at`.
-///
-/// x is standardised first; a small ridge (1e-4) keeps separable data finite.
+/// Fits [`probabilities`] to one column (x, class) and gives them at `at`.
 pub fn logistic(x: &[f64], class: &[usize], classes: usize, at: &[f64]) -> Vec<Vec<f64>> {
-    let n = x.len().max(1) as f64;
-    let mean = x.iter().sum::<f64>() / n;
-    let sd = (x.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n).sqrt().max(1e-12);
-    let z = |v: f64| (v - mean) / sd;
-    // class 0 is the reference: 2 (C - 1) parameters
-    let p = 2 * (classes - 1);
-    let mut theta = vec![0.0; p];
-    for _ in 0..30 {
-        let (mut gradient, mut hessian) = (vec![0.0; p], vec![vec![0.0; p]; p]);
-        for (&v, &t) in x.iter().zip(class) {
-            let q = softmax(&theta, z(v));
-            let basis = [1.0, z(v)];
-            for a in 0..p {
-                let (ca, fa) = (a / 2 + 1, basis[a % 2]);
-                gradient[a] += (q[ca] - f64::from(u8::from(t == ca))) * fa;
-                for b in 0..p {
-                    let (cb, fb) = (b / 2 + 1, basis[b % 2]);
-                    hessian[a][b] += q[ca] * (f64::from(u8::from(ca == cb)) - q[cb]) * fa * fb;
-                }
-            }
-        }
-        for a in 0..p {
-            gradient[a] += 1e-4 * n * theta[a];
-            hessian[a][a] += 1e-4 * n;
-        }
-        let step = solve(hessian, gradient);
-        theta.iter_mut().zip(&step).for_each(|(t, s)| *t -= s);
-        if step.iter().all(|s| s.abs() < 1e-10) {
-            break;
-        }
-    }
-    at.iter().map(|&v| softmax(&theta, z(v))).collect()
-}
-
-fn softmax(theta: &[f64], z: f64) -> Vec<f64> {
-    let logits: Vec<f64> = std::iter::once(0.0).chain(theta.chunks_exact(2).map(|t| t[0] + t[1] * z)).collect();
-    let top = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let e: Vec<f64> = logits.iter().map(|l| (l - top).exp()).collect();
-    let sum: f64 = e.iter().sum();
-    e.into_iter().map(|v| v / sum).collect()
-}
-
-/// Gaussian elimination with pivoting; the matrix is positive definite.
-fn solve(mut a: Vec<Vec<f64>>, mut b: Vec<f64>) -> Vec<f64> {
-    let n = b.len();
-    for i in 0..n {
-        let pivot = (i..n).max_by(|&p, &q| a[p][i].abs().total_cmp(&a[q][i].abs())).unwrap_or(i);
-        a.swap(i, pivot);
-        b.swap(i, pivot);
-        for r in i + 1..n {
-            let f = a[r][i] / a[i][i];
-            for c in i..n {
-                a[r][c] -= f * a[i][c];
-            }
-            b[r] -= f * b[i];
-        }
-    }
-    for i in (0..n).rev() {
-        let known: f64 = (i + 1..n).map(|c| a[i][c] * b[c]).sum();
-        b[i] = (b[i] - known) / a[i][i];
-    }
-    b
+    let column = |values: &[f64]| values.iter().map(|&v| vec![v]).collect::<Vec<_>>();
+    probabilities(&column(x), class, classes, &column(at))
 }
 
 /// The share of the most frequent class.

@@ -238,7 +238,7 @@ mod tests {
     #[test]
     fn every_method_is_usable_as_it_comes() {
         for method in Method::ALL {
-            TrainConfig::of(*method).check().unwrap();
+            TrainConfig::of(method).check().unwrap();
         }
         let wrong = TrainConfig { pool: Pool::Mean, ..TrainConfig::of(Method::ClipLung) };
         assert!(wrong.check().unwrap_err().to_string().contains("view"));

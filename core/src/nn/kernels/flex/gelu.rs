@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
-use super::rows::{PIECE, exp};
 use super::arrays::{FlexTensor, array, dims, values, vectorised, zeroed};
+use super::rows::{PIECE, exp};
 
 /// The normal distribution function at x and its density, both from one exponential.
 ///

@@ -1,0 +1,11 @@
+//! Comparing methods over folds: predictions pooled and paired, anchors without images, t-SNE, audits, and the cells of a study.
+
+pub mod anchors;
+pub mod audit;
+pub mod cells;
+pub mod embedding;
+pub mod measures;
+pub mod paired;
+pub mod pooled;
+pub mod ranking;
+pub mod resampling;
