@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use burn::tensor::Device;
 use clip_lung_core::base::tensors::{Array, Arrays, Precision};
-use clip_lung_core::dataset::crops::Dataset;
-use clip_lung_core::model::config::{Input, Metadata, ModelConfig};
+use clip_lung_core::dataset::crops::{Dataset, DatasetHeader};
+use clip_lung_core::model::config::{Input, Metadata, ModelConfig, SCHEMA};
 use clip_lung_core::model::directory::{Parts, build};
 use clip_lung_core::nn::parameters::collect;
 use clip_lung_core::train::config::TrainConfig;
 use clip_lung_core::train::step::Trainer;
-use clip_lung_core::volume::crop::{Normalisation, Side};
+use clip_lung_core::volume::crop::Normalisation;
 
 /// The image network's weights of the average, and the words of the attribute read-out where there are any.
 pub fn arrays(trainer: &Trainer) -> Arrays {
@@ -28,17 +28,23 @@ pub fn arrays(trainer: &Trainer) -> Arrays {
 }
 
 /// A `config.json` for a model of this run.
-pub fn config(run: &TrainConfig, norm: &Normalisation, side: Side, metrics: serde_json::Value) -> ModelConfig {
+pub fn config(
+    run: &TrainConfig,
+    norm: &Normalisation,
+    data: &DatasetHeader,
+    metrics: serde_json::Value,
+) -> ModelConfig {
     ModelConfig {
-        schema: 1,
+        schema: SCHEMA,
         method: run.method,
         task: run.task,
         classes: run.task.classes().to_vec(),
-        input: Input::new(norm, side),
+        input: Input::new(norm, data.crop),
         metadata: Metadata {
             version: env!("CARGO_PKG_VERSION").into(),
             created: humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string(),
             intended_use: "research".into(),
+            synthetic: data.synthetic,
             training_data: format!("{} (sha256 {})", run.data.name, run.data.sha256),
             text_encoder: run.text_encoder.clone(),
             metrics,

@@ -6,7 +6,6 @@ use anyhow::Result;
 use burn::tensor::Device;
 use clip_lung_core::dataset::crops::Dataset;
 use clip_lung_core::metrics::report::Report;
-use clip_lung_core::phantom;
 use clip_lung_core::train::split::Split;
 use clip_lung_core::train::step::Trainer;
 use clip_lung_core::volume::crop::Normalisation;
@@ -40,7 +39,7 @@ pub fn write(
     let config = &trainer.config;
     let arrays = bundle::arrays(trainer);
     let draft = bundle::files(
-        bundle::config(config, norm, data.side(), serde_json::Value::Null),
+        bundle::config(config, norm, &data.header, serde_json::Value::Null),
         arrays.clone(),
         data,
         &split.held_out,
@@ -57,7 +56,7 @@ pub fn write(
         &dir.file("predictions.csv"),
         scoring::csv(data, &split.held_out, &predictions, &model, config.fold).as_bytes(),
     )?;
-    let synthetic = data.header.name == phantom::NAME;
+    let synthetic = data.header.synthetic;
     let metrics = serde_json::json!({
         "intended_use": "research",
         "synthetic_images": synthetic,
@@ -79,7 +78,7 @@ pub fn write(
     let summary = serde_json::json!({"accuracy": report.accuracy, "macro_auc": report.macro_auc, "majority": report.majority, "held_out": report.nodules});
     let card = card::card(config, split.train.len(), synthetic, &report);
     let built = bundle::files(
-        bundle::config(config, norm, data.side(), summary),
+        bundle::config(config, norm, &data.header, summary),
         arrays,
         data,
         &split.held_out,

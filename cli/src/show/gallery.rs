@@ -57,13 +57,14 @@ pub fn page(data: &Dataset, all: usize, dropped: Option<&Dataset>, left_out: &[L
     write!(
         html,
         "<header><h1>{}</h1><p>{} of {all} nodules: {benign} benign, {unsure} unsure, {malignant} malignant. {} entries left out \
-         (<a href=\"#left-out\">below</a>).</p><p>{}. {}</p><p><b>Research use only, not a medical device.</b> Planes of each crop: \
+         (<a href=\"#left-out\">below</a>).</p><p>{}. Crops of {}. {}</p><p><b>Research use only, not a medical device.</b> Planes of each crop: \
          axial, coronal, sagittal, through its centre. The ratings are means over the readers; lobulation and spiculation were \
          rated inconsistently in part of LIDC-IDRI.</p><p class=\"filter\">Show: {}</p></header><main>",
         escape(&data.header.name),
         data.len(),
         left_out.len(),
         escape(&data.header.source),
+        data.header.crop,
         escape(&data.header.notes),
         Class::ALL
             .map(|c| format!("<label><input type=\"checkbox\" id=\"{0}\" checked> {0}</label>", c.name()))

@@ -11,7 +11,7 @@ use clip_lung_core::train::split::split;
 
 use super::train::word;
 use crate::io::files;
-use crate::io::input;
+use crate::io::input::{self, OtherCrop};
 use crate::machine::device;
 use crate::run::scoring;
 use crate::show::table::{Anchors, render, shown};
@@ -27,6 +27,8 @@ pub struct Args {
     #[arg(long, value_parser = word::<Task>)]
     task: Option<Task>,
     #[command(flatten)]
+    other: OtherCrop,
+    #[command(flatten)]
     on: device::Choice,
     /// Print the metrics as JSON
     #[arg(long)]
@@ -41,6 +43,7 @@ pub fn run(args: Args) -> Result<()> {
     let model = input::model(&model_dir, &device)?;
     let task = args.task.unwrap_or(model.config.task);
     task.check(&model.config.classes)?;
+    args.other.check(&data, &args.data, &model, &model_dir)?;
     let run = if is_run { Some(run_config(&args.target, &data)?) } else { None };
     let (rows, train) = match &run {
         Some(config) => {

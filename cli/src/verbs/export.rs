@@ -41,8 +41,7 @@ pub fn run(args: Args) -> Result<()> {
         found.get(name).map(|bytes| (bytes, path)).ok_or(missing)
     };
     let (bytes, path) = get(CONFIG)?;
-    let config: ModelConfig =
-        serde_json::from_slice(bytes).map_err(|e| Error::BadJson { file: path, reason: e.to_string() })?;
+    let config = ModelConfig::parse(bytes, &path)?;
     let (device, _) = device::select("cpu")?;
     // checks digests and the golden pair before anything is written
     clip_lung_core::model::predict::Model::load(&found, &source.display().to_string(), &device)?;
