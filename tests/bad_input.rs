@@ -96,7 +96,7 @@ fn bad_models_and_crops_exit_3() {
     };
     swap(
         "config.json",
-        &|b| String::from_utf8(b).unwrap().replacen("\"schema\": 1", "\"schema\": 1, \"colour\": 2", 1).into_bytes(),
+        &|b| String::from_utf8(b).unwrap().replacen("\"schema\": 2", "\"schema\": 2, \"colour\": 2", 1).into_bytes(),
         "unknown field `colour`",
     );
     swap("config.json", &|b| b[..b.len() / 2].to_vec(), "config.json");

@@ -234,7 +234,9 @@ fn real_crops_load() {
     }
     let place = Place::new();
     place.run("ce", "lidc-a");
-    let scored = json(&ok(&["evaluate", &place.name("run/model"), "--data", &text(&crops), "--json"]));
+    let (model, crops) = (place.name("run/model"), text(&crops));
+    is_bad_input(&["evaluate", &model, "--data", &crops], "crops of 32 mm, but");
+    let scored = json(&ok(&["evaluate", &model, "--data", &crops, "--json", "--allow-other-crop"]));
     assert_eq!(scored["model"]["nodules"], 754);
     assert_eq!(scored["model"]["majority"].as_f64().unwrap(), 484.0 / 754.0);
     assert_eq!(scored["includes_training_nodules"], false);

@@ -10,7 +10,7 @@ use burn::tensor::Device;
 use clip_lung_core::base::random::Stream;
 use clip_lung_core::dataset::augment::Augment;
 use clip_lung_core::dataset::class::{Class, Thresholds};
-use clip_lung_core::dataset::crops::{Dataset, DatasetHeader, Voxels};
+use clip_lung_core::dataset::crops::{Dataset, DatasetHeader, SCHEMA, Voxels};
 use clip_lung_core::dataset::table::Row;
 use clip_lung_core::methods::Method;
 use clip_lung_core::nn::text::{clip::geometry::Geometry, side::TextSide};
@@ -18,6 +18,8 @@ use clip_lung_core::phantom;
 use clip_lung_core::train::batch::{batch, statistics};
 use clip_lung_core::train::config::TrainConfig;
 use clip_lung_core::train::step::Trainer;
+use clip_lung_core::volume::geometry::CropGeometry;
+use clip_lung_core::volume::grid::Margin;
 use common::{ok, text};
 use serde_json::Value;
 
@@ -91,13 +93,16 @@ fn laws(count: usize) -> Dataset {
         });
     }
     let header = DatasetHeader {
-        schema: 1,
+        schema: SCHEMA,
         name: "laws".into(),
         source: "synthetic".into(),
         license: "none".into(),
         citation: "none".into(),
         hu_window: [-1000.0, 400.0],
         thresholds: Thresholds::Inclusive,
+        crop: CropGeometry::PUBLISHED,
+        margin: Margin::default(),
+        synthetic: true,
         notes: String::new(),
     };
     Dataset::new(header, rows, Voxels::I16(voxels), 1.0, 0.0).unwrap()

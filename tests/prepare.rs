@@ -70,7 +70,7 @@ fn known_shapes_are_measured() {
         let e: Ellipsoid = scan.nodules[0];
         let volume = std::f64::consts::PI / 6.0 * row.diameter_mm.powi(3);
         assert!((volume / e.volume() - 1.0).abs() < 0.02, "{i}: volume {volume} of {}", e.volume());
-        let centre = row.centre_mm.unwrap();
+        let centre = row.centre_mm.unwrap().xyz();
         let known = [ORIGIN[0] + e.centre[0], ORIGIN[1] + e.centre[1], e.centre[2]];
         (0..3).for_each(|k| assert!((centre[k] - known[k]).abs() < 0.1, "{i}: centre {centre:?}, known {known:?}"));
         assert_eq!((row.readers, row.malignancy_sum, row.patient_id.as_str()), (2, 9, scan.patient.as_str()));
@@ -108,7 +108,7 @@ fn the_real_fragment_agrees_with_numpy_and_both_sources_agree() {
         assert_eq!((row.readers, row.malignancy_sum, row.class.name()), (2, 9, "malignant"));
         assert!((row.diameter_mm / doubles("diameter")[0] - 1.0).abs() < 0.005);
         assert!((row.diameter_mm - 24.0071).abs() < 1e-3);
-        let centre = row.centre_mm.unwrap();
+        let centre = row.centre_mm.unwrap().xyz();
         doubles("centre").iter().zip(centre).for_each(|(a, b)| assert!((a - b).abs() < 0.05));
         let worst = data.crop(0).unwrap().hu().iter().zip(&crops).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(worst <= 1.0, "{worst} HU");
@@ -251,7 +251,7 @@ fn options_and_refusals() {
     let out = place.path().join("fov");
     prepare(&dicom, &out, &["--fov-mm", "60", "--thresholds", "strict"]);
     let data = load(&out);
-    assert!(data.header.notes.contains("fixed 60 mm cube"));
+    assert_eq!(data.header.crop.to_string(), "60 mm");
     // at 60 mm a ball of 32.5 mm covers its share of the cube
     let share = data.crop(0).unwrap().hu().iter().filter(|v| **v > -400.0).count() as f64 / 32768.0;
     let known = std::f64::consts::PI / 6.0 * 32.5f64.powi(3) / 60.0f64.powi(3);
@@ -276,7 +276,19 @@ fn options_and_refusals() {
     assert_eq!((rc, message.contains("thick")), (3, true), "{message}");
     assert!(!Path::new(&fresh).exists(), "nothing half-written");
     assert_eq!(code(&["prepare", "--dicom", &dicom]).0, 2);
-    assert_eq!(code(&[&xml[..], &[&fresh, "--fov-mm", "-1"]].concat()).0, 2);
+    for (option, value, part) in [
+        ("--fov-mm", "-1", "0.1 to 1000 mm"),
+        ("--max-slice-thickness", "-1", "0.1 to 1000 mm"),
+        ("--min-readers", "-1", "-1 is not in 1..=4"),
+        ("--margin", "-1", "0 to 32 cells"),
+        ("--margin", "33", "at most 32 cells"),
+        ("--crop", "2", "as in 2x1"),
+        ("--crop", "2x0", "as in 2x1"),
+    ] {
+        let (rc, message) = code(&[&xml[..], &[&fresh, option, value]].concat());
+        assert_eq!((rc, message.contains(part)), (2, true), "{option} {value}: {message}");
+    }
+    assert_eq!(code(&[&xml[..], &[&fresh, "--fov-mm", "32", "--crop", "2x1"]].concat()).0, 2, "one or the other");
     assert_eq!(code(&["prepare", "--dicom", "/nowhere", "--out", &fresh]).0, 3);
     // the embedded database knows no such series
     let (rc, message) = code(&["prepare", "--dicom", &dicom, "--out", &fresh]);

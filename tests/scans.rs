@@ -7,8 +7,9 @@ mod common;
 
 use std::path::{Path, PathBuf};
 
-use archive::{Ellipsoid, ORIGIN, Scan};
-use common::{ok, run, text};
+use archive::nifti::nifti;
+use archive::{Ellipsoid, Scan};
+use common::{is_bad_input, ok, run, text};
 use serde_json::{Value, json};
 
 struct Place {
@@ -68,58 +69,33 @@ impl Place {
         (out.status.code().unwrap(), String::from_utf8_lossy(&out.stderr).into_owned())
     }
 
-    /// The scan as NIfTI: `flip` stores an axis the other way round, `quaternion` places it by qform.
+    /// The scan as NIfTI.
     fn nifti(&self, name: &str, flip: [bool; 3], quaternion: bool) -> String {
-        let (n, slices) = (usize::from(self.scan.side), self.scan.slices);
-        let (s, t) = (self.scan.spacing, self.scan.thickness);
-        let size = [n, n, slices];
-        let mut values = vec![0i16; n * n * slices];
-        for k in 0..slices {
-            for (i, v) in self.scan.values(k).into_iter().enumerate() {
-                let at = [i % n, i / n, k];
-                let stored = [0, 1, 2].map(|a| if flip[a] { size[a] - 1 - at[a] } else { at[a] });
-                values[(stored[2] * n + stored[1]) * n + stored[0]] = v as i16;
-            }
-        }
-        // DICOM is LPS, NIfTI RAS: x and y change sign
-        let step = [-s, -s, t];
-        let first = [-ORIGIN[0], -ORIGIN[1], ORIGIN[2]];
-        let step = [0, 1, 2].map(|a| if flip[a] { -step[a] } else { step[a] });
-        let origin = [0, 1, 2].map(|a| first[a] - if flip[a] { step[a] * (size[a] - 1) as f64 } else { 0.0 });
-        let mut h = vec![0u8; 352];
-        let mut put = |at: usize, bytes: &[u8]| h[at..at + bytes.len()].copy_from_slice(bytes);
-        put(0, &348i32.to_le_bytes());
-        [3, n, n, slices, 1, 1, 1, 1].iter().enumerate().for_each(|(i, d)| put(40 + 2 * i, &(*d as u16).to_le_bytes()));
-        put(70, &4i16.to_le_bytes());
-        put(72, &16i16.to_le_bytes());
-        [1.0, s, s, t].iter().enumerate().for_each(|(i, v)| put(76 + 4 * i, &(*v as f32).to_le_bytes()));
-        put(108, &352f32.to_le_bytes());
-        put(112, &1f32.to_le_bytes());
-        if quaternion {
-            // half a turn about z: (a, b, c, d) = (0, 0, 0, 1)
-            assert_eq!(flip, [false; 3]);
-            put(252, &1i16.to_le_bytes());
-            put(264, &1f32.to_le_bytes());
-            origin.iter().enumerate().for_each(|(i, v)| put(268 + 4 * i, &(*v as f32).to_le_bytes()));
-        } else {
-            put(254, &1i16.to_le_bytes());
-            for a in 0..3 {
-                put(280 + 16 * a + 4 * a, &(step[a] as f32).to_le_bytes());
-                put(280 + 16 * a + 12, &(origin[a] as f32).to_le_bytes());
-            }
-        }
-        put(344, b"n+1\0");
-        h.extend(values.iter().flat_map(|v| v.to_le_bytes()));
-        let path = self.path(name);
+        let (path, bytes) = (self.path(name), nifti(&self.scan, flip, quaternion));
         if name.ends_with(".gz") {
             let mut gz =
                 flate2::write::GzEncoder::new(std::fs::File::create(&path).unwrap(), flate2::Compression::fast());
-            std::io::Write::write_all(&mut gz, &h).unwrap();
+            std::io::Write::write_all(&mut gz, &bytes).unwrap();
             gz.finish().unwrap();
         } else {
-            std::fs::write(&path, h).unwrap();
+            std::fs::write(&path, bytes).unwrap();
         }
         text(&path)
+    }
+
+    /// The model with another geometry in its configuration.
+    fn model_of(&self, name: &str, schema: u32, crop: &Value) -> String {
+        let dir = self.path(name);
+        std::fs::create_dir(&dir).unwrap();
+        for file in ["config.json", "model.safetensors", "golden.safetensors"] {
+            std::fs::copy(self.path("run/model").join(file), dir.join(file)).unwrap();
+        }
+        let path = dir.join("config.json");
+        let mut config: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        config["schema"] = schema.into();
+        config["input"]["crop"] = crop.clone();
+        std::fs::write(path, config.to_string()).unwrap();
+        text(&dir)
     }
 }
 
@@ -153,7 +129,9 @@ fn one_nodule_every_way() {
     assert_eq!(many[0]["id"], known[0]["id"]);
     let crop = &many[0]["crop"];
     assert_eq!((crop["frame"].as_str(), crop["shape"].as_array().unwrap().len()), (Some("LPS"), 3));
-    assert!((crop["side_mm"].as_f64().unwrap() - 2.0 * crop["diameter_mm"].as_f64().unwrap()).abs() < 1e-9);
+    for side in ["in_plane_mm", "through_plane_mm"] {
+        assert!((crop[side].as_f64().unwrap() - 2.0 * crop["diameter_mm"].as_f64().unwrap()).abs() < 1e-9);
+    }
 
     let centre: Vec<f64> = crop["centre_mm"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
     let voxel: Vec<f64> = crop["centre_voxel"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
@@ -176,12 +154,37 @@ fn one_nodule_every_way() {
         close(&known[0], &found[0], file);
         assert_eq!(found[0]["crop"]["frame"], "RAS");
     }
-    let list = place.path("list.json");
-    std::fs::write(&list, json!([{"id": "here", "centre": ras, "diameter_mm": crop["diameter_mm"]}]).to_string())
-        .unwrap();
-    let found = place.predict(&[&layouts[0], "--nodules", &text(&list)]);
-    close(&known[0], &found[0], "NIfTI by JSON");
-    assert_eq!(found[0]["id"], "here");
+    // the same table for NIfTI: its mm are LPS
+    let found = place.predict(&[&layouts[2], "--nodules", &table]);
+    (0..2).for_each(|i| close(&known[i], &found[i], "NIfTI by nodules.csv"));
+    let stored = found[0]["crop"]["centre_voxel"].clone();
+    for (scan, own, other) in [(&dicom, "lps", "ras"), (&layouts[2], "ras", "lps")] {
+        let (mm, turned) = if own == "lps" { (&centre[..], &ras[..]) } else { (&ras[..], &centre[..]) };
+        for (frame, at) in [(own, mm), (other, turned)] {
+            let found = place.predict(&[scan, "--centre", &triple(at), "--diameter", &diameter, "--frame", frame]);
+            close(&known[0], &found[0], &format!("{scan} in {frame}"));
+            assert_eq!(found[0]["crop"]["frame"], own.to_uppercase());
+        }
+    }
+    // lists that name their frame, nodule by nodule
+    let list = place.name("list.json");
+    let here = |id: &str, frame: &str, centre: &Value| json!({"id": id, "frame": frame, "centre": centre, "diameter_mm": crop["diameter_mm"]});
+    let nodules = [
+        json!({"id": "plain", "centre": centre, "diameter_mm": crop["diameter_mm"]}),
+        here("ras", "ras", &json!(ras)),
+        here("lps", "lps", &json!(centre)),
+        here("voxel", "voxel", &stored),
+    ];
+    std::fs::write(&list, json!(nodules).to_string()).unwrap();
+    for (i, id) in ["plain", "ras", "lps", "voxel"].into_iter().enumerate() {
+        let found = place.predict(&[&layouts[2], "--nodules", &list]);
+        close(&known[0], &found[i], &format!("NIfTI by JSON, {id}"));
+        assert_eq!(found[i]["id"], id);
+    }
+    let named = place.name("named.csv");
+    let row = format!("{},{diameter},RAS", triple(&ras));
+    std::fs::write(&named, format!("centre_x_mm,centre_y_mm,centre_z_mm,diameter_mm,frame\n{row}\n")).unwrap();
+    close(&known[0], &place.predict(&[&dicom, "--nodules", &named])[0], "DICOM by a CSV in RAS");
 
     let picture = place.name("heat.png");
     let model = place.name("run/model");
@@ -212,6 +215,10 @@ fn one_nodule_every_way() {
     refused(&[&dicom, "--centre", &triple(&centre), "--diameter", "-5"], 3, "must be positive");
     refused(&[&layouts[0], "--centre", &triple(&ras), "--diameter", "0"], 3, "must be positive");
     refused(&[&layouts[0], "--centre", "9000,2,3", "--diameter", "5"], 3, "off the scan");
+    refused(&[&dicom, "--nodules", &named, "--frame", "lps"], 2, "names the frame RAS, but LPS was asked for");
+    refused(&[&dicom, "--centre", "1,2,3", "--diameter", "5", "--frame", "mni"], 2, "lps, ras or voxel");
+    std::fs::write(&named, format!("centre_x_mm,centre_y_mm,centre_z_mm,diameter_mm,frame\n1,2,3,4,mni\n")).unwrap();
+    refused(&[&dicom, "--nodules", &named], 3, "`mni` in column `frame` is not lps, ras or voxel");
     refused(&[&dicom, "--nodules", &table, "--series", "1.2"], 3, "no series 1.2");
     refused(&[&place.name("set"), "--centre", "1,2,3", "--diameter", "5"], 2, "holds crops already");
     refused(&[&place.name("run")], 3, "no CT slice");
@@ -224,4 +231,58 @@ fn one_nodule_every_way() {
     let chosen =
         place.predict(&[&dicom, "--centre", &triple(&centre), "--diameter", &diameter, "--series", &place.scan.series]);
     close(&known[0], &chosen[0], "one series of two");
+}
+
+/// Every verb cuts with the model's geometry, and refuses a data set of another.
+#[test]
+fn the_models_geometry() {
+    let place = Place::new();
+    let (dicom, volume) = (place.name("dicom"), place.nifti("plain.nii", [false; 3], false));
+    let cases = [
+        ("2x2", json!({"in_plane": {"diameters": 2}, "through_plane": {"diameters": 2}}), "2 x 2 diameters"),
+        ("2x1", json!({"in_plane": {"diameters": 2}, "through_plane": {"diameters": 1}}), "2 x 1 diameters"),
+        ("32mm", json!({"in_plane": {"mm": 32}, "through_plane": {"mm": 32}}), "32 mm"),
+    ];
+    let predict = |model: &str, more: &[&str]| -> Vec<Value> {
+        let out = ok(&[&["predict", "--model", model, "--json"], more].concat());
+        serde_json::from_str::<Value>(&out).unwrap()["predictions"].as_array().unwrap().clone()
+    };
+    let mut found = Vec::new();
+    for (name, crop, _) in &cases {
+        let (model, set) = (place.model_of(&format!("model-{name}"), 2, crop), place.name(&format!("set-{name}")));
+        let option = if *name == "32mm" { ["--fov-mm", "32"] } else { ["--crop", name] };
+        let words = ["prepare", "--dicom", &dicom, "--annotations", "xml", "--out", &set, "--margin", "2"];
+        ok(&[&words[..], &option].concat());
+        let known = predict(&model, &[&set]);
+        let table = format!("{set}/nodules.csv");
+        for scan in [&dicom, &volume] {
+            let cut = predict(&model, &[scan, "--nodules", &table]);
+            (0..2).for_each(|i| close(&known[i], &cut[i], &format!("{name}, {scan}")));
+        }
+        found.push(known);
+    }
+    assert!(apart(&found[0][0], &found[1][0]) > 0.05 && apart(&found[0][0], &found[2][0]) > 0.05, "they differ");
+
+    // the words of schema 1
+    let old = place.model_of("model-old", 1, &json!("fixed 32 mm cube"));
+    let cut = predict(&old, &[&volume, "--nodules", &place.name("set-2x2/nodules.csv")]);
+    (0..2).for_each(|i| close(&found[2][i], &cut[i], "schema 1"));
+    assert_eq!((&cut[0]["crop"]["in_plane_mm"], &cut[0]["crop"]["through_plane_mm"]), (&json!(32.0), &json!(32.0)));
+    let unknown = place.model_of("model-unknown", 1, &json!("a cube"));
+    is_bad_input(&["predict", "--model", &unknown, &volume], "`a cube` is no geometry");
+
+    let (model, set) = (place.name("model-2x1"), place.name("set-32mm"));
+    let picture = place.name("heat.png");
+    let calls: [&[&str]; 3] = [
+        &["predict", "--model", &model, &set],
+        &["explain", "--model", &model, &set, "--out", &picture],
+        &["evaluate", &model, "--data", &set],
+    ];
+    for call in calls {
+        for (_, _, words) in &cases[1..] {
+            is_bad_input(call, words);
+        }
+        is_bad_input(call, &format!("{set} holds crops of 32 mm, but {model} was trained on"));
+        ok(&[call, &["--allow-other-crop"]].concat());
+    }
 }

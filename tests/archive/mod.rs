@@ -3,6 +3,7 @@
 #![allow(dead_code)]
 
 mod codecs;
+pub mod nifti;
 
 use std::fmt::Write;
 use std::path::Path;
@@ -65,6 +66,10 @@ pub struct Scan {
     pub order: Order,
     /// Slices left out.
     pub missing: Vec<usize>,
+    /// Directions of increasing column and row, LPS.
+    pub orientation: [[f64; 3]; 2],
+    /// The way from a slice's first pixel to the next one's, LPS, mm. Nodules and outlines keep to columns, rows and slices.
+    pub step: [f64; 3],
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -97,6 +102,8 @@ impl Scan {
             nodules: vec![Ellipsoid { centre: [45.0, 44.0, z], radii: [16.25; 3] }],
             order: Order::Shuffled,
             missing: Vec::new(),
+            orientation: [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]],
+            step: [0.0, 0.0, thickness],
         }
     }
 
@@ -149,8 +156,10 @@ impl Scan {
         text(tags::STUDY_INSTANCE_UID, VR::UI, format!("{}.1", self.series));
         text(tags::SERIES_INSTANCE_UID, VR::UI, self.series.clone());
         text(tags::SLICE_THICKNESS, VR::DS, self.thickness.to_string());
-        text(tags::IMAGE_POSITION_PATIENT, VR::DS, format!("{}\\{}\\{}", ORIGIN[0], ORIGIN[1], self.z(k)));
-        text(tags::IMAGE_ORIENTATION_PATIENT, VR::DS, "1\\0\\0\\0\\1\\0".into());
+        let numbers = |values: &[f64]| values.iter().map(f64::to_string).collect::<Vec<_>>().join("\\");
+        let position = [0, 1, 2].map(|i| ORIGIN[i] + k as f64 * self.step[i]);
+        text(tags::IMAGE_POSITION_PATIENT, VR::DS, numbers(&position));
+        text(tags::IMAGE_ORIENTATION_PATIENT, VR::DS, numbers(&self.orientation.concat()));
         text(tags::PIXEL_SPACING, VR::DS, format!("{0}\\{0}", self.spacing));
         text(tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "MONOCHROME2".into());
         // eight bits hold an eighth of the range

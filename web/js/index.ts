@@ -6,11 +6,13 @@ import { missingGpu } from './adapter.js';
 import { Engine, foreign } from './engine.js';
 import { ClipLungError } from './errors.js';
 import { fetchModel, forgetModel, keepModel } from './fetching.js';
+import type { CropGeometry } from './geometry.js';
 import { prepare, type Input } from './input.js';
 import type { Loaded, ModelFile, Reading } from './protocol.js';
 
 export { ClipLungError, type ErrorCode } from './errors.js';
-export { around, type Input, type Nodule, type Triple } from './input.js';
+export { inWords, sides, type CropGeometry, type Extent, type Triple } from './geometry.js';
+export { around, type Input, type Nodule } from './input.js';
 
 export type ClassName = 'benign' | 'unsure' | 'malignant';
 export type Device = 'wasm' | 'webgpu';
@@ -65,8 +67,9 @@ export interface Info {
   decision: 'argmax' | 'median';
   /** Whether every input needs its nodule's `diameter` (mm), a crop too. */
   diameter: boolean;
-  input: { crop: string; hu_window: [number, number] };
-  metadata: { version: string; created: string; training_data: string; text_encoder: string; intended_use: string; metrics: unknown };
+  /** `crop`: the box that every crop covers. */
+  input: { crop: CropGeometry; hu_window: [number, number] };
+  metadata: { version: string; created: string; training_data: string; synthetic: boolean; text_encoder: string; intended_use: string; metrics: unknown };
   sha256: Record<string, string>;
 }
 
@@ -199,7 +202,7 @@ export class ClipLung {
     if (this.#disposed) throw gone();
     if (!inputs.length) return { rows: [], ms: 0, device: this.device };
     const { value, device } = await this.#run((engine) => {
-      const all = inputs.map(prepare);
+      const all = inputs.map((input) => prepare(input, this.info.input.crop));
       return engine.ask({ kind: 'read', inputs: all, ...(target && { target }) }, all.map((i) => i.hu.buffer as ArrayBuffer), signal);
     });
     const { values, ms } = value as Reading;

@@ -1,8 +1,7 @@
 /** What a prediction is made from, checked on its way to the worker. */
 import { ClipLungError } from './errors.js';
+import { sides, type CropGeometry, type Triple } from './geometry.js';
 import type { VolumeRequest } from './protocol.js';
-
-export type Triple = [number, number, number];
 
 /** A crop (`dims` [32, 32, 32]), or a volume with the nodule's `centre` (voxel) and `diameter` (mm). Triples are x, y, z; x runs
  * fastest; x towards the left, y towards the back, z towards the head. */
@@ -25,19 +24,22 @@ export interface Nodule {
   diameter: number;
 }
 
-/** The part of a volume around a nodule, read voxel by voxel (HU) from wherever a viewer holds it: the crop's side is twice the
- * diameter, and a whole scan would take longer to copy than to predict. */
-export function around({ dims, spacing, centre, diameter }: Nodule, voxel: (x: number, y: number, z: number) => number): Required<Input> {
+/** The part of a volume that a model needs around a nodule, read voxel by voxel (HU) from wherever a viewer holds it: a whole scan would
+ * take longer to copy than to predict. `crop` is the model's geometry, `info.input.crop`. */
+export function around(
+  { dims, spacing, centre, diameter }: Nodule, voxel: (x: number, y: number, z: number) => number, crop: CropGeometry,
+): Required<Input> {
+  if (!crop?.in_plane || !crop.through_plane) throw new ClipLungError('input', "around needs the model's geometry: its info.input.crop");
   if (![dims, spacing, centre].every((t) => t?.length === 3) || diameter === undefined) {
     throw new ClipLungError('input', 'a volume needs dims, spacing (mm), centre (voxel) and diameter (mm)');
   }
-  if (!(diameter > 0 && diameter < Infinity)) throw new ClipLungError('input', `diameter: ${diameter} mm is not positive`);
+  const mm = sides(crop, diameter);
   const axis = (i: 0 | 1 | 2): [number, number] => {
     if (!(spacing[i] > 0 && spacing[i] < Infinity)) throw new ClipLungError('input', `spacing: ${spacing[i]} mm is not positive`);
     if (!(centre[i] >= -0.5 && centre[i] <= dims[i] - 0.5)) {
       throw new ClipLungError('input', `centre [${centre}] is outside of the volume; voxels run from 0 to dims - 1 [${Array.from(dims, (d) => d - 1)}]`);
     }
-    const reach = diameter / spacing[i];
+    const reach = mm[i] / 2 / spacing[i];
     return [Math.max(0, Math.floor(centre[i] - reach)), Math.min(dims[i], Math.ceil(centre[i] + reach) + 1)];
   };
   const [[x0, x1], [y0, y1], [z0, z1]] = [axis(0), axis(1), axis(2)];
@@ -52,8 +54,8 @@ export function around({ dims, spacing, centre, diameter }: Nodule, voxel: (x: n
   return { data, dims: size, spacing, centre: [centre[0] - x0, centre[1] - y0, centre[2] - z0], diameter, unit: 'HU' };
 }
 
-/** What goes to the worker: the samples of a crop, or those of a volume that the crop touches with their geometry. */
-export function prepare(input: Input): { hu: Float32Array; volume?: VolumeRequest; diameter?: number } {
+/** What goes to the worker: the samples of a crop, or those of a volume that a crop of the model's geometry touches, with their place. */
+export function prepare(input: Input, crop: CropGeometry): { hu: Float32Array; volume?: VolumeRequest; diameter?: number } {
   const { data, dims, unit } = input;
   if (unit !== 'HU') throw new ClipLungError('input', `unit: '${unit}' is not 'HU'; rescale the voxels first`);
   const count = dims?.length === 3 ? dims[0] * dims[1] * dims[2] : NaN;
@@ -62,7 +64,7 @@ export function prepare(input: Input): { hu: Float32Array; volume?: VolumeReques
   }
   const isCrop = dims.every((d) => d === 32);
   if (input.centre || (input.diameter !== undefined && !isCrop)) {
-    const { data: hu, unit: _, ...volume } = around(input as Nodule, (x, y, z) => data[(z * dims[1] + y) * dims[0] + x]!);
+    const { data: hu, unit: _, ...volume } = around(input as Nodule, (x, y, z) => data[(z * dims[1] + y) * dims[0] + x]!, crop);
     return { hu: hu as Float32Array, volume };
   }
   if (!isCrop) {

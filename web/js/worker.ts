@@ -9,7 +9,7 @@ type Engine = import('./cpu/clip_lung_web.js').Engine;
 const VOXELS = 32 ** 3;
 
 /** Answers the page's requests with `module`. */
-export function serve({ default: init, Engine, Files, crop }: Module): void {
+export function serve({ default: init, Engine, Files }: Module): void {
   let engine: Engine | undefined;
 
   async function answer(request: Request): Promise<unknown> {
@@ -28,21 +28,22 @@ export function serve({ default: init, Engine, Files, crop }: Module): void {
       const loaded: Loaded = { info: engine.info(), files: request.files };
       return loaded;
     }
-    if (!engine) throw new Error('no model is loaded');
-    if (request.kind === 'selfTest') return engine.self_test();
+    const model = engine;
+    if (!model) throw new Error('no model is loaded');
+    if (request.kind === 'selfTest') return model.self_test();
     const start = performance.now();
     const hu = new Float32Array(request.inputs.length * VOXELS);
-    request.inputs.forEach(({ hu: data, volume }, i) => hu.set(volume ? cut(data, volume) : data, i * VOXELS));
+    request.inputs.forEach(({ hu: data, volume }, i) => hu.set(volume ? cut(model, data, volume) : data, i * VOXELS));
     const diameters = request.inputs.map(({ volume, diameter }) => volume?.diameter ?? diameter).filter((d) => d !== undefined);
-    const values = await engine.read(hu, Float64Array.from(diameters), request.target);
+    const values = await model.read(hu, Float64Array.from(diameters), request.target);
     const reading: Reading = { values, ms: performance.now() - start };
     return reading;
   }
 
-  function cut(hu: Float32Array, { dims, spacing, centre, diameter }: VolumeRequest): Float32Array {
-    // x, y, z -> z, y, x
+  function cut(model: Engine, hu: Float32Array, { dims, spacing, centre, diameter }: VolumeRequest): Float32Array {
+    // dims and spacing in the voxels' order: z, y, x
     const [d, s, c] = [Uint32Array.from(dims), Float64Array.from(spacing), Float64Array.from(centre)];
-    return crop(hu, d.reverse(), s.reverse(), c.reverse(), diameter);
+    return model.crop(hu, d.reverse(), s.reverse(), c, diameter);
   }
 
   // one after the other, also where the module waits for a GPU

@@ -1,4 +1,4 @@
-//! A model from its directory's bytes, and crops of volumes.
+//! A model from its directory's bytes, its answers, and the crops of volumes that it needs.
 
 use std::collections::BTreeMap;
 
@@ -6,6 +6,7 @@ use clip_lung_core::dataset::class::Class;
 use clip_lung_core::model::directory::GOLDEN;
 use clip_lung_core::model::predict::{Explanation, Model};
 use clip_lung_core::volume::crop::{Crop, VOXELS};
+use clip_lung_core::volume::frame::Point;
 use clip_lung_core::volume::voxels::Volume;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, js_sys::Promise};
@@ -93,15 +94,23 @@ impl Engine {
         };
         Ok(found.into_iter().flat_map(row).collect())
     }
-}
 
-/// The crop of side 2 x `diameter_mm` around a voxel: axes (z, y, x), HU, `spacing` in mm.
-#[wasm_bindgen]
-pub fn crop(hu: Vec<f32>, dims: &[u32], spacing: &[f64], centre: &[f64], diameter_mm: f64) -> Result<Vec<f32>> {
-    let three = || JsError::new("dims, spacing and centre have three numbers each: z, y, x");
-    let dims: [u32; 3] = dims.try_into().map_err(|_| three())?;
-    let spacing: [f64; 3] = spacing.try_into().map_err(|_| three())?;
-    let centre: [f64; 3] = centre.try_into().map_err(|_| three())?;
-    let volume = Volume::new(hu, dims.map(|d| d as usize), spacing)?;
-    Ok(Crop::take(&volume, centre, diameter_mm)?.hu().to_vec())
+    /// The crop around a voxel `centre` (x, y, z) of a volume in HU with the model's geometry: `dims` in voxels and `spacing` in mm,
+    /// (z, y, x), x running fastest; axes towards left, back and head.
+    pub fn crop(
+        &self,
+        hu: Vec<f32>,
+        dims: &[u32],
+        spacing: &[f64],
+        centre: &[f64],
+        diameter_mm: f64,
+    ) -> Result<Vec<f32>> {
+        let three = || JsError::new("dims, spacing and centre have three numbers each");
+        let dims: [u32; 3] = dims.try_into().map_err(|_| three())?;
+        let spacing: [f64; 3] = spacing.try_into().map_err(|_| three())?;
+        let centre = Point::new(centre.try_into().map_err(|_| three())?)?;
+        let volume = Volume::new(hu, dims.map(|d| d as usize), spacing)?;
+        let size = self.model.config.input.crop.size(diameter_mm)?;
+        Ok(Crop::take(&volume, centre, size)?.hu().to_vec())
+    }
 }

@@ -12,6 +12,12 @@ import { chromium } from 'playwright-core';
 import { serve } from './serve.mjs';
 
 export const COUNT = 64;
+/** Models by their directory's name, and the boxes that their crops cover. */
+export const GEOMETRIES = {
+  'model-2x2': { in_plane: { diameters: 2 }, through_plane: { diameters: 2 } },
+  'model-2x1': { in_plane: { diameters: 2 }, through_plane: { diameters: 1 } },
+  'model-32mm': { in_plane: { mm: 32 }, through_plane: { mm: 32 } },
+};
 export const web = join(dirname(fileURLToPath(import.meta.url)), '..');
 const target = process.env.CARGO_TARGET_DIR ?? join(homedir(), '.cache/clip-lung/target');
 export const program = process.env.CLIP_LUNG ?? join(target, 'release/clip-lung');
@@ -46,6 +52,14 @@ export async function fixture() {
   const native = JSON.parse(run('predict', '--model', place('model'), place('set'), '--json')).predictions;
   const explained = JSON.parse(run('explain', '--model', place('model'), place('set'), '--index', '5', '--class', 'malignant',
     '--out', place('heat.png'), '--json'));
+
+  // the same weights for crops of other boxes
+  for (const [name, crop] of Object.entries(GEOMETRIES)) {
+    cpSync(place('model'), place(name), { recursive: true });
+    const config = JSON.parse(readFileSync(place(`${name}/config.json`), 'utf8'));
+    config.input.crop = crop;
+    writeFileSync(place(`${name}/config.json`), JSON.stringify(config));
+  }
 
   for (const damage of ['digest', 'short', 'shape', 'golden']) cpSync(place('model'), place(damage), { recursive: true });
   const weights = readFileSync(place('model/model.safetensors'));

@@ -1,9 +1,12 @@
 /** The package on the CPU, in a headless Chromium, against the native program. */
 import assert from 'node:assert/strict';
-import { COUNT } from './fixture.mjs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import { COUNT, GEOMETRIES } from './fixture.mjs';
 import { doesNotGrow } from './growth.mjs';
 
-export default async function ({ native, explained, site, browser, open }, test) {
+export default async function ({ work, run, native, explained, site, browser, open }, test) {
   const violations = [];
   const context = await browser.newContext();
   const page = await open(context, violations);
@@ -61,6 +64,39 @@ export default async function ({ native, explained, site, browser, open }, test)
     });
     assert.match(off, /^input: centre .* outside/);
     a.logits.forEach((v, i) => assert.ok(Math.abs(v - b.logits[i]) < 1e-4));
+  });
+
+  await test('cuts what each model was trained on: package, `around` and command line agree', async () => {
+    const set = (name) => join(work, 'set', name);
+    const { dims, spacing, hu, first } = niftiOf(gunzipSync(readFileSync(set('volume.nii.gz'))));
+    writeFileSync(join(work, 'volume.bin'), hu);
+    const [head, row] = readFileSync(set('volume.csv'), 'utf8').split('\n').map((line) => line.split(','));
+    const cell = (name) => Number(row[head.indexOf(name)]);
+    const diameter = cell('diameter_mm');
+    const centre = ['x', 'y', 'z'].map((axis, i) => (cell(`centre_${axis}_mm`) - first[i]) / spacing[i]);
+    const seen = [];
+    for (const name of Object.keys(GEOMETRIES)) {
+      const words = ['predict', '--model', join(work, name), set('volume.nii.gz'), '--nodules', set('volume.csv'), '--json'];
+      const known = JSON.parse(run(...words)).predictions[0].logits;
+      const found = await page.evaluate(async ([name, nodule, dims]) => {
+        const { around } = await import('/dist/index.js');
+        const clip = await ClipLung.from(`/work/${name}`, { device: 'wasm' });
+        const data = new Int16Array(await (await fetch('/work/volume.bin')).arrayBuffer());
+        const part = around(nodule, (x, y, z) => data[(z * dims[1] + y) * dims[0] + x], clip.info.input.crop);
+        const logits = [await clip.predict({ ...nodule, data, unit: 'HU' }), await clip.predict(part)].map((p) => p.logits);
+        const missing = (() => { try { around(nodule, () => 0); } catch (e) { return `${e.code}: ${e.message}`; } })();
+        const { crop } = clip.info.input;
+        clip.dispose();
+        return { logits, crop, dims: part.dims, missing };
+      }, [name, { dims, spacing, centre, diameter }, dims]);
+      assert.deepEqual(found.crop, GEOMETRIES[name]);
+      assert.match(found.missing, /^input: around needs the model's geometry/);
+      for (const logits of found.logits) logits.forEach((v, i) => assert.ok(Math.abs(v - known[i]) < 2e-3, `${name}: ${logits}, natively ${known}`));
+      seen.push({ known, dims: found.dims });
+    }
+    const [cube, flat, mm] = seen;
+    assert.ok(flat.dims[2] < cube.dims[2] && flat.dims[0] === cube.dims[0], `${flat.dims} of ${cube.dims}`);
+    for (const other of [flat, mm]) assert.ok(other.known.some((v, i) => Math.abs(v - cube.known[i]) > 0.02), 'the crops differ');
   });
 
   await test('sends not one request while predicting 100 crops', async () => {
@@ -171,4 +207,12 @@ export default async function ({ native, explained, site, browser, open }, test)
 
   assert.deepEqual(violations, [], 'no violation of the content security policy');
   await context.close();
+}
+
+/** A volume that `phantom --volume` wrote, as the package takes it: towards left, back and head, with its first voxel's centre (LPS). */
+function niftiOf(bytes) {
+  const dims = [0, 1, 2].map((i) => bytes.readInt16LE(42 + 2 * i));
+  const spacing = [0, 1, 2].map((i) => bytes.readFloatLE(80 + 4 * i));
+  const first = [-1, -1, 1].map((sign, i) => sign * bytes.readFloatLE(280 + 16 * i + 12));
+  return { dims, spacing, first, hu: bytes.subarray(352) };
 }

@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { launch, program } from './fixture.mjs';
+import { GEOMETRIES, launch, program } from './fixture.mjs';
 import { looks } from './picture.mjs';
 
 /** Software rendering, so that WebGL 2 is there without a GPU. */
@@ -109,6 +109,35 @@ export default async function ({ work, run }, test) {
     const native = JSON.parse(run('predict', '--model', join(work, 'model'), join(samples, 'volume.nii.gz'), `--centre=${at}`, '--diameter', '9', '--json'));
     const expected = ordered(native.predictions[0]);
     (await shares(page)).forEach((share, i) => assert.ok(Math.abs(share - expected[i]) < 1e-3, `${share} ${expected[i]}`));
+  });
+
+  await test('a model of another box: outline, heat and result are its own', async () => {
+    const samples = join(work, 'set');
+    const outlined = [];
+    for (const name of Object.keys(GEOMETRIES)) {
+      const other = await start(join(work, name));
+      const context = await browser.newContext({ viewport: { width: 1280, height: 860 } });
+      const own = await context.newPage();
+      own.on('pageerror', (e) => troubles.push(e.message));
+      await own.goto(other.url);
+      await own.waitForFunction(() => document.documentElement.dataset.ready);
+      await settled(own, () => own.locator('#samples button').first().click());
+      const words = ['predict', '--model', join(work, name), join(samples, 'volume.nii.gz'), '--nodules', join(samples, 'volume.csv'), '--json'];
+      const expected = ordered(JSON.parse(run(...words)).predictions[0]);
+      (await shares(own)).forEach((share, i) => assert.ok(Math.abs(share - expected[i]) < 1e-3, `${name}: ${share} ${expected[i]}`));
+      // the boxes drawn over the planes: how wide and how high each is
+      outlined.push(await own.evaluate(() => {
+        const { width, height } = document.getElementById('outline');
+        const { data } = document.getElementById('outline').getContext('2d').getImageData(0, 0, width, height);
+        const drawn = (x, y) => data[4 * (y * width + x) + 3] > 0;
+        const columns = Array.from({ length: width }, (_, x) => Array.from({ length: height }, (_, y) => drawn(x, y)).filter(Boolean).length);
+        return columns.reduce((a, b) => a + b);
+      }));
+      await context.close();
+      await other.stop();
+    }
+    const [cube, flat, mm] = outlined;
+    assert.ok(flat < 0.95 * cube && cube > 0 && mm !== cube, `lengths of the outlines: ${outlined}`);
   });
 
   await test('a click sets the centre, the handle the diameter, keys do both; nothing is fetched', async () => {

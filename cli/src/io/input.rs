@@ -10,12 +10,13 @@ use clip_lung_core::error::Error;
 use clip_lung_core::model::directory::{CARD, CONFIG, GOLDEN, WEIGHTS};
 use clip_lung_core::model::predict::Model;
 use clip_lung_core::phantom;
-use clip_lung_core::volume::crop::{Crop, SIDE, Side, VOXELS};
+use clip_lung_core::volume::crop::{Crop, SIDE, VOXELS};
 
 use crate::failure::Failure;
 use crate::io::files;
+use crate::io::nodules::Place;
 use crate::io::run_dir::model_dir;
-use crate::io::scan::{self, Place, Target};
+use crate::io::scan::{self, Target};
 
 /// `--data DIR|phantom`.
 pub fn dataset(place: &str) -> Result<Dataset> {
@@ -44,9 +45,27 @@ pub fn model(dir: &Path, device: &Device) -> Result<Model> {
     Ok(Model::load(&found, &dir.display().to_string(), device)?)
 }
 
+/// Whether a data set may have other crops than the model was trained on.
+#[derive(clap::Args, Clone, Copy, Default)]
+pub struct OtherCrop {
+    /// Go on with a data set whose crops have another geometry than the model was trained on
+    #[arg(long)]
+    allow_other_crop: bool,
+}
+
+impl OtherCrop {
+    /// That the data set at `place` has the model's crops, or need not.
+    pub fn check(self, data: &Dataset, place: &str, model: &Model, dir: &Path) -> Result<()> {
+        if self.allow_other_crop {
+            return Ok(());
+        }
+        Ok(model.config.input.check_crop(data.header.crop, place, &dir.display().to_string())?)
+    }
+}
+
 /// What to predict: a data set directory, a `.npy` of `[32,32,32]` or `[N,32,32,32]` in HU, or nodules of a scan (a NIfTI file, or
-/// the folder of a DICOM series), cut with the side that the model was trained on.
-pub fn targets(place: &str, nodules: &Place, side: Side) -> Result<Vec<Target>> {
+/// the folder of a DICOM series), cut as the crops were that the model, of directory `dir`, was trained on.
+pub fn targets(place: &str, nodules: &Place, model: &Model, dir: &Path, other: OtherCrop) -> Result<Vec<Target>> {
     let path = Path::new(place);
     let ends = |end: &str| place.to_ascii_lowercase().ends_with(end);
     let pointless = || {
@@ -56,6 +75,7 @@ pub fn targets(place: &str, nodules: &Place, side: Side) -> Result<Vec<Target>> 
     if place == "phantom" || path.join(NODULES).is_file() || path.join(HEADER).is_file() {
         pointless()?;
         let data = dataset(place)?;
+        other.check(&data, place, model, dir)?;
         let target = |i: usize| {
             let row = &data.rows[i];
             let (id, diameter_mm) = (row.nodule_id.clone(), Some(row.diameter_mm));
@@ -64,7 +84,7 @@ pub fn targets(place: &str, nodules: &Place, side: Side) -> Result<Vec<Target>> 
         return (0..data.len()).map(target).collect();
     }
     if path.is_dir() {
-        return scan::dicom(path, nodules, side);
+        return scan::dicom(path, nodules, model.config.input.crop);
     }
     if ends(".npy") {
         // a crop of an array has no diameter of its own
@@ -76,7 +96,7 @@ pub fn targets(place: &str, nodules: &Place, side: Side) -> Result<Vec<Target>> 
         return npy(path).map(|crops| crops.into_iter().map(target).collect());
     }
     if ends(".nii") || ends(".nii.gz") {
-        return scan::nifti(path, nodules, side);
+        return scan::nifti(path, nodules, model.config.input.crop);
     }
     let advice = "give a data set directory, a .npy file in HU, a NIfTI file, or the folder of a DICOM series";
     let reason =

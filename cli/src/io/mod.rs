@@ -3,5 +3,6 @@
 pub mod archive;
 pub mod files;
 pub mod input;
+pub mod nodules;
 pub mod run_dir;
 pub mod scan;

@@ -68,7 +68,7 @@ pub fn page(data: &Dataset, all: usize, dropped: Option<&Dataset>, left_out: &[L
                     (data.len()) " of " (all) " nodules: " (benign) " benign, " (unsure) " unsure, " (malignant) " malignant. "
                     (left_out.len()) " entries left out (" a href="#left-out" { "below" } ")."
                 }
-                p { (data.header.source) ". " (data.header.notes) }
+                p { (data.header.source) ". Crops of " (data.header.crop) ". " (data.header.notes) }
                 p {
                     b { "Research use only, not a medical device." }
                     " Planes of each crop: axial, coronal, sagittal, through its centre. The ratings are means over the readers; \

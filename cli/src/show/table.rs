@@ -2,7 +2,6 @@
 
 use clip_lung_core::dataset::crops::Dataset;
 use clip_lung_core::metrics::report::{Estimate, Report};
-use clip_lung_core::phantom;
 
 /// What stands beside a model's own numbers.
 pub struct Anchors<'a> {
@@ -68,5 +67,5 @@ pub fn render(report: &Report, anchors: &Anchors<'_>, heading: &str, text_encode
 /// The data set's name, with a warning where the images are synthetic.
 pub fn shown(data: &Dataset) -> String {
     let name = &data.header.name;
-    if name == phantom::NAME { format!("{name} (synthetic images: not evidence about CT)") } else { name.clone() }
+    if data.header.synthetic { format!("{name} (synthetic images: not evidence about CT)") } else { name.clone() }
 }

@@ -10,7 +10,7 @@ use clip_lung_core::train::config::TrainConfig;
 use clip_lung_core::train::split::split;
 
 use super::train::word;
-use crate::io::input;
+use crate::io::input::{self, OtherCrop};
 use crate::io::run_dir::RunDir;
 use crate::machine::device;
 use crate::run::scoring;
@@ -27,6 +27,8 @@ pub struct Args {
     #[arg(long, value_parser = word::<Task>)]
     task: Option<Task>,
     #[command(flatten)]
+    other: OtherCrop,
+    #[command(flatten)]
     on: device::Choice,
     /// Print the metrics as JSON
     #[arg(long)]
@@ -40,6 +42,7 @@ pub fn run(args: Args) -> Result<()> {
     let model = input::model(&args.target, &device)?;
     let task = args.task.unwrap_or(model.config.task);
     task.check(&model.config.classes)?;
+    args.other.check(&data, &args.data, &model, &args.target)?;
     let run = if is_run { Some(run_config(&args.target, &data)?) } else { None };
     let (rows, train) = match &run {
         Some(config) => {

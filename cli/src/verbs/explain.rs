@@ -11,8 +11,8 @@ use clip_lung_core::volume::crop::Crop;
 use super::train::word;
 use crate::failure::Failure;
 use crate::io::files;
-use crate::io::input;
-use crate::io::scan::Place;
+use crate::io::input::{self, OtherCrop};
+use crate::io::nodules::Place;
 use crate::machine::device;
 use crate::show::picture;
 
@@ -25,6 +25,8 @@ pub struct Args {
     input: String,
     #[command(flatten)]
     place: Place,
+    #[command(flatten)]
+    other: OtherCrop,
     /// Which crop of the input, counted from 0
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     index: usize,
@@ -51,7 +53,7 @@ fn png(text: &str) -> Result<PathBuf, String> {
 pub fn run(args: Args) -> Result<()> {
     let (device, _) = args.on.open()?;
     let model = input::model(&args.model, &device)?;
-    let targets = input::targets(&args.input, &args.place, model.config.input.side())?;
+    let targets = input::targets(&args.input, &args.place, &model, &args.model, args.other)?;
     let count = targets.len();
     let chosen = targets.into_iter().nth(args.index);
     let target =

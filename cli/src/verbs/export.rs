@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use clip_lung_core::Error;
 use clip_lung_core::base::tensors::{Precision, read};
 use clip_lung_core::model::config::ModelConfig;
 use clip_lung_core::model::directory::{CARD, CONFIG, GOLDEN, Parts, WEIGHTS, build};
@@ -35,8 +34,7 @@ pub fn run(args: Args) -> Result<()> {
         found.get(name).map(|bytes| (bytes, path)).ok_or(missing)
     };
     let (bytes, path) = get(CONFIG)?;
-    let config: ModelConfig =
-        serde_json::from_slice(bytes).map_err(|e| Error::BadJson { file: path, reason: e.to_string() })?;
+    let config = ModelConfig::parse(bytes, &path)?;
     let (device, _) = device::select("cpu")?;
     // checks digests and the golden pair before anything is written
     clip_lung_core::model::predict::Model::load(&found, &source.display().to_string(), &device)?;

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use clip_lung_core::dataset::class::Thresholds;
-use clip_lung_core::dataset::table::{self, Row};
+use clip_lung_core::dataset::table;
 use clip_lung_core::phantom;
 use clip_lung_core::volume::nifti::nifti_gz;
 
@@ -23,7 +23,7 @@ pub struct Args {
     /// Literal class thresholds: mean malignancy below 2.5 benign, above 3.5 malignant
     #[arg(long)]
     strict: bool,
-    /// Write a synthetic scan with several nodules too: volume.nii.gz, and volume.csv for `predict --nodules`
+    /// Write a synthetic scan with several nodules too: volume.nii.gz, and volume.csv (LPS) for `predict --nodules`
     #[arg(long)]
     volume: bool,
     /// Print the summary as JSON
@@ -38,18 +38,15 @@ pub fn run(args: Args) -> Result<()> {
     let mut written: BTreeMap<String, Vec<u8>> = data.to_files()?.into_iter().map(|(n, b)| (n.to_owned(), b)).collect();
     if args.volume {
         let scan = phantom::scan(thresholds)?;
-        // RAS+, the frame of a NIfTI file
-        let turned = |r: Row| Row { centre_mm: r.centre_mm.map(|[x, y, z]| [-x, -y, z]), ..r };
-        let rows: Vec<Row> = scan.nodules.into_iter().map(turned).collect();
         written.insert("volume.nii.gz".into(), nifti_gz(&scan.volume, scan.first)?);
-        written.insert("volume.csv".into(), table::write(&rows)?);
+        written.insert("volume.csv".into(), table::write(&scan.nodules)?);
     }
     files::write_dir(&args.out, &written)?;
     let seconds = start.elapsed().as_secs_f64();
     if args.json {
         println!(
             "{}",
-            serde_json::json!({"out": args.out, "nodules": data.len(), "synthetic": true, "seconds": seconds})
+            serde_json::json!({"out": args.out, "nodules": data.len(), "synthetic": data.header.synthetic, "seconds": seconds})
         );
     } else {
         println!(

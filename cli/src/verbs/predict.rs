@@ -8,8 +8,9 @@ use clip_lung_core::model::predict::{Model, Prediction};
 use clip_lung_core::volume::crop::Crop;
 use serde_json::{Map, Value, json};
 
-use crate::io::input;
-use crate::io::scan::{Place, Target};
+use crate::io::input::{self, OtherCrop};
+use crate::io::nodules::Place;
+use crate::io::scan::Target;
 use crate::machine::device;
 
 #[derive(clap::Args)]
@@ -23,6 +24,8 @@ pub struct Args {
     #[command(flatten)]
     place: Place,
     #[command(flatten)]
+    other: OtherCrop,
+    #[command(flatten)]
     on: device::Choice,
     /// Print the predictions as one JSON document
     #[arg(long)]
@@ -34,7 +37,7 @@ pub fn run(args: Args) -> Result<()> {
     let model = input::model(&args.model, &device)?;
     let mut targets = Vec::new();
     for place in &args.inputs {
-        targets.extend(input::targets(place, &args.place, model.config.input.side())?);
+        targets.extend(input::targets(place, &args.place, &model, &args.model, args.other)?);
     }
     let mut predictions = Vec::new();
     for part in targets.chunks(32) {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Instant;
 
 use anyhow::Result;
@@ -10,6 +11,8 @@ use clip_lung_core::dataset::crops::Dataset;
 use clip_lung_core::lidc::part::{self, Part};
 use clip_lung_core::lidc::prepare::{Settings, Skipped};
 use clip_lung_core::lidc::source::Database;
+use clip_lung_core::volume::geometry::{CropGeometry, Extent};
+use clip_lung_core::volume::grid::Margin;
 use serde_json::{Value, json};
 
 use super::train::word;
@@ -47,9 +50,15 @@ pub struct Args {
     /// Leave out series of nominally thicker slices (mm)
     #[arg(long, value_parser = millimetres, allow_negative_numbers = true)]
     max_slice_thickness: Option<f64>,
-    /// A fixed field of view: the crop's side in mm instead of twice the diameter
-    #[arg(long, value_parser = millimetres, allow_negative_numbers = true)]
-    fov_mm: Option<f64>,
+    /// The crop's sides in diameters of the nodule: in the axial plane x along z
+    #[arg(long, default_value = "2x2", value_parser = CropGeometry::from_str, conflicts_with = "fov_mm")]
+    crop: CropGeometry,
+    /// A fixed field of view: the crop's sides in mm, the same for all nodules
+    #[arg(long, value_parser = fixed_side, allow_negative_numbers = true)]
+    fov_mm: Option<Extent>,
+    /// Store so many cells more around each crop, on either side of every axis: augmentation may shift into them, nothing else sees them
+    #[arg(long, default_value = "0", value_parser = every_side, allow_negative_numbers = true)]
+    margin: Margin,
     /// Series worked on at the same time; all cores if not given
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024), allow_negative_numbers = true)]
     jobs: Option<u32>,
@@ -65,13 +74,23 @@ fn millimetres(text: &str) -> Result<f64, String> {
     text.parse().ok().filter(|v| (0.1..=1000.0).contains(v)).ok_or_else(|| "give 0.1 to 1000 mm".into())
 }
 
+fn fixed_side(text: &str) -> Result<Extent, String> {
+    Extent::mm(millimetres(text)?).map_err(|e| e.to_string())
+}
+
+fn every_side(text: &str) -> Result<Margin, String> {
+    let cells = text.parse().map_err(|_| format!("give 0 to {} cells", Margin::MOST))?;
+    Margin::new([cells; 3]).map_err(|e| e.to_string())
+}
+
 pub fn run(args: Args) -> Result<()> {
     let start = Instant::now();
     let settings = Settings {
         thresholds: args.thresholds,
         min_readers: args.min_readers,
         max_slice_thickness: args.max_slice_thickness,
-        fov_mm: args.fov_mm,
+        crop: args.fov_mm.map_or(args.crop, CropGeometry::cube),
+        margin: args.margin,
     };
     let described = json!({"prepare": settings, "annotations": args.annotations, "version": env!("CARGO_PKG_VERSION")});
     let jobs = args.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), |n| n as usize);

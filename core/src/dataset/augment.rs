@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::base::random::{Stream, key};
-use crate::volume::crop::SIDE;
+use crate::volume::grid::{Margin, SIDE};
 
 /// What is done to a training crop.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,27 +39,33 @@ impl Augment {
         }
     }
 
-    /// The transformed crop (z, y, x) into `out`; a pure function of (seed, epoch, nodule). Samples that a shift brings in
-    /// repeat the border.
-    pub fn apply(self, seed: u64, epoch: u64, nodule: u64, crop: &[f32], out: &mut [f32]) {
+    /// The transformed crop (z, y, x) into `out`; a pure function of (seed, epoch, nodule). `patch` is the crop with its margin.
+    /// Samples that a shift brings in come from the margin, and beyond it repeat the border.
+    pub fn apply(self, seed: u64, epoch: u64, nodule: u64, patch: &[f32], margin: Margin, out: &mut [f32]) {
         let motion = self.draw(&mut Stream::new(key(&[seed, epoch, nodule]), 7));
-        let n = SIDE as isize;
-        let source = |i: usize, axis: usize| -> usize {
-            let moved = (i as isize + motion.shift[axis]).clamp(0, n - 1) as usize;
-            if motion.flip[axis] { SIDE - 1 - moved } else { moved }
+        let last = SIDE as isize - 1;
+        // in the crop's own cells: below 0 and above 31 in the margin
+        let source = |i: usize, axis: usize| -> isize {
+            let moved = i as isize + motion.shift[axis];
+            if motion.flip[axis] { last - moved } else { moved }
         };
+        let stored = |i: isize, axis: usize| -> usize {
+            let cells = margin.cells()[axis] as isize;
+            (i.clamp(-cells, last + cells) + cells) as usize
+        };
+        let [_, height, width] = margin.shape();
         for z in 0..SIDE {
-            let plane = source(z, 0) * SIDE * SIDE;
+            let plane = stored(source(z, 0), 0) * height * width;
             for y in 0..SIDE {
                 for x in 0..SIDE {
                     let (sy, sx) = (source(y, 1), source(x, 2));
                     let (ty, tx) = match motion.turns {
                         0 => (sy, sx),
-                        1 => (sx, SIDE - 1 - sy),
-                        2 => (SIDE - 1 - sy, SIDE - 1 - sx),
-                        _ => (SIDE - 1 - sx, sy),
+                        1 => (sx, last - sy),
+                        2 => (last - sy, last - sx),
+                        _ => (last - sx, sy),
                     };
-                    out[(z * SIDE + y) * SIDE + x] = crop[plane + ty * SIDE + tx];
+                    out[(z * SIDE + y) * SIDE + x] = patch[plane + stored(ty, 1) * width + stored(tx, 2)];
                 }
             }
         }
@@ -74,7 +80,7 @@ mod tests {
     fn run(kind: Augment, epoch: u64) -> Vec<f32> {
         let crop: Vec<f32> = (0..VOXELS).map(|v| v as f32).collect();
         let mut out = vec![0.0; VOXELS];
-        kind.apply(1, epoch, 3, &crop, &mut out);
+        kind.apply(1, epoch, 3, &crop, Margin::default(), &mut out);
         out
     }
 
@@ -84,6 +90,50 @@ mod tests {
         assert_eq!(run(Augment::None, 5), crop);
         assert_eq!(run(Augment::Default, 5), run(Augment::Default, 5));
         assert!((0..8).any(|e| run(Augment::Default, e) != run(Augment::Default, e + 1)));
+    }
+
+    /// What the margin holds is what the shifts bring in: every sample of a field that covers crop and margin is its own place's.
+    #[test]
+    fn shifts_read_the_margin() {
+        let field = |z: isize, y: isize, x: isize| ((z * 7919 + y * 104_729 + x * 1_299_709) % 65_521) as f32;
+        let range = |m: usize| -(m as isize)..(SIDE + m) as isize;
+        let cut = |margin: Margin| -> Vec<f32> {
+            let [mz, my, mx] = margin.cells();
+            range(mz).flat_map(|z| range(my).flat_map(move |y| range(mx).map(move |x| field(z, y, x)))).collect()
+        };
+        let wide = Margin::new([2; 3]).unwrap();
+        let (narrow, mut differs) = (Margin::new([0, 0, 2]).unwrap(), false);
+        for epoch in 0..64 {
+            let motion = Augment::Default.draw(&mut Stream::new(key(&[1, epoch, 3]), 7));
+            let mut out = vec![0.0; VOXELS];
+            Augment::Default.apply(1, epoch, 3, &cut(wide), wide, &mut out);
+            for (i, found) in out.iter().enumerate() {
+                let at = [i / 1024, i / 32 % 32, i % 32];
+                let [z, y, x] = [0, 1, 2].map(|a| {
+                    let moved = at[a] as isize + motion.shift[a];
+                    if motion.flip[a] { 31 - moved } else { moved }
+                });
+                let (y, x) = [(y, x), (x, 31 - y), (31 - y, 31 - x), (31 - x, y)][motion.turns];
+                assert_eq!(*found, field(z, y, x), "epoch {epoch}, sample {i}");
+            }
+            // without enough of a margin the border repeats
+            let mut clamped = vec![0.0; VOXELS];
+            Augment::Default.apply(1, epoch, 3, &cut(narrow), narrow, &mut clamped);
+            differs |= clamped != out;
+        }
+        assert!(differs);
+    }
+
+    /// Without a margin, what version 0.1 drew (FNV of the first samples' bits).
+    #[test]
+    fn without_a_margin_nothing_changed() {
+        let mut digest = 0xcbf2_9ce4_8422_2325_u64;
+        for epoch in 0..8 {
+            for v in run(Augment::Default, epoch) {
+                digest = (digest ^ u64::from(v.to_bits())).wrapping_mul(0x0100_0000_01b3);
+            }
+        }
+        assert_eq!(digest, 0x8564_8e97_e857_7325);
     }
 
     #[test]

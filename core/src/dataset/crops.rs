@@ -3,40 +3,19 @@
 use std::io::Read;
 
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::class::Thresholds;
+pub use super::header::{DatasetHeader, HEADER, SCHEMA};
 use super::table::{self, Row};
 use crate::base::digest::hex;
 use crate::error::{Error, Result};
-use crate::volume::crop::{Crop, SIDE, Side, VOXELS};
+use crate::volume::crop::{Crop, Normalisation, SIDE, VOXELS};
+use crate::volume::grid::Margin;
 
 /// The crops' file.
 pub const CROPS: &str = "crops.safetensors";
 /// The table's file.
 pub const NODULES: &str = "nodules.csv";
-/// The header's file.
-pub const HEADER: &str = "dataset.json";
-
-/// No compressed crops file may unpack to more: 100,000 crops of two bytes.
-const MAX_UNPACKED: u64 = 100_000 * VOXELS as u64 * 2;
-
-/// `dataset.json`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DatasetHeader {
-    pub schema: u32,
-    pub name: String,
-    pub source: String,
-    pub license: String,
-    pub citation: String,
-    /// HU clipped to this window before scaling to 0..1.
-    pub hu_window: [f32; 2],
-    pub thresholds: Thresholds,
-    #[serde(default)]
-    pub notes: String,
-}
 
 /// The voxels as stored.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,7 +24,10 @@ pub enum Voxels {
     I16(Vec<i16>),
 }
 
-/// Crops with their nodules. HU = stored value * slope + intercept.
+/// The most bytes that a crops file's own header takes.
+const FILE_HEADER: u64 = 1 << 20;
+
+/// Crops with their nodules; around each lies the header's margin. HU = stored value * slope + intercept.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dataset {
     pub header: DatasetHeader,
@@ -74,21 +56,17 @@ impl Dataset {
         let path = |name: &str| format!("{dir}/{name}");
         let parsed: DatasetHeader =
             serde_json::from_slice(header).map_err(|e| Error::BadJson { file: path(HEADER), reason: e.to_string() })?;
-        if parsed.schema != 1 {
-            return Err(Error::BadJson {
-                file: path(HEADER),
-                reason: format!("schema {} is not supported, only 1", parsed.schema),
-            });
-        }
         let rows = table::parse(nodules, &path(NODULES))?;
         let unpacked;
         let bytes = if crops.starts_with(&[0x1f, 0x8b]) {
-            unpacked = gunzip(crops, &path(CROPS))?;
+            // two bytes a sample at most
+            let limit = (rows.len() * parsed.margin.voxels() * 2) as u64 + FILE_HEADER;
+            unpacked = gunzip(crops, limit, &path(CROPS))?;
             unpacked.as_slice()
         } else {
             crops
         };
-        let (voxels, slope, intercept) = parse_crops(bytes, &path(CROPS))?;
+        let (voxels, slope, intercept) = parse_crops(bytes, parsed.margin, &path(CROPS))?;
         let set = Self { header: parsed, rows, voxels, slope, intercept };
         set.check(dir)?;
         Ok(set)
@@ -109,19 +87,15 @@ impl Dataset {
                 reason: "there is no nodule in it".into(),
             });
         }
-        crate::volume::crop::Normalisation::window(self.header.hu_window).check()
-    }
-
-    /// The side of its crops, as its notes name it.
-    pub fn side(&self) -> Side {
-        Side::parse(&self.header.notes)
+        Normalisation::window(self.header.hu_window).check()
     }
 
     fn stored(&self) -> usize {
-        match &self.voxels {
-            Voxels::U8(v) => v.len() / VOXELS,
-            Voxels::I16(v) => v.len() / VOXELS,
-        }
+        let samples = match &self.voxels {
+            Voxels::U8(v) => v.len(),
+            Voxels::I16(v) => v.len(),
+        };
+        samples.div_ceil(self.header.margin.voxels())
     }
 
     /// How many nodules.
@@ -136,7 +110,20 @@ impl Dataset {
 
     /// The HU samples of crop `index`, (z, y, x), written over `out` (32768 values).
     pub fn write_hu(&self, index: usize, out: &mut [f32]) {
-        let range = index * VOXELS..(index + 1) * VOXELS;
+        let (margin, first) = (self.header.margin, index * self.header.margin.voxels());
+        for (k, line) in out.chunks_exact_mut(SIDE).enumerate() {
+            self.write_from(first + margin.line(k / SIDE, k % SIDE), line);
+        }
+    }
+
+    /// The HU samples of crop `index` and its margin, (z, y, x), written over `out` (as many values as the margin makes them).
+    pub fn write_with_margin(&self, index: usize, out: &mut [f32]) {
+        self.write_from(index * self.header.margin.voxels(), out);
+    }
+
+    /// As many samples as `out` has, from that of this number on.
+    fn write_from(&self, start: usize, out: &mut [f32]) {
+        let range = start..start + out.len();
         let (a, b) = (self.slope, self.intercept);
         match &self.voxels {
             Voxels::U8(v) => out.iter_mut().zip(&v[range]).for_each(|(o, &v)| *o = f32::from(v) * a + b),
@@ -158,9 +145,10 @@ impl Dataset {
     pub fn truncated(mut self, limit: usize) -> Self {
         let n = limit.clamp(1, self.len());
         self.rows.truncate(n);
+        let samples = n * self.header.margin.voxels();
         match &mut self.voxels {
-            Voxels::U8(v) => v.truncate(n * VOXELS),
-            Voxels::I16(v) => v.truncate(n * VOXELS),
+            Voxels::U8(v) => v.truncate(samples),
+            Voxels::I16(v) => v.truncate(samples),
         }
         self
     }
@@ -171,7 +159,7 @@ impl Dataset {
     /// Never on memory.
     pub fn digest(&self) -> Result<String> {
         let mut hash = Sha256::new();
-        for (_, bytes) in self.to_files()? {
+        for bytes in [self.crops_file()?, table::write(&self.rows)?, self.header.identity()?] {
             hash.update((bytes.len() as u64).to_le_bytes());
             hash.update(&bytes);
         }
@@ -183,32 +171,36 @@ impl Dataset {
     /// # Errors
     /// Never on memory.
     pub fn to_files(&self) -> Result<Vec<(&'static str, Vec<u8>)>> {
+        let (crops, nodules) = (self.crops_file()?, table::write(&self.rows)?);
+        Ok(vec![(CROPS, crops), (NODULES, nodules), (HEADER, self.header.to_json()?)])
+    }
+
+    fn crops_file(&self) -> Result<Vec<u8>> {
         let (dtype, bytes) = match &self.voxels {
             Voxels::U8(v) => (Dtype::U8, v.clone()),
             Voxels::I16(v) => (Dtype::I16, v.iter().flat_map(|x| x.to_le_bytes()).collect()),
         };
         let bad = |reason: String| Error::BadSafetensors { file: CROPS.into(), reason };
-        let view =
-            TensorView::new(dtype, vec![self.len(), SIDE, SIDE, SIDE], &bytes).map_err(|e| bad(e.to_string()))?;
+        let [depth, height, width] = self.header.margin.shape();
+        let shape = vec![self.len(), depth, height, width];
+        let view = TensorView::new(dtype, shape, &bytes).map_err(|e| bad(e.to_string()))?;
         // sorted by the map: byte-stable
         let metadata =
             [("hu_intercept".to_owned(), self.intercept.to_string()), ("hu_slope".to_owned(), self.slope.to_string())];
-        let crops = crate::base::tensors::serialize([("crops", view)], metadata).map_err(bad)?;
-        let header = serde_json::to_vec_pretty(&self.header)
-            .map_err(|e| Error::BadJson { file: HEADER.into(), reason: e.to_string() })?;
-        Ok(vec![(CROPS, crops), (NODULES, table::write(&self.rows)?), (HEADER, header)])
+        crate::base::tensors::serialize([("crops", view)], metadata).map_err(bad)
     }
 }
 
-fn gunzip(bytes: &[u8], file: &str) -> Result<Vec<u8>> {
-    let bad = |reason: String| Error::BadGzip { file: file.into(), limit: MAX_UNPACKED, reason };
+fn gunzip(bytes: &[u8], limit: u64, file: &str) -> Result<Vec<u8>> {
+    let bad = |reason: String| Error::BadGzip { file: file.into(), limit, reason };
     let mut out = Vec::new();
-    let mut reader = flate2::read::GzDecoder::new(bytes).take(MAX_UNPACKED + 1);
+    let mut reader = flate2::read::GzDecoder::new(bytes).take(limit + 1);
     reader.read_to_end(&mut out).map_err(|e| bad(e.to_string()))?;
-    if out.len() as u64 > MAX_UNPACKED { Err(bad("too large".into())) } else { Ok(out) }
+    let more = || bad(format!("that is more than the nodules of {NODULES} need"));
+    if out.len() as u64 > limit { Err(more()) } else { Ok(out) }
 }
 
-fn parse_crops(bytes: &[u8], file: &str) -> Result<(Voxels, f32, f32)> {
+fn parse_crops(bytes: &[u8], margin: Margin, file: &str) -> Result<(Voxels, f32, f32)> {
     let bad = |reason: String| Error::BadSafetensors { file: file.into(), reason };
     let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|e| bad(e.to_string()))?;
     let number = |key: &str, default: f32| -> Result<f32> {
@@ -224,11 +216,12 @@ fn parse_crops(bytes: &[u8], file: &str) -> Result<(Voxels, f32, f32)> {
     let tensors = SafeTensors::deserialize(bytes).map_err(|e| bad(e.to_string()))?;
     let crops =
         tensors.tensor("crops").map_err(|_| Error::MissingTensor { file: file.into(), name: "crops".into() })?;
-    if crops.shape().len() != 4 || crops.shape()[1..] != [SIDE; 3] {
+    let [depth, height, width] = margin.shape();
+    if crops.shape().len() != 4 || crops.shape()[1..] != [depth, height, width] {
         return Err(Error::Shape {
             file: file.into(),
             name: "crops".into(),
-            expected: vec![crops.shape().first().copied().unwrap_or(0), SIDE, SIDE, SIDE],
+            expected: vec![crops.shape().first().copied().unwrap_or(0), depth, height, width],
             found: crops.shape().to_vec(),
         });
     }

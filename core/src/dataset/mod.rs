@@ -4,5 +4,6 @@ pub mod augment;
 pub mod class;
 pub mod crops;
 pub mod folds;
+pub mod header;
 pub mod table;
 pub mod task;

@@ -2,6 +2,7 @@
 
 use super::class::Class;
 use crate::error::{Error, Result};
+use crate::volume::frame::{Lps, Point};
 
 /// The attributes' columns, in the order used everywhere.
 pub const RATING_COLUMNS: [&str; 8] =
@@ -45,8 +46,8 @@ pub struct Row {
     pub class: Class,
     /// Equivalent diameter in mm.
     pub diameter_mm: f64,
-    /// Where the nodule lies in its scan, (x, y, z) in patient coordinates (LPS, mm), if the table says so.
-    pub centre_mm: Option<[f64; 3]>,
+    /// Where the nodule lies in its scan, if the table says so.
+    pub centre_mm: Option<Point<Lps>>,
 }
 
 /// Reads the table; `file` names it in errors.
@@ -106,7 +107,7 @@ pub fn write(rows: &[Row]) -> Result<Vec<u8>> {
             r.class.name().into(),
             trimmed(r.diameter_mm),
         ]);
-        cells.extend(r.centre_mm.iter().flatten().filter(|_| placed).map(|v| trimmed(*v)));
+        cells.extend(r.centre_mm.iter().flat_map(|c| c.xyz()).filter(|_| placed).map(trimmed));
         writer.write_record(cells).map_err(bad)?;
     }
     writer.into_inner().map_err(|e| Error::BadTable { file: "nodules.csv".into(), reason: e.to_string() })
@@ -160,7 +161,7 @@ impl Cells<'_> {
     }
 
     /// The centre, where the table has its three columns.
-    fn centre(&self, index: [Option<usize>; 3]) -> Result<Option<[f64; 3]>> {
+    fn centre(&self, index: [Option<usize>; 3]) -> Result<Option<Point<Lps>>> {
         let [Some(x), Some(y), Some(z)] = index else { return Ok(None) };
         let mut centre = [0.0; 3];
         for ((value, i), column) in centre.iter_mut().zip([x, y, z]).zip(CENTRE_COLUMNS) {
@@ -174,7 +175,7 @@ impl Cells<'_> {
                 expected: "a number of mm",
             })?;
         }
-        Ok(Some(centre))
+        Point::new(centre).map(Some)
     }
 
     pub fn number<T: std::str::FromStr>(&self, column: &str, expected: &'static str) -> Result<T> {

@@ -100,9 +100,14 @@ pub enum Error {
     Unreadable { file: String, reason: String },
     /// A point that is not on the scan.
     #[error(
-        "the centre {centre_mm:.1?} mm (voxel {voxel:.1?}) is off the scan, which has {} x {} x {} voxels; give the scanner's coordinates in mm, or voxels", dims[2], dims[1], dims[0]
+        "the centre {centre_mm:.1?} mm in {frame} (voxel {voxel:.1?}) is off the scan, which has {} x {} x {} voxels; check the frame of the coordinates", dims[2], dims[1], dims[0]
     )]
-    OffScan { centre_mm: [f64; 3], voxel: [f64; 3], dims: [usize; 3] },
+    OffScan { frame: &'static str, centre_mm: [f64; 3], voxel: [f64; 3], dims: [usize; 3] },
+    /// Crops of another geometry than the model was trained on.
+    #[error(
+        "{data} holds crops of {data_crop}, but {model} was trained on crops of {model_crop}; use crops of that geometry (--allow-other-crop goes on all the same)"
+    )]
+    Geometry { data: String, data_crop: String, model: String, model_crop: String },
     /// The embedded assets could not be decoded: a defect of the build.
     #[error("the embedded asset {0} can't be decoded: {1}; rebuild from a clean checkout")]
     Asset(&'static str, String),

@@ -4,12 +4,11 @@ use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
 use super::CITATION;
 use super::prepare::{Cut, Prepared, Settings, Skipped};
-use crate::dataset::crops::{Dataset, DatasetHeader, Voxels};
+use crate::dataset::crops::{Dataset, DatasetHeader, SCHEMA, Voxels};
 use crate::dataset::table::{self, Row};
 use crate::error::{Error, Result};
-use crate::volume::crop::{SIDE, VOXELS};
 
-/// Nodules with their crops in whole HU.
+/// Nodules with their crops, and the margins around these, in whole HU.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Stored {
     pub rows: Vec<Row>,
@@ -18,7 +17,7 @@ pub struct Stored {
 
 impl Stored {
     fn new(cut: Cut) -> Self {
-        let hu = cut.crops.iter().flat_map(|c| c.hu()).map(|v| v.round().clamp(-32768.0, 32767.0) as i16).collect();
+        let hu = cut.patches.iter().flat_map(|p| p.hu()).map(|v| v.round().clamp(-32768.0, 32767.0) as i16).collect();
         Self { rows: cut.rows, hu }
     }
 
@@ -51,7 +50,8 @@ impl Part {
         let bytes = |s: &Stored| s.hu.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
         let (kept, dropped) = (bytes(&self.kept), bytes(&self.dropped));
         let view = |s: &Stored, bytes| {
-            TensorView::new(Dtype::I16, vec![s.rows.len(), SIDE, SIDE, SIDE], bytes).map_err(|e| bad(e.to_string()))
+            let samples = s.hu.len() / s.rows.len().max(1);
+            TensorView::new(Dtype::I16, vec![s.rows.len(), samples], bytes).map_err(|e| bad(e.to_string()))
         };
         let rows = |s: &Stored| String::from_utf8(table::write(&s.rows)?).map_err(|e| bad(e.to_string()));
         let metadata = [
@@ -78,7 +78,7 @@ impl Part {
             let crops = tensors.tensor(name).map_err(|e| bad(e.to_string()))?;
             let hu: Vec<i16> = crops.data().chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]])).collect();
             let rows = table::parse(text(name)?.as_bytes(), file)?;
-            let whole = crops.dtype() == Dtype::I16 && hu.len() == rows.len() * VOXELS;
+            let whole = crops.dtype() == Dtype::I16 && crops.shape().first() == Some(&rows.len());
             if whole { Ok(Stored { rows, hu }) } else { Err(bad("rows and crops differ".into())) }
         };
         let skipped = serde_json::from_str(&text("skipped")?).map_err(|e| bad(e.to_string()))?;
@@ -97,16 +97,18 @@ pub fn datasets(parts: Vec<Part>, settings: &Settings, source: &str) -> Result<(
         dropped.append(part.dropped);
     }
     let header = |name: &str, more: &str| DatasetHeader {
-        schema: 1,
+        schema: SCHEMA,
         name: name.into(),
         source: format!("LIDC-IDRI CT; {source}"),
         license: "CC BY 3.0".into(),
         citation: CITATION.into(),
         hu_window: [-1000.0, 400.0],
         thresholds: settings.thresholds,
+        crop: settings.crop,
+        margin: settings.margin,
+        synthetic: false,
         notes: format!(
-            "Crops: {}, around the nodule's centre, 32 samples an axis, trilinear. Labels are the readers' impressions.{more}",
-            settings.side()
+            "Crops around the nodule's centre, 32 samples an axis, trilinear. Labels are the readers' impressions.{more}"
         ),
     };
     let build = |header, s: Stored| Dataset::new(header, s.rows, Voxels::I16(s.hu), 1.0, 0.0);

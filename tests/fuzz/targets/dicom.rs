@@ -2,6 +2,7 @@
 #![no_main]
 
 use clip_lung_core::volume::dicom::{File, Series, read_file, slice_hu};
+use clip_lung_core::volume::frame::Point;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     if let Ok(File::Ct(header)) = read_file(bytes) {
@@ -11,6 +12,10 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         }
         let mut next = (*header).clone();
         next.position[2] += 2.5;
-        let _ = Series::order(vec![(0, *header), (1, next)]);
+        if let Ok(series) = Series::order(vec![(0, *header), (1, next)])
+            && let Ok(centre) = Point::new([0.0; 3]).and_then(|voxel| series.mm(voxel))
+        {
+            let _ = series.voxel(centre);
+        }
     }
 });

@@ -1,10 +1,14 @@
 //! Any bytes as a NIfTI file: an error or a volume that can be cut.
 #![no_main]
 
+use clip_lung_core::volume::frame::Point;
+use clip_lung_core::volume::geometry::CropSize;
 use clip_lung_core::volume::nifti::NiftiScan;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     if let Ok(scan) = NiftiScan::parse(bytes, "fuzz.nii") {
-        let _ = scan.crop(scan.mm([0.0; 3]), 10.0);
+        if let Ok(centre) = Point::new([0.0; 3]).and_then(|voxel| scan.mm(voxel)) {
+            let _ = CropSize::new(10.0, 5.0).and_then(|size| scan.crop(centre, size));
+        }
     }
 });

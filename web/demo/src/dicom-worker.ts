@@ -3,7 +3,7 @@ import init, { DicomFiles } from './scans/clip_lung_scans.js';
 import wasm from './scans/clip_lung_scans_bg.wasm?url';
 
 export type Answer =
-  | { hu: Int16Array; dims: Uint32Array; spacing: Float64Array; first: Float64Array; ignored: string[] }
+  | { hu: Int16Array; dims: Uint32Array; spacing: Float64Array; first: Float64Array; steps: Float64Array; ignored: string[] }
   | { error: string };
 
 self.onmessage = async ({ data: files }: MessageEvent<File[]>) => {
@@ -17,7 +17,7 @@ self.onmessage = async ({ data: files }: MessageEvent<File[]>) => {
       if (why) ignored.push(`${file.name}: ${why}`);
     }
     const scan = series.read();
-    answer = { hu: scan.hu(), dims: scan.dims(), spacing: scan.spacing(), first: scan.first(), ignored };
+    answer = { hu: scan.hu(), dims: scan.dims(), spacing: scan.spacing(), first: scan.first(), steps: scan.steps(), ignored };
   } catch (error) {
     answer = { error: error instanceof Error ? error.message : String(error) };
   }

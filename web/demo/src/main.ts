@@ -1,5 +1,5 @@
 /** The page: a volume, a nodule in it, and what the model says. Everything is computed here. */
-import { ClipLung, ClipLungError, type ClassName, type Triple } from 'clip-lung';
+import { ClipLung, ClipLungError, sides, type ClassName, type Triple } from 'clip-lung';
 import { dropped, open } from './open';
 import { badge, blank, describe, element, result } from './panel';
 import { samples, type Nodule } from './samples';
@@ -11,7 +11,7 @@ const axes = ['x', 'y', 'z'].map(input);
 const say = (text: string) => (element('message').textContent = text);
 
 let viewer: Viewer;
-let clip: ClipLung;
+let clip: ClipLung | undefined;
 let volume: Volume | undefined;
 let nodules: Nodule[] = [];
 /** Where the nodule is, and how large; the fields show it rounded. */
@@ -25,7 +25,8 @@ async function predict(): Promise<void> {
   const mine = ++turn;
   if (!volume || !clip) return;
   try {
-    const nodule = volume.around(centre, diameter);
+    const { crop } = clip.info.input;
+    const nodule = volume.around(centre, diameter, crop);
     const found = await clip.predict(nodule);
     if (mine !== turn) return;
     const near = nodules.find((n) => Math.hypot(...n.centre.map((v, i) => v - centre[i]!)) < n.diameter / 2);
@@ -33,7 +34,7 @@ async function predict(): Promise<void> {
     const target = element<HTMLSelectElement>('target').value as ClassName | '';
     const map = await clip.explain(nodule, target ? { target } : {});
     if (mine !== turn) return;
-    await viewer.warm(map.data, centre, diameter, Number(input('opacity').value));
+    await viewer.warm(map.data, centre, sides(crop, diameter), Number(input('opacity').value));
     say('');
   } catch (error) {
     if (mine !== turn) return;
@@ -55,7 +56,7 @@ function place(mm: Triple, size = diameter): void {
   axes.forEach((field, i) => (field.value = mm[i]!.toFixed(1)));
   input('diameter').value = size.toFixed(1);
   input('handle').value = String(size);
-  viewer.place(centre, diameter);
+  viewer.place(centre, clip && sides(clip.info.input.crop, diameter));
   soon();
 }
 
@@ -131,7 +132,7 @@ async function main(): Promise<void> {
   try {
     clip = await ClipLung.from(new URL('./model', document.baseURI), {
       progress_callback: (share) => (element('device').textContent = `loading ${Math.round(100 * share)} %`),
-      ondevice: () => badge(clip),
+      ondevice: () => clip && badge(clip),
     });
   } catch (error) {
     element('device').textContent = 'no model';
@@ -141,7 +142,7 @@ async function main(): Promise<void> {
   describe(clip);
   badge(clip);
   Object.assign(globalThis, { clip });
-  if (volume) soon();
+  if (volume) place(centre);
   document.documentElement.dataset.ready = 'yes';
 }
 

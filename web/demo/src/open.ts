@@ -37,8 +37,9 @@ async function dicom(files: File[]): Promise<Opened> {
     });
     if ('error' in answer) throw new Error(answer.error);
     const [dims, spacing, first] = [Array.from(answer.dims), Array.from(answer.spacing), Array.from(answer.first)] as [Triple, Triple, Triple];
+    const steps = [0, 3, 6].map((i) => Array.from(answer.steps.subarray(i, i + 3))) as [Triple, Triple, Triple];
     const note = answer.ignored.length ? `${answer.ignored.length} files left aside (${answer.ignored[0]})` : '';
-    return { image: await image('series', answer.hu, dims, spacing, first), note };
+    return { image: await image('series', answer.hu, dims, spacing, first, steps), note };
   } finally {
     worker.terminate();
   }

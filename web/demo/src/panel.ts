@@ -1,5 +1,5 @@
 /** What the page says about a nodule: bars, times, the device, the model's card. */
-import { ATTRIBUTES, type ClipLung, type Prediction } from 'clip-lung';
+import { ATTRIBUTES, inWords, type ClipLung, type Prediction } from 'clip-lung';
 
 export const element = <T extends HTMLElement>(id: string) => document.getElementById(id) as T;
 
@@ -35,7 +35,7 @@ export function describe(clip: ClipLung): void {
     ['classes', info.classes.join(', ')],
     ['trained on', metadata.training_data],
     ['text encoder', metadata.text_encoder],
-    ['crop', info.input.crop],
+    ['crop', inWords(info.input.crop)],
     ['intended use', `${metadata.intended_use}; not a medical device`],
     ...scores.slice(0, 6).map(([name, v]): [string, string] => [name.replaceAll('_', ' '), Number(typeof v === 'number' ? v : (v as { value: number }).value).toFixed(3)]),
     ['created', `${metadata.created}, version ${metadata.version}`],

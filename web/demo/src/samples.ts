@@ -39,7 +39,8 @@ const PER_CLASS = 2;
 
 export async function samples(): Promise<Sample[]> {
   const [rows, scan] = [await table('nodules.csv'), await table('volume.csv')];
-  const places = scan.map((row) => nodule(row, [Number(row.centre_x_mm), Number(row.centre_y_mm), Number(row.centre_z_mm)]));
+  // the table is in LPS, the viewer in RAS+
+  const places = scan.map((row) => nodule(row, [-Number(row.centre_x_mm), -Number(row.centre_y_mm), Number(row.centre_z_mm)]));
   const whole: Sample = {
     name: `scan with ${places.length} nodules`,
     open: async () => {

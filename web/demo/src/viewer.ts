@@ -10,7 +10,7 @@ export class Viewer {
   readonly #nv: Niivue;
   readonly #outline: HTMLCanvasElement;
   #heat: NVImage | undefined;
-  #cube: { centre: Triple; half: number } | undefined;
+  #box: { centre: Triple; sides: Triple } | undefined;
   /** A click or a drag moved the cross-hair: mm, RAS+. */
   onmove: (mm: Triple) => void = () => undefined;
 
@@ -40,7 +40,7 @@ export class Viewer {
   /** Shows a volume in place of what was there. */
   show(volume: NVImage): void {
     this.#heat = undefined;
-    this.#cube = undefined;
+    this.#box = undefined;
     for (const old of [...this.#nv.volumes]) this.#nv.removeVolume(old);
     volume.cal_min = WINDOW[0];
     volume.cal_max = WINDOW[1];
@@ -48,22 +48,22 @@ export class Viewer {
     this.#nv.updateGLVolume();
   }
 
-  /** Moves the cross-hair and the outline of the crop. */
-  place(centre: Triple, diameter: number): void {
-    this.#cube = { centre, half: diameter };
+  /** Moves the cross-hair and the outline of the crop, whose sides (x, y, z) in mm are known with the model. */
+  place(centre: Triple, sides: Triple | undefined): void {
+    this.#box = sides && { centre, sides };
     this.#nv.scene.crosshairPos = this.#nv.mm2frac(centre);
     this.#nv.drawScene();
   }
 
-  /** Lays a map of 32 x 32 over the slices of the crop; one map for all of them. */
-  async warm(map: Float32Array, centre: Triple, diameter: number, opacity: number): Promise<void> {
+  /** Lays a map of 32 x 32 over the slices of the crop of these sides (x, y, z), mm; one map for all of them. */
+  async warm(map: Float32Array, centre: Triple, sides: Triple, opacity: number): Promise<void> {
     this.cool();
     const values = new Uint8Array(32 ** 3);
     for (let z = 0; z < 32; z++) map.forEach((v, i) => (values[z * 1024 + i] = Math.round(255 * v)));
-    const cell = (2 * diameter) / 32;
+    const cells = sides.map((side) => side / 32) as Triple;
     // towards left, back, head
-    const first = [-centre[0] - 15.5 * cell, -centre[1] - 15.5 * cell, centre[2] - 15.5 * cell] as Triple;
-    const heat = await image('heat', values, [32, 32, 32], [cell, cell, cell], first);
+    const first = [-centre[0] - 15.5 * cells[0], -centre[1] - 15.5 * cells[1], centre[2] - 15.5 * cells[2]] as Triple;
+    const heat = await image('heat', values, [32, 32, 32], cells, first);
     heat.colormap = 'warm';
     heat.cal_min = 40;
     heat.cal_max = 255;
@@ -88,8 +88,9 @@ export class Viewer {
     if (this.#outline.width !== width || this.#outline.height !== height) Object.assign(this.#outline, { width, height });
     const pen = this.#outline.getContext('2d')!;
     pen.clearRect(0, 0, width, height);
-    if (!this.#cube) return;
-    const { centre, half } = this.#cube;
+    if (!this.#box) return;
+    const { centre, sides } = this.#box;
+    const edge = (axis: 0 | 1 | 2, sign: number) => centre[axis] + (sign * sides[axis]) / 2;
     pen.strokeStyle = '#f4b860';
     pen.lineWidth = Math.max(1.5, devicePixelRatio * 1.5);
     for (const { axCorSag, leftTopWidthHeight, leftTopMM, fovMM } of this.#nv.screenSlices) {
@@ -104,8 +105,8 @@ export class Viewer {
         return left + w * (mirrored ? 1 - share : share);
       };
       const y = (mm: number) => top + h * (1 - (mm - leftTopMM[1]!) / fovMM[1]!);
-      const [x0, x1] = [x(centre[right] - half), x(centre[right] + half)].sort((a, b) => a - b) as [number, number];
-      const [y0, y1] = [y(centre[up] - half), y(centre[up] + half)].sort((a, b) => a - b) as [number, number];
+      const [x0, x1] = [x(edge(right, -1)), x(edge(right, 1))].sort((a, b) => a - b) as [number, number];
+      const [y0, y1] = [y(edge(up, -1)), y(edge(up, 1))].sort((a, b) => a - b) as [number, number];
       pen.save();
       pen.beginPath();
       pen.rect(left, top, w, h);

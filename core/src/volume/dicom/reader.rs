@@ -7,7 +7,10 @@ use super::header::{File, SliceHeader};
 use super::pixels::decode;
 use super::series::Series;
 use crate::error::{DicomFault, Error, Result, SeriesFault};
-use crate::volume::crop::Crop;
+use crate::volume::crop::Patch;
+use crate::volume::frame::{Frame, Lps, Point};
+use crate::volume::geometry::CropSize;
+use crate::volume::grid::Margin;
 use crate::volume::voxels::Volume;
 
 /// Reads crops of one series. `fetch` gives a file's name and bytes by the caller's number.
@@ -22,44 +25,37 @@ impl<'a, F: FnMut(usize) -> Result<(String, Vec<u8>)>> SeriesReader<'a, F> {
         Self { series, fetch, decoded: BTreeMap::new() }
     }
 
-    /// The crop of the cube of `side_mm` around a point in patient coordinates (x, y, z, mm).
+    /// The crop of the box of `size` around a point, with its margin.
     ///
     /// # Errors
-    /// When the point is off the scan, the side not positive, or a slice can't be decoded.
-    pub fn crop(&mut self, centre_mm: [f64; 3], side_mm: f64) -> Result<Crop> {
-        if !(side_mm.is_finite() && side_mm > 0.0) {
-            let value = format!("{side_mm} mm");
-            return Err(Error::OutOfRange { what: "the crop's side".into(), value, expected: "positive".into() });
+    /// When the point is off the scan, or a slice can't be decoded.
+    pub fn patch(&mut self, centre: Point<Lps>, size: CropSize, margin: Margin) -> Result<Patch> {
+        let voxel = self.series.voxel(centre)?;
+        if !self.series.contains(voxel) {
+            let (frame, dims) = (Frame::Lps.name(), self.series.dims());
+            return Err(Error::OffScan { frame, centre_mm: centre.xyz(), voxel: voxel.xyz(), dims });
         }
-        let centre = self.series.voxel(centre_mm);
-        if !self.series.contains(centre) {
-            return Err(Error::OffScan {
-                centre_mm,
-                voxel: [centre[2], centre[1], centre[0]],
-                dims: self.series.dims(),
-            });
-        }
-        let mut axes = self.series.crop_axes(centre_mm, side_mm);
+        let mut axes = self.series.crop_axes(centre, size, margin)?;
         let dims = self.series.dims();
         // the box of voxels around all samples
         let mut low = [0; 3];
-        let mut size = [0; 3];
+        let mut touched = [0; 3];
         for i in 0..3 {
             let ends = axes[i].iter().fold((f64::INFINITY, f64::NEG_INFINITY), |a, v| (a.0.min(*v), a.1.max(*v)));
             low[i] = (ends.0.floor().max(0.0) as usize).min(dims[i] - 1);
             let high = (ends.1.floor().max(0.0) as usize + 1).min(dims[i] - 1);
-            size[i] = high + 1 - low[i];
+            touched[i] = high + 1 - low[i];
             axes[i].iter_mut().for_each(|v| *v -= low[i] as f64);
         }
-        let mut voxels = Vec::with_capacity(size.iter().product());
-        for z in low[0]..low[0] + size[0] {
+        let mut voxels = Vec::with_capacity(touched.iter().product());
+        for z in low[0]..low[0] + touched[0] {
             let slice = self.slice(z)?;
-            for y in low[1]..low[1] + size[1] {
+            for y in low[1]..low[1] + touched[1] {
                 let start = y * dims[2] + low[2];
-                voxels.extend_from_slice(&slice[start..start + size[2]]);
+                voxels.extend_from_slice(&slice[start..start + touched[2]]);
             }
         }
-        Crop::sampled(&Volume::new(voxels, size, [1.0; 3])?, &axes)
+        Patch::sampled(&Volume::new(voxels, touched, [1.0; 3])?, &axes, margin)
     }
 
     /// Decodes slice `z` where it is not yet.

@@ -3,6 +3,7 @@
 use super::reader::SeriesReader;
 use super::series::Series;
 use crate::error::Result;
+use crate::volume::frame::{Lps, Point};
 
 /// A series resampled along z to its median slice spacing; axes (z, y, x) towards head, back and left.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,8 +14,10 @@ pub struct Regular {
     pub dims: [usize; 3],
     /// mm (z, y, x).
     pub spacing: [f64; 3],
-    /// Centre of the first voxel in patient coordinates (x, y, z), mm.
-    pub first_mm: [f64; 3],
+    /// Centre of the first voxel.
+    pub first: Point<Lps>,
+    /// The way from a voxel to the next along x, y and z, LPS, mm: near the patient's axes, but for a tilt.
+    pub steps: [[f64; 3]; 3],
 }
 
 impl Regular {
@@ -28,7 +31,7 @@ impl Regular {
     {
         let mut reader = SeriesReader::new(series, fetch);
         let [last, rows, columns] = series.dims().map(|d| d - 1);
-        let ends = [0, last].map(|i| series.slices[i].z);
+        let ends = [0, last].map(|i| series.slices[i].height);
         let count = ((ends[1] - ends[0]) / series.slice_spacing).round() as usize + 1;
         let h = &series.header;
         // a direction against the patient's axis is read backwards
@@ -36,8 +39,8 @@ impl Regular {
         let order = |n: usize, backwards: bool| (0..=n).map(move |i| if backwards { n - i } else { i });
         let mut hu = Vec::with_capacity(count * (rows + 1) * (columns + 1));
         for k in 0..count {
-            let z = (ends[0] + k as f64 * series.slice_spacing).min(ends[1]);
-            let at = series.voxel([h.position[0], h.position[1], z])[0].clamp(0.0, last as f64);
+            let height = (ends[0] + k as f64 * series.slice_spacing).min(ends[1]);
+            let at = series.slice_index(height).clamp(0.0, last as f64);
             let (low, t) = (at as usize, at.fract() as f32);
             let high = (low + 1).min(last);
             let below = reader.slice(low)?.to_vec();
@@ -51,12 +54,19 @@ impl Regular {
             reader.forget_below(low);
         }
         let corner = |backwards: bool, n: usize| if backwards { n as f64 } else { 0.0 };
-        let [x, y, _] = series.patient_mm(corner(backwards_x, columns), corner(backwards_y, rows), ends[0]);
+        let [row_mm, column_mm] = h.pixel_spacing;
+        let along =
+            |direction: [f64; 3], mm: f64, backwards: bool| direction.map(|v| if backwards { -v } else { v } * mm);
         Ok(Self {
             hu,
             dims: [count, rows + 1, columns + 1],
-            spacing: [series.slice_spacing, h.pixel_spacing[0], h.pixel_spacing[1]],
-            first_mm: [x, y, ends[0]],
+            spacing: [series.slice_spacing, row_mm, column_mm],
+            first: series.mm(Point::new([corner(backwards_x, columns), corner(backwards_y, rows), 0.0])?)?,
+            steps: [
+                along(h.orientation[0], column_mm, backwards_x),
+                along(h.orientation[1], row_mm, backwards_y),
+                series.step(),
+            ],
         })
     }
 }

@@ -1,8 +1,10 @@
 //! The slices of one series, ordered in space.
 
 use super::header::SliceHeader;
-use crate::error::SeriesFault;
-use crate::volume::crop::{SIDE, cell_offset};
+use crate::error::{Result, SeriesFault};
+use crate::volume::frame::{Lps, Point, Voxel};
+use crate::volume::geometry::CropSize;
+use crate::volume::grid::Margin;
 
 /// Planes may lean this far from the axial plane and still be read as axial.
 const MAX_TILT_DEGREES: f64 = 1.0;
@@ -16,8 +18,13 @@ const GAP: f64 = 1.5;
 pub struct SliceRef {
     /// The caller's number of the file.
     pub file: usize,
+    /// Patient z of the first pixel's centre, mm: what annotations name a slice by.
     pub z: f64,
     pub sop_uid: String,
+    /// Centre of the first pixel, LPS, mm.
+    pub position: [f64; 3],
+    /// Distance of the slice's plane from the origin, mm, growing towards the head.
+    pub(super) height: f64,
 }
 
 /// An axial CT series: slices from the feet towards the head, duplicates dropped.
@@ -26,7 +33,7 @@ pub struct Series {
     pub slices: Vec<SliceRef>,
     /// The first slice's header; rows, columns, orientation and spacing hold for all.
     pub header: SliceHeader,
-    /// Median distance of neighbouring slices, mm.
+    /// Median distance of neighbouring slices' planes, mm.
     pub slice_spacing: f64,
     /// z ranges (below, above) in mm between which slices are missing.
     pub gaps: Vec<(f64, f64)>,
@@ -40,17 +47,23 @@ impl Series {
     /// # Errors
     /// When the slices differ in size, spacing or orientation, are not axial, or are too few.
     pub fn order(mut files: Vec<(usize, SliceHeader)>) -> Result<Self, SeriesFault> {
-        files.sort_by(|a, b| a.1.position[2].total_cmp(&b.1.position[2]).then_with(|| a.1.sop_uid.cmp(&b.1.sop_uid)));
+        sort(&mut files, [0.0, 0.0, 1.0]);
         let count = files.len();
         let Some((_, header)) = files.first().cloned() else { return Err(SeriesFault::TooFew(0)) };
         for (_, other) in &files {
             same(&header, other)?;
         }
         axial(&header)?;
+        // the first in space, now that the planes' normal is known
+        let normal = upwards(&header);
+        sort(&mut files, normal);
+        let header = files[0].1.clone();
+        let height = |h: &SliceHeader| dot(h.position, normal);
         let mut slices: Vec<SliceRef> = Vec::with_capacity(count);
         for (file, h) in &files {
-            if slices.last().is_none_or(|last| h.position[2] - last.z > SAME_MM) {
-                slices.push(SliceRef { file: *file, z: h.position[2], sop_uid: h.sop_uid.clone() });
+            if slices.last().is_none_or(|last| height(h) - last.height > SAME_MM) {
+                let (z, sop_uid) = (h.position[2], h.sop_uid.clone());
+                slices.push(SliceRef { file: *file, z, sop_uid, position: h.position, height: height(h) });
             }
         }
         if slices.len() < 2 {
@@ -61,10 +74,9 @@ impl Series {
         if drift > MAX_TILT_DEGREES {
             return Err(SeriesFault::Gantry { degrees: drift });
         }
-        let steps: Vec<f64> = slices.windows(2).map(|w| w[1].z - w[0].z).collect();
-        let slice_spacing = median(steps.clone());
-        let gaps =
-            slices.windows(2).filter(|w| w[1].z - w[0].z > GAP * slice_spacing).map(|w| (w[0].z, w[1].z)).collect();
+        let step = |w: &[SliceRef]| w[1].height - w[0].height;
+        let slice_spacing = median(slices.windows(2).map(step).collect());
+        let gaps = slices.windows(2).filter(|w| step(w) > GAP * slice_spacing).map(|w| (w[0].z, w[1].z)).collect();
         let duplicates = count - slices.len();
         Ok(Self { slices, header, slice_spacing, gaps, duplicates })
     }
@@ -74,46 +86,81 @@ impl Series {
         [self.slices.len(), usize::from(self.header.rows), usize::from(self.header.columns)]
     }
 
-    /// Patient coordinates (LPS, mm) of a point given by column and row, in pixels, and patient z.
-    pub fn patient_mm(&self, column: f64, row: f64, z: f64) -> [f64; 3] {
-        let h = &self.header;
+    /// The point at a column and a row, in pixels, of the slice at patient z (mm, of its first pixel).
+    ///
+    /// # Errors
+    /// When a coordinate is too large for a number.
+    pub fn patient_mm(&self, column: f64, row: f64, z: f64) -> Result<Point<Lps>> {
+        self.mm(Point::new([column, row, self.index(z, |s| s.z)])?)
+    }
+
+    /// The point of voxel coordinates (column, row, slice).
+    ///
+    /// # Errors
+    /// When a coordinate is too large for a number.
+    pub fn mm(&self, at: Point<Voxel>) -> Result<Point<Lps>> {
+        let ([column, row, slice], h) = (at.xyz(), &self.header);
         let (dx, dy) = (column * h.pixel_spacing[1], row * h.pixel_spacing[0]);
-        let at = |i: usize| h.position[i] + dx * h.orientation[0][i] + dy * h.orientation[1][i];
-        [at(0), at(1), z]
+        let first = self.first_pixel(slice);
+        Point::new([0, 1, 2].map(|i| first[i] + dx * h.orientation[0][i] + dy * h.orientation[1][i]))
     }
 
-    /// Voxel coordinates (z, y, x) of a point in patient coordinates (x, y, z, mm).
-    pub fn voxel(&self, mm: [f64; 3]) -> [f64; 3] {
-        let h = &self.header;
-        let d = [mm[0] - h.position[0], mm[1] - h.position[1]];
-        let along = |v: [f64; 3], spacing: f64| (d[0] * v[0] + d[1] * v[1]) / spacing;
-        [
-            self.slice_index(mm[2]),
-            along(h.orientation[1], h.pixel_spacing[0]),
-            along(h.orientation[0], h.pixel_spacing[1]),
-        ]
+    /// Voxel coordinates (column, row, slice) of a point: the slice by its distance along the planes' normal, column and row from
+    /// that slice's own first pixel, wherever the slices before it lie.
+    ///
+    /// # Errors
+    /// When a coordinate is too large for a number.
+    pub fn voxel(&self, at: Point<Lps>) -> Result<Point<Voxel>> {
+        let (mm, h) = (at.xyz(), &self.header);
+        let slice = self.slice_index(dot(mm, upwards(h)));
+        let first = self.first_pixel(slice);
+        let d = [0, 1, 2].map(|i| mm[i] - first[i]);
+        // d lies in the plane: d = a r + b c
+        let [r, c] = h.orientation;
+        let n = cross(r, c);
+        let (a, b) = (dot(cross(d, c), n) / dot(n, n), dot(cross(r, d), n) / dot(n, n));
+        Point::new([a / h.pixel_spacing[1], b / h.pixel_spacing[0], slice])
     }
 
-    /// Patient coordinates (x, y, z, mm) of voxel coordinates (z, y, x).
-    pub fn mm_of_voxel(&self, voxel: [f64; 3]) -> [f64; 3] {
+    /// Centre of the first pixel of a fractional slice, LPS, mm: linear between neighbouring slices.
+    fn first_pixel(&self, slice: f64) -> [f64; 3] {
         let last = self.slices.len() - 1;
-        let low = (voxel[0].floor().max(0.0) as usize).min(last);
-        let inside = voxel[0] >= 0.0 && low < last;
-        let step = if inside { self.slices[low + 1].z - self.slices[low].z } else { self.slice_spacing };
-        self.patient_mm(voxel[2], voxel[1], self.slices[low].z + (voxel[0] - low as f64) * step)
+        let low = (slice.floor().max(0.0) as usize).min(last);
+        let from = self.slices[low].position;
+        let step = if slice >= 0.0 && low < last {
+            let to = self.slices[low + 1].position;
+            [0, 1, 2].map(|i| to[i] - from[i])
+        } else {
+            self.step()
+        };
+        [0, 1, 2].map(|i| from[i] + (slice - low as f64) * step[i])
     }
 
-    /// The fractional slice number of a patient z: linear between neighbouring slices, whatever their distance.
-    fn slice_index(&self, z: f64) -> f64 {
-        let (first, last) = (self.slices[0].z, self.slices[self.slices.len() - 1].z);
-        if z < first {
-            return (z - first) / self.slice_spacing;
+    /// The mean way from a slice to the next, LPS, mm, as long as makes the median distance of their planes.
+    pub(super) fn step(&self) -> [f64; 3] {
+        let (first, last) = (&self.slices[0], &self.slices[self.slices.len() - 1]);
+        let share = self.slice_spacing / (last.height - first.height);
+        [0, 1, 2].map(|i| (last.position[i] - first.position[i]) * share)
+    }
+
+    /// The fractional slice number of a plane's height.
+    pub(super) fn slice_index(&self, height: f64) -> f64 {
+        self.index(height, |s| s.height)
+    }
+
+    /// The fractional number of the slice at which `of` has this value: linear between neighbouring slices, whatever their distance.
+    fn index(&self, value: f64, of: impl Fn(&SliceRef) -> f64) -> f64 {
+        let last = self.slices.len() - 1;
+        if value < of(&self.slices[0]) {
+            return (value - of(&self.slices[0])) / self.slice_spacing;
         }
-        if z >= last {
-            return (self.slices.len() - 1) as f64 + (z - last) / self.slice_spacing;
+        if value >= of(&self.slices[last]) {
+            return last as f64 + (value - of(&self.slices[last])) / self.slice_spacing;
         }
-        let low = self.slices.partition_point(|s| s.z <= z) - 1;
-        low as f64 + (z - self.slices[low].z) / (self.slices[low + 1].z - self.slices[low].z)
+        // a slice far aside may have a lower z than the one below it
+        let low = self.slices.partition_point(|s| of(s) <= value).clamp(1, last) - 1;
+        let (below, above) = (of(&self.slices[low]), of(&self.slices[low + 1]));
+        low as f64 + if above > below { (value - below) / (above - below) } else { 0.0 }
     }
 
     /// The number of the slice within half a spacing of `z`.
@@ -128,26 +175,52 @@ impl Series {
     }
 
     /// Whether voxel coordinates lie on the scan.
-    pub fn contains(&self, voxel: [f64; 3]) -> bool {
-        let dims = self.dims();
-        (0..3).all(|i| voxel[i] >= -0.5 && voxel[i] <= dims[i] as f64 - 0.5)
+    pub fn contains(&self, at: Point<Voxel>) -> bool {
+        let ([column, row, slice], [slices, rows, columns]) = (at.xyz(), self.dims());
+        let on = |v: f64, n: usize| v >= -0.5 && v <= n as f64 - 0.5;
+        on(column, columns) && on(row, rows) && on(slice, slices)
     }
 
-    /// Voxel coordinates of a crop's samples, an axis each (z, y, x): cell centres of the cube of `side_mm` around a point in
-    /// patient coordinates; x towards the left, y towards the back, z towards the head.
-    pub fn crop_axes(&self, centre_mm: [f64; 3], side_mm: f64) -> [Vec<f64>; 3] {
-        let centre = self.voxel(centre_mm);
+    /// Voxel coordinates of a crop's samples, an axis each (z, y, x): cell centres of the box of `size`, and of its margin, around a
+    /// point; x towards the left, y towards the back, z towards the head.
+    ///
+    /// # Errors
+    /// When a coordinate is too large for a number.
+    pub fn crop_axes(&self, centre: Point<Lps>, size: CropSize, margin: Margin) -> Result<[Vec<f64>; 3]> {
+        let [column, row, _] = self.voxel(centre)?.xyz();
         let h = &self.header;
-        let offsets = || (0..SIDE).map(|k| cell_offset(k, SIDE, side_mm));
-        let plane = |centre: f64, spacing: f64, direction: f64| -> Vec<f64> {
-            offsets().map(|o| centre + o * direction.signum() / spacing).collect()
+        let height = dot(centre.xyz(), upwards(h));
+        let [zs, ys, xs] = size.offsets(margin);
+        let plane = |offsets: Vec<f64>, centre: f64, spacing: f64, direction: f64| -> Vec<f64> {
+            offsets.into_iter().map(|o| centre + o * direction.signum() / spacing).collect()
         };
-        [
-            offsets().map(|o| self.slice_index(centre_mm[2] + o)).collect(),
-            plane(centre[1], h.pixel_spacing[0], h.orientation[1][1]),
-            plane(centre[2], h.pixel_spacing[1], h.orientation[0][0]),
-        ]
+        Ok([
+            zs.into_iter().map(|o| self.slice_index(height + o)).collect(),
+            plane(ys, row, h.pixel_spacing[0], h.orientation[1][1]),
+            plane(xs, column, h.pixel_spacing[1], h.orientation[0][0]),
+        ])
     }
+}
+
+fn dot(a: [f64; 3], b: [f64; 3]) -> f64 {
+    a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+}
+
+fn cross(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
+    [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]]
+}
+
+/// The unit normal of the planes that points towards the head.
+fn upwards(h: &SliceHeader) -> [f64; 3] {
+    let n = cross(h.orientation[0], h.orientation[1]);
+    let length = dot(n, n).sqrt() * n[2].signum();
+    n.map(|v| v / length)
+}
+
+/// By the distance along a direction.
+fn sort(files: &mut [(usize, SliceHeader)], way: [f64; 3]) {
+    let along = |h: &SliceHeader| dot(h.position, way);
+    files.sort_by(|a, b| along(&a.1).total_cmp(&along(&b.1)).then_with(|| a.1.sop_uid.cmp(&b.1.sop_uid)));
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -178,7 +251,7 @@ fn same(a: &SliceHeader, b: &SliceHeader) -> Result<(), SeriesFault> {
 /// Rows along the patient's x, columns along y, each in either direction.
 fn axial(h: &SliceHeader) -> Result<(), SeriesFault> {
     let [r, c] = h.orientation;
-    let normal = [r[1] * c[2] - r[2] * c[1], r[2] * c[0] - r[0] * c[2], r[0] * c[1] - r[1] * c[0]];
+    let normal = cross(r, c);
     if normal[2].abs() < 0.7 || normal.iter().any(|n| !n.is_finite()) {
         return Err(SeriesFault::NotAxial { normal });
     }

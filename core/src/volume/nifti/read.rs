@@ -6,6 +6,8 @@ use nifti::{NiftiHeader, NiftiType};
 
 use crate::error::{Error, NiftiFault, Result};
 use crate::volume::crop::Crop;
+use crate::volume::frame::{Frame, Point, Ras, Voxel};
+use crate::volume::geometry::CropSize;
 use crate::volume::voxels::Volume;
 
 /// No CT volume is larger: 1024 x 1024 x 1024 voxels.
@@ -44,35 +46,42 @@ impl NiftiScan {
         Ok(Self { volume, affine, axis, size })
     }
 
-    /// Stored voxel coordinates (i, j, k) of a point in the file's own frame (RAS+, mm).
-    pub fn voxel(&self, mm: [f64; 3]) -> [f64; 3] {
-        invert(&self.affine, mm).unwrap_or([f64::NAN; 3])
-    }
-
-    /// The point (RAS+, mm) of stored voxel coordinates (i, j, k).
-    pub fn mm(&self, voxel: [f64; 3]) -> [f64; 3] {
-        [0, 1, 2].map(|r| (0..3).map(|c| self.affine[r][c] * voxel[c]).sum::<f64>() + self.affine[r][3])
-    }
-
-    /// The crop of the cube of `side_mm` around a point (RAS+, mm): x towards the left, y towards the back, z towards the head,
-    /// as in DICOM.
+    /// Stored voxel coordinates of a point in the file's own frame.
     ///
     /// # Errors
-    /// When the point is off the volume or the side not positive.
-    pub fn crop(&self, centre_mm: [f64; 3], side_mm: f64) -> Result<Crop> {
-        let voxel = self.voxel(centre_mm);
+    /// When they are too large for a number.
+    pub fn voxel(&self, at: Point<Ras>) -> Result<Point<Voxel>> {
+        Point::new(invert(&self.affine, at.xyz()).unwrap_or([f64::NAN; 3]))
+    }
+
+    /// The point of stored voxel coordinates.
+    ///
+    /// # Errors
+    /// When its coordinates are too large for a number.
+    pub fn mm(&self, at: Point<Voxel>) -> Result<Point<Ras>> {
+        let voxel = at.xyz();
+        let row = |r: usize| (0..3).map(|c| self.affine[r][c] * voxel[c]).sum::<f64>() + self.affine[r][3];
+        Point::new([0, 1, 2].map(row))
+    }
+
+    /// The crop of the box of `size` around a point: x towards the left, y towards the back, z towards the head, as in DICOM.
+    ///
+    /// # Errors
+    /// When the point is off the volume.
+    pub fn crop(&self, centre: Point<Ras>, size: CropSize) -> Result<Crop> {
+        let voxel = self.voxel(centre)?.xyz();
         if !(0..3).all(|i| voxel[i] >= -0.5 && voxel[i] <= self.size[i] as f64 - 0.5) {
             let dims = [self.size[2], self.size[1], self.size[0]];
-            return Err(Error::OffScan { centre_mm, voxel, dims });
+            return Err(Error::OffScan { frame: Frame::Ras.name(), centre_mm: centre.xyz(), voxel, dims });
         }
-        // the volume is stored (z, y, x) with x to the left, y to the back, z to the head
+        // the volume is stored with x to the left, y to the back, z to the head
         let along = |world: usize| {
             let stored = self.axis[world];
             let towards = if world == 2 { 1.0 } else { -1.0 };
             let flipped = self.affine[world][stored] * towards < 0.0;
             if flipped { self.size[stored] as f64 - 1.0 - voxel[stored] } else { voxel[stored] }
         };
-        Crop::take(&self.volume, [along(2), along(1), along(0)], side_mm / 2.0)
+        Crop::take(&self.volume, Point::new([0, 1, 2].map(along))?, size)
     }
 }
 

@@ -78,8 +78,13 @@ impl Scan {
         self.0.spacing.iter().rev().copied().collect()
     }
 
-    /// Centre of the first voxel in patient coordinates (x, y, z), mm.
+    /// Centre of the first voxel (x, y, z), LPS, mm.
     pub fn first(&self) -> Vec<f64> {
-        self.0.first_mm.to_vec()
+        self.0.first.xyz().to_vec()
+    }
+
+    /// The way from a voxel to the next along x, along y and along z, three LPS coordinates each, mm.
+    pub fn steps(&self) -> Vec<f64> {
+        self.0.steps.concat()
     }
 }
