@@ -89,7 +89,7 @@ pub fn image_attribute(
     form: IaForm,
 ) -> Tensor<1> {
     let [n, groups, _] = features.dims();
-    let logits = features.matmul(attributes.swap_dims(1, 2)) * scale.unsqueeze(); // [n, T, K]
+    let logits = features.matmul(columns(attributes)) * scale.unsqueeze(); // [n, T, K]
     let w: Tensor<3> = weights.clone().unsqueeze_dim(1);
     match form {
         IaForm::Soft => cross_entropy(log_softmax(logits, 2), w),
@@ -118,7 +118,7 @@ pub fn class_attribute(
     target: Tensor<2>,
     form: CaForm,
 ) -> Tensor<1> {
-    let cosine = classes.matmul(attributes.swap_dims(1, 2)) * scale.unsqueeze(); // [n, C, K]
+    let cosine = classes.matmul(columns(attributes)) * scale.unsqueeze(); // [n, C, K]
     let w: Tensor<3> = weights.unsqueeze_dim(1);
     match form {
         CaForm::Class => {
@@ -133,6 +133,18 @@ pub fn class_attribute(
             let own: Tensor<3> = target.unsqueeze_dim(2);
             cross_entropy((log_softmax(cosine, 2) * own).sum_dim(1), w)
         }
+    }
+}
+
+/// Attribute features as the columns of a product: one matrix for all samples where they share them, which sums in another order than
+/// a matrix for each.
+///
+/// # Shapes
+/// `[n or 1, K, d]` -> `[n or 1, d, K]`
+fn columns(attributes: Tensor<3>) -> Tensor<3> {
+    match attributes.dims() {
+        [1, k, d] => attributes.reshape([k, d]).transpose().unsqueeze(),
+        _ => attributes.swap_dims(1, 2),
     }
 }
 
