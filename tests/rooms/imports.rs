@@ -41,8 +41,9 @@ impl Names {
                     i + 3
                 }
                 [TokenTree::Ident(word), TokenTree::Punct(_), TokenTree::Ident(name), ..] if word == "macro_rules" => {
+                    // its body is read where it is expanded: by the compiler alone
                     self.macros.push(name.to_string());
-                    i + 3
+                    i + 4
                 }
                 [TokenTree::Ident(_), ..] if i < 2 || !is_colons(&tokens[i - 2..]) => {
                     self.path(&tokens, i, module, &[])

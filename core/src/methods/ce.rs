@@ -4,7 +4,9 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor, activation::log_softmax};
 use serde::{Deserialize, Serialize};
 
-use super::head::{Loss, MethodHead, Setup, Truth, cross_entropy};
+use super::head::{MethodHead, Truth};
+use super::loss::{Loss, cross_entropy};
+use super::setup::Setup;
 use super::heads::trunk::{Pass, Shape, Trunk};
 use super::readout::Readout;
 use crate::error::Result;

@@ -11,7 +11,9 @@ use burn::tensor::{Device, Tensor, activation::log_softmax};
 use serde::{Deserialize, Serialize};
 
 use super::ce::softmax_shape;
-use super::head::{Loss, MethodHead, Setup, Truth, cross_entropy};
+use super::head::{MethodHead, Truth};
+use super::loss::{Loss, cross_entropy};
+use super::setup::Setup;
 use super::heads::alignment::{IcForm, image_class};
 use super::heads::prompt::{Infer, text_of};
 use super::heads::temperature::{self, START_TAU};

@@ -8,7 +8,9 @@ use burn::tensor::{Device, Tensor, activation::log_softmax};
 use serde::{Deserialize, Serialize};
 
 use super::ce::softmax_shape;
-use super::head::{Loss, MethodHead, Setup, Truth, cross_entropy};
+use super::head::{MethodHead, Truth};
+use super::loss::{Loss, cross_entropy};
+use super::setup::Setup;
 use super::heads::alignment::{CaForm, IaForm, IcForm, class_attribute, image_attribute, image_class};
 use super::heads::attribute_weights::AttributeWeights;
 use super::heads::prompt::{PromptLearner, text_of};
@@ -298,7 +300,6 @@ mod flags {
         fn augment_args(command: clap::Command) -> clap::Command {
             Flags::augment_args(command)
         }
-
         fn augment_args_for_update(command: clap::Command) -> clap::Command {
             Flags::augment_args(command)
         }
@@ -308,10 +309,8 @@ mod flags {
         fn from_arg_matches(matches: &clap::ArgMatches) -> Result<Self, clap::Error> {
             <Flags as clap::FromArgMatches>::from_arg_matches(matches).map(Self::from)
         }
-
         fn update_from_arg_matches(&mut self, matches: &clap::ArgMatches) -> Result<(), clap::Error> {
-            *self = Self::from_arg_matches(matches)?;
-            Ok(())
+            Self::from_arg_matches(matches).map(|read| *self = read)
         }
     }
 }

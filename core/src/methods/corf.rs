@@ -7,7 +7,9 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor, TensorData, activation};
 use serde::{Deserialize, Serialize};
 
-use super::head::{Loss, MethodHead, Outputs, Setup, Truth, cross_entropy};
+use super::head::{MethodHead, Outputs, Truth};
+use super::loss::{Loss, cross_entropy};
+use super::setup::Setup;
 use super::heads::leaves::{self, Leaves};
 use super::heads::trunk::{Pass, Shape, Trunk};
 use super::pool::Pool;

@@ -1,16 +1,15 @@
 //! What a method's file gives: the trait that the list's enums match over.
 
-use std::sync::Arc;
-
 use burn::module::{Module, ParamId};
-use burn::tensor::{Device, Tensor, TensorData, activation};
+use burn::tensor::{Device, Tensor, TensorData};
 
 use super::heads::trunk::{Pass, Trunk};
+use super::loss::Loss;
 use super::pool::Pool;
 use super::readout::{Decision, Readout};
+use super::setup::Setup;
 use crate::error::Result;
 use crate::nn::layers::Initial;
-use crate::nn::text::side::TextSide;
 
 /// A method's head: what is trained beside the image encoder.
 pub trait MethodHead: Module + Sized {
@@ -91,26 +90,6 @@ pub trait MethodHead: Module + Sized {
     }
 }
 
-/// What a head is made for.
-#[derive(Clone, Debug)]
-pub struct Setup {
-    /// Nodules of each class in the training fold, in the order of the outputs.
-    pub class_counts: Vec<usize>,
-    pub pool: Pool,
-    /// Whether ln De - ln 8 is one more input of the classifier.
-    pub diameter: bool,
-    pub seed: u64,
-    /// The text side, for methods that need one.
-    pub text: Option<Arc<TextSide>>,
-}
-
-impl Setup {
-    /// Classes C.
-    pub fn classes(&self) -> usize {
-        self.class_counts.len()
-    }
-}
-
 /// What is known of a batch's nodules.
 #[derive(Clone, Debug)]
 pub struct Truth {
@@ -140,44 +119,10 @@ impl Truth {
     }
 }
 
-/// The loss of a batch.
-pub struct Loss {
-    /// What is minimised, `[1]`.
-    pub total: Tensor<1>,
-    /// Its terms by name, unweighted, each `[1]`.
-    pub terms: Vec<(&'static str, Tensor<1>)>,
-    /// Other numbers worth watching, each `[1]`.
-    pub watched: Vec<(&'static str, Tensor<1>)>,
-    /// log p of every class, `[n, C]`.
-    pub log_probs: Tensor<2>,
-}
-
-impl Loss {
-    /// A loss of one term.
-    pub fn single(name: &'static str, loss: Tensor<1>, log_probs: Tensor<2>) -> Self {
-        Self { total: loss.clone(), terms: vec![(name, loss)], watched: Vec::new(), log_probs }
-    }
-}
-
 /// The training fold as the network in evaluation mode sees it, without augmentation.
 pub struct Outputs {
     /// The classifier's outputs, a row a nodule.
     pub outputs: Vec<Vec<f32>>,
     /// Class indices.
     pub labels: Vec<usize>,
-}
-
-/// -sum target log p over the last axis, mean over all others.
-pub fn cross_entropy<const D: usize>(log_p: Tensor<D>, target: Tensor<D>) -> Tensor<1> {
-    (log_p * target).sum_dim(D - 1).mean().neg()
-}
-
-/// ln sigmoid(x), exact on both tails.
-pub fn log_sigmoid<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    activation::softplus(x.neg(), 1.0).neg()
-}
-
-/// A parameter's value on the host.
-pub fn values(tensor: Tensor<1>) -> Vec<f64> {
-    tensor.into_data().iter::<f32>().map(f64::from).collect()
 }

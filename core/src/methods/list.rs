@@ -92,7 +92,7 @@ macro_rules! method_heads {
             ///
             /// # Errors
             /// The first that is not.
-            pub fn check(&self, pool: $crate::methods::pool::Pool) -> $crate::Result<()> {
+            pub fn check(&self, pool: $crate::methods::pool::Pool) -> $crate::error::Result<()> {
                 match self {
                     $(Self::$variant(config) => <$module::Head as $crate::methods::MethodHead>::check(config, pool),)+
                 }
@@ -107,7 +107,7 @@ macro_rules! method_heads {
                 setup: &$crate::methods::Setup,
                 initial: &mut $crate::nn::layers::Initial,
                 device: &::burn::tensor::Device,
-            ) -> $crate::Result<Head> {
+            ) -> $crate::error::Result<Head> {
                 use $crate::methods::MethodHead;
                 match self {
                     $(Self::$variant(config) => $module::Head::new(config, setup, initial, device).map(Head::$variant),)+
@@ -152,7 +152,7 @@ macro_rules! method_heads {
             ///
             /// # Errors
             /// When the trained values are none that a readout can have.
-            pub fn readout(&self) -> $crate::Result<$crate::methods::readout::Readout> {
+            pub fn readout(&self) -> $crate::error::Result<$crate::methods::readout::Readout> {
                 match self {
                     $(Self::$variant(head) => $crate::methods::MethodHead::readout(head),)+
                 }
@@ -193,8 +193,8 @@ macro_rules! method_heads {
             /// When the device fails.
             pub fn end_epoch(
                 self,
-                outputs: impl FnOnce() -> $crate::Result<$crate::methods::Outputs>,
-            ) -> $crate::Result<Self> {
+                outputs: impl FnOnce() -> $crate::error::Result<$crate::methods::Outputs>,
+            ) -> $crate::error::Result<Self> {
                 Ok(match self {
                     $(Self::$variant(head) => Self::$variant($crate::methods::MethodHead::end_epoch(head, outputs)?),)+
                 })

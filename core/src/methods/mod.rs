@@ -12,9 +12,17 @@ pub mod readout;
 pub mod flags;
 #[cfg(feature = "train")]
 pub mod head;
+#[cfg(feature = "train")]
+pub mod loss;
+#[cfg(feature = "train")]
+pub mod setup;
 
 #[cfg(feature = "train")]
-pub use head::{Loss, MethodHead, Outputs, Setup, Truth};
+pub use head::{MethodHead, Outputs, Truth};
+#[cfg(feature = "train")]
+pub use loss::Loss;
+#[cfg(feature = "train")]
+pub use setup::Setup;
 
 /// The list: a line a method, with its file, its name and the readouts that a trained model of it can have.
 macro_rules! methods {

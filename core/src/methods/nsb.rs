@@ -7,7 +7,9 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::head::{Loss, MethodHead, Setup, Truth, cross_entropy, log_sigmoid};
+use super::head::{MethodHead, Truth};
+use super::loss::{Loss, cross_entropy, log_sigmoid};
+use super::setup::Setup;
 use super::heads::trunk::{Pass, Shape, Trunk};
 use super::readout::Readout;
 use crate::error::Result;

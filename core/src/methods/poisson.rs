@@ -7,7 +7,9 @@ use burn::module::{Module, Param, ParamId};
 use burn::tensor::{Device, Tensor, TensorData, activation};
 use serde::{Deserialize, Serialize};
 
-use super::head::{Loss, MethodHead, Setup, Truth, cross_entropy, values};
+use super::head::{MethodHead, Truth};
+use super::loss::{Loss, cross_entropy, values};
+use super::setup::Setup;
 use super::heads::trunk::{Pass, Shape, Trunk};
 use super::pool::Pool;
 use super::readout::{Readout, log_factorial};

@@ -3,7 +3,7 @@
 use burn::tensor::{Tensor, activation::log_softmax};
 use serde::{Deserialize, Serialize};
 
-use crate::methods::head::cross_entropy;
+use crate::methods::loss::cross_entropy;
 
 /// The form of the image-class loss.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

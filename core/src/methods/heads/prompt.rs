@@ -7,7 +7,7 @@ use super::temperature;
 use super::text_map::TextMap;
 use crate::base::random::Stream;
 use crate::error::{Error, Result};
-use crate::methods::head::Setup;
+use crate::methods::setup::Setup;
 use crate::nn::backbone::FEATURES;
 use crate::nn::layers::{Initial, Linear, normalise};
 use crate::nn::text::side::TextSide;

@@ -1,5 +1,6 @@
 //! A forest of soft decision trees: each split sends a share to the left, each leaf holds a distribution over the classes.
 
+use super::numerics::sigmoid;
 use crate::error::{Error, Result};
 
 /// How far a leaf's probabilities may be from summing to 1.
@@ -106,7 +107,7 @@ impl Forest {
                 let mut node = l + tree.len();
                 while node > 0 {
                     let parent = (node - 1) / 2;
-                    let left = super::sigmoid(activations[parent]);
+                    let left = sigmoid(activations[parent]);
                     let slope = if node % 2 == 1 { 1.0 - left } else { -left };
                     out[tree[parent]] += omega * leaf[class] * slope / g;
                     node = parent;
@@ -127,7 +128,7 @@ pub fn route(activations: &[f64]) -> Vec<f64> {
             .iter()
             .zip(splits)
             .flat_map(|(share, u)| {
-                let left = super::sigmoid(*u);
+                let left = sigmoid(*u);
                 [share * left, share * (1.0 - left)]
             })
             .collect();

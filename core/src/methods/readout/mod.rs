@@ -2,6 +2,7 @@
 //! is trained.
 
 mod forest;
+mod numerics;
 mod probabilities;
 #[cfg(test)]
 mod tests;
@@ -10,6 +11,8 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::base::decision::Decision;
 pub use forest::{Forest, route};
+pub use numerics::{log_factorial, log_one_minus_exp};
+use numerics::{log_sigmoid, log_softmax, log_softplus, sigmoid, softplus};
 pub use probabilities::Probabilities;
 
 /// The kinds of readout, as a model's configuration names them.
@@ -184,38 +187,4 @@ impl Readout {
             Self::Forest(forest) => forest.derivative(&u, class),
         }
     }
-}
-
-/// ln j!
-pub fn log_factorial(j: usize) -> f64 {
-    (2..=j).map(|i| (i as f64).ln()).sum()
-}
-
-fn sigmoid(x: f64) -> f64 {
-    log_sigmoid(x).exp()
-}
-
-fn softplus(x: f64) -> f64 {
-    x.max(0.0) + (-x.abs()).exp().ln_1p()
-}
-
-/// ln softplus(x); far below 0 that is x.
-fn log_softplus(x: f64) -> f64 {
-    if x < -30.0 { x } else { softplus(x).ln() }
-}
-
-fn log_sigmoid(x: f64) -> f64 {
-    -softplus(-x)
-}
-
-/// ln(1 - exp(-d)), d > 0, without cancellation.
-pub fn log_one_minus_exp(d: f64) -> f64 {
-    if d < std::f64::consts::LN_2 { (-(-d).exp_m1()).ln() } else { (-(-d).exp()).ln_1p() }
-}
-
-fn log_softmax(mut z: Vec<f64>) -> Vec<f64> {
-    let top = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let sum = z.iter().map(|v| (v - top).exp()).sum::<f64>().ln() + top;
-    z.iter_mut().for_each(|v| *v -= sum);
-    z
 }

@@ -6,6 +6,8 @@ use super::bert::tower::BertTower;
 use super::clip::tower::ClipTower;
 
 /// A frozen text tower: token embeddings in, features out.
+// one of them is held at a time
+#[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug)]
 pub enum TextTower {
     /// CLIP's, causal, read at the end token.

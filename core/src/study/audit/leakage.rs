@@ -158,7 +158,7 @@ mod tests {
         let first = data.rows.iter().position(|r| r.patient_id == shared);
         let side: Vec<Option<usize>> = (0..data.len()).map(|i| Some(usize::from(Some(i) == first))).collect();
         let leak = leakage(&data, &side);
-        assert_eq!(leak.patients, [shared.clone()]);
+        assert_eq!(leak.patients, std::slice::from_ref(&shared));
         let message = leak.check().unwrap_err().to_string();
         assert!(message.contains(&shared), "{message}");
         assert!(Leakage::default().check().is_ok());
