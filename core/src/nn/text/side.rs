@@ -154,3 +154,93 @@ impl TextSide {
         tower.encode(prefix, suffix, self.attribute_prompts.ends())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::tensors::Array;
+    use crate::nn::parameters::{apply, collect};
+    use burn::module::{Module, ModuleMapper, Param};
+    use burn::optim::GradientsParams;
+    use burn::tensor::Tolerance;
+
+    const GEOMETRY: Geometry = Geometry { width: 64, layers: 2, heads: 2, output: 48 };
+    const CLASSES: [&str; 3] = ["benign", "unsure", "malignant"];
+
+    /// Every parameter replaced by its gradient.
+    struct Slopes<'a>(&'a GradientsParams);
+
+    impl ModuleMapper for Slopes<'_> {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            Param::initialized(param.id, self.0.get::<D>(param.id).unwrap())
+        }
+    }
+
+    fn side() -> TextSide {
+        TextSide::random_clip(GEOMETRY, 3, &CLASSES, &Device::flex().autodiff()).unwrap()
+    }
+
+    #[test]
+    fn heads_can_share_it() {
+        fn shared<T: Send + Sync + std::fmt::Debug>() {}
+        shared::<std::sync::Arc<TextSide>>();
+    }
+
+    /// The opening as context gives the fixed prompts; the ninth attribute prompt is malignancy's.
+    #[test]
+    fn open_prompts_start_from_the_fixed_ones() {
+        let side = side();
+        let context = side.opening().unsqueeze::<3>();
+        let tolerance = Tolerance::<f32>::absolute(1e-5);
+        let classes = normalise(side.encode_classes(context.clone())).squeeze_dim::<2>(0);
+        classes.into_data().assert_approx_eq(&side.classes().into_data(), tolerance);
+        assert_eq!(side.encode_attributes(context).dims(), [1, 9, 48]);
+        let tokenizer = ClipTokenizer::new().unwrap();
+        let encode = |text: &str| tokenizer.encode(text);
+        let prompts = Prompts::new(&CLASSES, &ATTRIBUTE_WORDS, encode).unwrap();
+        assert_eq!(prompts.malignancy, [49406, 518, 578, 691, 579, 533, 41122, 3633, 269, 49407]);
+        // the attributes' opening is "the nodule", the classes' "a nodule": give the attributes theirs
+        let encoder = TextEncoder::random_clip(GEOMETRY, 3, &prompts.ids(), &Device::flex().autodiff());
+        let own = OpenPrompts::new(&encoder.tokens, &prompts.attributes).unwrap().opening().unsqueeze::<3>();
+        let attributes = normalise(side.encode_attributes(own)).squeeze_dim::<2>(0).slice([0..8, 0..48]);
+        attributes.into_data().assert_approx_eq(&side.attributes().into_data(), tolerance);
+    }
+
+    /// A trained copy gives the same features; every weight of it has a gradient, which equals finite differences, and no frozen one has.
+    #[test]
+    fn trainable_tower() {
+        let side = side();
+        let (tower, context) = (side.trainable_tower().unwrap(), side.opening().unsqueeze::<3>().require_grad());
+        let of = |tower: &ClipTower| {
+            let (classes, attributes) =
+                (side.encode_classes_with(tower, context.clone()), side.encode_attributes_with(tower, context.clone()));
+            normalise(classes).slice([0..1, 0..3, 0..1]).sum() + normalise(attributes).slice([0..1, 0..9, 1..2]).sum()
+        };
+        let frozen = side.encode_classes(context.clone()).into_data();
+        let trained = side.encode_classes_with(&tower, context.clone()).into_data();
+        trained.assert_approx_eq(&frozen, Tolerance::<f32>::absolute(1e-5));
+
+        let mut gradients = of(&tower).backward();
+        let gradients = GradientsParams::from_module(&mut gradients, &tower);
+        assert_eq!(gradients.len(), 28);
+        let arrays = collect(&tower);
+        let loss = |name: &str, at: usize, by: f32| {
+            let mut arrays = arrays.clone();
+            arrays.get_mut(name).unwrap().values[at] += by;
+            f64::from(of(&apply(tower.clone(), arrays, "test").unwrap()).into_scalar::<f32>())
+        };
+        for (name, Array { values: gradient, .. }) in collect(&tower.clone().map(&mut Slopes(&gradients))) {
+            let at = (0..gradient.len()).max_by(|&a, &b| gradient[a].abs().total_cmp(&gradient[b].abs())).unwrap();
+            let step = 4e-3 * (1.0f32).max(arrays[&name].values[at].abs());
+            let numeric = (loss(&name, at, step) - loss(&name, at, -step)) / f64::from(2.0 * step);
+            assert!(
+                (numeric / f64::from(gradient[at]) - 1.0).abs() < 0.03,
+                "{name}: {numeric} is not {}",
+                gradient[at]
+            );
+        }
+        let TextTower::Clip(frozen) = &side.tower else { panic!("not CLIP's") };
+        let all = GradientsParams::from_grads(of(frozen).backward(), frozen);
+        assert_eq!(all.len(), 0, "a frozen weight has a gradient");
+    }
+}
