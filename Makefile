@@ -44,6 +44,8 @@ fuzz: setup
 # Format, clippy, documentation, and what dependencies may bring: licences, sources (deny.toml).
 lint: setup-lint
 	$(CARGO) fmt --all --check
+	@# modules that the list of methods declares: cargo fmt does not find them
+	rustfmt --edition 2024 --config-path rustfmt.toml --check core/src/methods/*.rs
 	$(CARGO) clippy --release --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --workspace --no-deps --locked
 	CARGO=$(CARGO) $(CARGO_TARGET_DIR)/tools/bin/cargo-deny --locked --log-level error check licenses bans sources

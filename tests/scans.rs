@@ -217,7 +217,7 @@ fn one_nodule_every_way() {
     refused(&[&layouts[0], "--centre", "9000,2,3", "--diameter", "5"], 3, "off the scan");
     refused(&[&dicom, "--nodules", &named, "--frame", "lps"], 2, "names the frame RAS, but LPS was asked for");
     refused(&[&dicom, "--centre", "1,2,3", "--diameter", "5", "--frame", "mni"], 2, "lps, ras or voxel");
-    std::fs::write(&named, format!("centre_x_mm,centre_y_mm,centre_z_mm,diameter_mm,frame\n1,2,3,4,mni\n")).unwrap();
+    std::fs::write(&named, "centre_x_mm,centre_y_mm,centre_z_mm,diameter_mm,frame\n1,2,3,4,mni\n").unwrap();
     refused(&[&dicom, "--nodules", &named], 3, "`mni` in column `frame` is not lps, ras or voxel");
     refused(&[&dicom, "--nodules", &table, "--series", "1.2"], 3, "no series 1.2");
     refused(&[&place.name("set"), "--centre", "1,2,3", "--diameter", "5"], 2, "holds crops already");

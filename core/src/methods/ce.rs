@@ -5,10 +5,10 @@ use burn::tensor::{Device, Tensor, activation::log_softmax};
 use serde::{Deserialize, Serialize};
 
 use super::head::{MethodHead, Truth};
-use super::loss::{Loss, cross_entropy};
-use super::setup::Setup;
 use super::heads::trunk::{Pass, Shape, Trunk};
+use super::loss::{Loss, cross_entropy};
 use super::readout::Readout;
+use super::setup::Setup;
 use crate::error::Result;
 use crate::nn::layers::Initial;
 

@@ -12,14 +12,14 @@ use serde::{Deserialize, Serialize};
 
 use super::ce::softmax_shape;
 use super::head::{MethodHead, Truth};
-use super::loss::{Loss, cross_entropy};
-use super::setup::Setup;
 use super::heads::alignment::{IcForm, image_class};
 use super::heads::prompt::{Infer, text_of};
 use super::heads::temperature::{self, START_TAU};
 use super::heads::text_map::TextMap;
 use super::heads::trunk::{Pass, Trunk};
+use super::loss::{Loss, cross_entropy};
 use super::readout::Readout;
+use super::setup::Setup;
 use crate::error::Result;
 use crate::nn::layers::{Initial, normalise};
 use crate::nn::text::side::TextSide;

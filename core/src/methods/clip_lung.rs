@@ -9,15 +9,15 @@ use serde::{Deserialize, Serialize};
 
 use super::ce::softmax_shape;
 use super::head::{MethodHead, Truth};
-use super::loss::{Loss, cross_entropy};
-use super::setup::Setup;
 use super::heads::alignment::{CaForm, IaForm, IcForm, class_attribute, image_attribute, image_class};
 use super::heads::attribute_weights::AttributeWeights;
 use super::heads::prompt::{PromptLearner, text_of};
 use super::heads::temperature::START_TAU;
 use super::heads::trunk::{Pass, Trunk};
+use super::loss::{Loss, cross_entropy};
 use super::pool::Pool;
 use super::readout::Readout;
+use super::setup::Setup;
 use crate::error::{Error, Result};
 use crate::nn::layers::{Initial, normalise};
 use crate::nn::text::clip::tower::ClipTower;

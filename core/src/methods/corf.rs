@@ -8,12 +8,12 @@ use burn::tensor::{Device, Int, Tensor, TensorData, activation};
 use serde::{Deserialize, Serialize};
 
 use super::head::{MethodHead, Outputs, Truth};
-use super::loss::{Loss, cross_entropy};
-use super::setup::Setup;
 use super::heads::leaves::{self, Leaves};
 use super::heads::trunk::{Pass, Shape, Trunk};
+use super::loss::{Loss, cross_entropy};
 use super::pool::Pool;
 use super::readout::{Forest, Readout};
+use super::setup::Setup;
 use crate::base::random::Stream;
 use crate::error::{Error, Result};
 use crate::nn::layers::{Initial, buffer};

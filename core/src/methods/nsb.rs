@@ -8,10 +8,10 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::head::{MethodHead, Truth};
-use super::loss::{Loss, cross_entropy, log_sigmoid};
-use super::setup::Setup;
 use super::heads::trunk::{Pass, Shape, Trunk};
+use super::loss::{Loss, cross_entropy, log_sigmoid};
 use super::readout::Readout;
+use super::setup::Setup;
 use crate::error::Result;
 use crate::nn::layers::Initial;
 

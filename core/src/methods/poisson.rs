@@ -8,11 +8,11 @@ use burn::tensor::{Device, Tensor, TensorData, activation};
 use serde::{Deserialize, Serialize};
 
 use super::head::{MethodHead, Truth};
-use super::loss::{Loss, cross_entropy, values};
-use super::setup::Setup;
 use super::heads::trunk::{Pass, Shape, Trunk};
+use super::loss::{Loss, cross_entropy, values};
 use super::pool::Pool;
 use super::readout::{Readout, log_factorial};
+use super::setup::Setup;
 use crate::error::{Error, Result};
 use crate::nn::layers::Initial;
 

@@ -9,11 +9,11 @@ use burn::tensor::{Device, Tensor, TensorData, activation};
 use serde::{Deserialize, Serialize};
 
 use super::head::{MethodHead, Truth};
-use super::loss::{Loss, cross_entropy, log_sigmoid, values};
-use super::setup::Setup;
 use super::heads::trunk::{Pass, Shape, Trunk};
+use super::loss::{Loss, cross_entropy, log_sigmoid, values};
 use super::pool::Pool;
 use super::readout::{Decision, Readout};
+use super::setup::Setup;
 use crate::error::{Error, Result};
 use crate::nn::layers::Initial;
 
