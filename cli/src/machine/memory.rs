@@ -1,5 +1,5 @@
 //! Memory that is kept: activations of megabytes come and go by the thousand, and getting each anew from the kernel costs a
-//! fifth of a training step (docs/benchmarks.md).
+//! fifth of a training step (docs/log.md).
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

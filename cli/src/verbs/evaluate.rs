@@ -9,7 +9,6 @@ use clip_lung_core::dataset::task::Task;
 use clip_lung_core::train::config::TrainConfig;
 use clip_lung_core::train::split::split;
 
-use super::train::word;
 use crate::io::input::{self, OtherCrop};
 use crate::io::run_dir::RunDir;
 use crate::machine::device;
@@ -24,7 +23,7 @@ pub struct Args {
     #[arg(long)]
     data: String,
     /// Score a model on this task instead of its own (lidc-a and lidc-b share their models)
-    #[arg(long, value_parser = word::<Task>)]
+    #[arg(long, value_enum)]
     task: Option<Task>,
     #[command(flatten)]
     other: OtherCrop,

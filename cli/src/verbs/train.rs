@@ -61,10 +61,10 @@ pub struct Args {
 #[derive(clap::Args, Clone)]
 pub struct Recipe {
     /// Which nodules train, which are tested, between which classes
-    #[arg(long, value_parser = word::<Task>, default_value = "lidc-a")]
+    #[arg(long, value_enum, default_value = "lidc-a")]
     pub task: Task,
     /// Features from layer4: mean (over its cells) or view (CLIP-Lung's) [default: view for clip-lung, mean for all others]
-    #[arg(long, value_parser = word::<Pool>)]
+    #[arg(long, value_enum)]
     pub pool: Option<Pool>,
     /// Give the classifier the nodule's diameter (ln De) beside the image
     #[arg(long)]

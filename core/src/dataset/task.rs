@@ -8,16 +8,20 @@ use crate::error::{Error, Result};
 
 /// What is learned and tested.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Task {
     /// Benign, unsure and malignant nodules, in training and test.
     #[default]
     #[serde(rename = "lidc-a")]
+    #[cfg_attr(feature = "cli", value(name = "lidc-a"))]
     LidcA,
     /// Trained on benign, unsure and malignant nodules, tested on benign and malignant ones; an answer "unsure" counts as an error.
     #[serde(rename = "lidc-b")]
+    #[cfg_attr(feature = "cli", value(name = "lidc-b"))]
     LidcB,
     /// Benign and malignant nodules, in training and test.
     #[serde(rename = "lidc-c")]
+    #[cfg_attr(feature = "cli", value(name = "lidc-c"))]
     LidcC,
 }
 

@@ -14,6 +14,7 @@ pub const REDUCED: usize = 32;
 
 /// How layer4 becomes features.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum Pool {
     /// The mean over layer4's 16 cells.
