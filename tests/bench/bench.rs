@@ -16,6 +16,7 @@ use clip_lung_core::methods::{Method, Setup, Truth};
 use clip_lung_core::model::network::ImageNet;
 use clip_lung_core::nn::layers::Initial;
 use clip_lung_core::nn::text::{
+    bert::config::BertConfig,
     clip::{geometry::Geometry, tower::ClipTower},
     side::TextSide,
 };
@@ -36,11 +37,13 @@ fn main() {
     let steps = words.get(2).and_then(|n| n.parse().ok()).unwrap_or(9);
     // every method as it comes, and ce through clip-lung's view
     let view = TrainConfig { pool: Pool::View, ..TrainConfig::of(Method::Ce) };
-    let mut seconds = vec![("ce_view_step".to_owned(), training("ce, view", view, steps, &device))];
+    let mut seconds = vec![("ce_view_step".to_owned(), training("ce, view", view, false, steps, &device))];
     seconds.extend(Method::ALL.map(|method| {
         let name = format!("{}_step", method.name().replace('-', "_"));
-        (name, training(method.name(), TrainConfig::of(method), steps, &device))
+        (name, training(method.name(), TrainConfig::of(method), false, steps, &device))
     }));
+    let minilm = training("clip-lung, MiniLM", TrainConfig::of(Method::ClipLung), true, steps, &device);
+    seconds.push(("clip_lung_minilm_step".to_owned(), minilm));
     let shape = Shape { pool: Pool::View, units: 3, bias: true, diameter: false };
     let net = ImageNet::new(shape, Initial::Uniform(Stream::new(0, 1)), &device).fold();
     let infer = |n: usize, repeats: usize| {
@@ -107,10 +110,15 @@ fn tower(samples: usize, classes: usize, repeats: usize, device: &Device) -> f64
     })
 }
 
-fn training(name: &str, config: TrainConfig, steps: usize, device: &Device) -> f64 {
+fn training(name: &str, config: TrainConfig, minilm: bool, steps: usize, device: &Device) -> f64 {
     let text = config.method.needs_text().then(|| {
         let names: Vec<&str> = Task::LidcA.classes().iter().map(|c| c.name()).collect();
-        Arc::new(TextSide::random_clip(Geometry::VIT_B_16, 2, &names, &device.clone().autodiff()).unwrap())
+        let on = device.clone().autodiff();
+        let side = match minilm {
+            true => TextSide::random_bert(BertConfig::MINILM, 2, &names, &on),
+            false => TextSide::random_clip(Geometry::VIT_B_16, 2, &names, &on),
+        };
+        Arc::new(side.unwrap())
     });
     let setup = Setup { class_counts: vec![11, 11, 10], pool: config.pool, diameter: false, seed: 2, text };
     let mut trainer = Some(Trainer::new(config, &setup, device).unwrap());
