@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use clip_lung_core::Error;
 use clip_lung_core::train::config::TrainConfig;
 use clip_lung_core::train::log::StepLog;
 use serde::{Deserialize, Serialize};
@@ -53,20 +54,20 @@ impl Invocation {
         Self { data: whole(data), text_encoder: whole(text_encoder), text_seed }
     }
 
-    /// Of the run in this directory.
-    pub fn read(run: &Path) -> Result<Self> {
-        read_json(&run.join(Self::FILE), |bytes| serde_json::from_slice(bytes))
+    /// Of the run in this directory; runs of version 0.1 have none.
+    pub fn read(run: &Path) -> Result<Option<Self>> {
+        let path = run.join(Self::FILE);
+        if !path.is_file() {
+            return Ok(None);
+        }
+        let bad = |e: serde_json::Error| Error::BadJson { file: path.display().to_string(), reason: e.to_string() };
+        Ok(Some(serde_json::from_slice(&files::read(&path)?).map_err(bad)?))
     }
 
     /// Into the run's directory.
     pub fn write(&self, run: &Path) -> Result<()> {
         files::write(&run.join(Self::FILE), &serde_json::to_vec_pretty(self)?)
     }
-}
-
-fn read_json<T>(path: &Path, parse: impl Fn(&[u8]) -> serde_json::Result<T>) -> Result<T> {
-    let file = path.display().to_string();
-    Ok(parse(&files::read(path)?).map_err(|e| clip_lung_core::Error::BadJson { file, reason: e.to_string() })?)
 }
 
 /// A directory that this process alone writes to.

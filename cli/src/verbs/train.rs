@@ -130,10 +130,21 @@ pub fn run(args: Args) -> Result<Outcome> {
 
 /// Continues a run by what its directory says of it.
 fn resume(args: Args) -> Result<Outcome> {
-    let (config, said) = (RunDir::config(&args.out)?, Invocation::read(&args.out)?);
-    let place = args.data.clone().unwrap_or(said.data);
-    let data = input::dataset(&place)?;
-    let args = Args { data: Some(place), text_encoder: said.text_encoder, text_seed: said.text_seed, ..args };
+    let config = RunDir::config(&args.out)?;
+    let args = match (Invocation::read(&args.out)?, &args.data) {
+        (Some(said), data) => Args {
+            data: Some(data.clone().unwrap_or(said.data)),
+            text_encoder: said.text_encoder,
+            text_seed: said.text_seed,
+            ..args
+        },
+        (None, Some(_)) => args,
+        (None, None) => {
+            let message = "version 0.1, which started this run, did not keep where things lie: give --data, and --text-encoder too";
+            return Err(Failure::Usage(message.into()).into());
+        }
+    };
+    let data = input::dataset(args.data.as_deref().unwrap_or_default())?;
     train(args, config, &data)
 }
 
