@@ -41,9 +41,14 @@ const PAGE: &str = include_str!("../docs/architecture.md");
 
 #[test]
 fn the_page_shows_this_file_and_this_line() {
-    assert!(PAGE.contains(include_str!("methods/two_thresholds.rs").trim_end()), "docs/architecture.md shows another file");
+    assert!(
+        PAGE.contains(include_str!("methods/two_thresholds.rs").trim_end()),
+        "docs/architecture.md shows another file"
+    );
     assert!(PAGE.contains("TwoThresholds = two_thresholds \"two-thresholds\" [Cumulative],"));
-    assert!(include_str!("add_a_method.rs").contains("TwoThresholds = two_thresholds \"two-thresholds\" [Cumulative],"));
+    assert!(
+        include_str!("add_a_method.rs").contains("TwoThresholds = two_thresholds \"two-thresholds\" [Cumulative],")
+    );
 }
 
 /// Named, configured, trained by its gradient, and read as by the readout that is left of it.
@@ -51,7 +56,10 @@ fn the_page_shows_this_file_and_this_line() {
 fn the_example_is_a_method() {
     assert_eq!(Method::ALL.map(Method::name), ["ce", "two-thresholds"]);
     let config: MethodConfig = serde_json::from_str(r#"{"name":"two-thresholds"}"#).unwrap();
-    assert_eq!((config.method(), config.default_pool(), config.needs_text()), (Method::TwoThresholds, Pool::Mean, false));
+    assert_eq!(
+        (config.method(), config.default_pool(), config.needs_text()),
+        (Method::TwoThresholds, Pool::Mean, false)
+    );
     assert_eq!(config.method().readouts(), [ReadoutKind::Cumulative]);
     let device = Device::flex().autodiff();
     let setup = Setup { class_counts: vec![1; 3], pool: Pool::Mean, diameter: false, seed: 1, text: None };
