@@ -130,7 +130,6 @@ mod tests {
             (Anchor::RatingsAndSize, &strict, Task::LidcA, 0.716, 0.848),
         ] {
             let (a, b) = scores(anchor, rows, task);
-            println!("{anchor:?} {task:?} {a:.4} {b:.4} against {accuracy} {area}");
             assert!((a - accuracy).abs() < 0.008 && (b - area).abs() < 0.004, "{anchor:?} {task:?}: {a} {b}");
         }
     }

@@ -27,7 +27,7 @@ pub struct ReaderAgreement {
     pub quadratic_kappa: Option<f64>,
     /// Of a reader's class and that of the mean of the others.
     pub quadratic_kappa_with_the_others: Option<f64>,
-    /// Standard deviation of the scores within a nodule, in points (pooled, n - 1 a nodule).
+    /// Standard deviation of a nodule's scores (n - 1 in the denominator), in points: the mean over the nodules.
     pub sd_within: f64,
 }
 
@@ -46,14 +46,16 @@ pub fn agreement(scores: &[Vec<u8>], thresholds: Thresholds) -> Option<ReaderAgr
     let shared: Vec<&Vec<u8>> = scores.iter().filter(|s| s.len() > 1).collect();
     let class = |sum: u32, readers: u32| thresholds.class(sum, readers) as usize;
     let (mut classes, mut others) = (square(), square());
-    let (mut pairs, mut same, mut squares, mut freedom) = (0, 0, 0.0, 0);
+    let (mut pairs, mut same, mut deviations) = (0, 0, 0.0);
     for scores in &shared {
         let n = scores.len() as u32;
         let sum: u32 = scores.iter().map(|s| u32::from(*s)).sum();
+        let mean = f64::from(sum) / f64::from(n);
+        let squares: f64 = scores.iter().map(|s| (f64::from(*s) - mean).powi(2)).sum();
+        deviations += (squares / f64::from(n - 1)).sqrt();
         for (i, &a) in scores.iter().enumerate() {
             let own = class(u32::from(a), 1);
             others[own][class(sum - u32::from(a), n - 1)] += 1;
-            squares += (f64::from(a) - f64::from(sum) / f64::from(n)).powi(2);
             // in both orders, as no reader is the first
             for &b in scores.iter().skip(i + 1) {
                 let theirs = class(u32::from(b), 1);
@@ -63,7 +65,6 @@ pub fn agreement(scores: &[Vec<u8>], thresholds: Thresholds) -> Option<ReaderAgr
                 same += u64::from(a == b);
             }
         }
-        freedom += n - 1;
     }
     (pairs > 0).then(|| ReaderAgreement {
         nodules: shared.len(),
@@ -74,7 +75,7 @@ pub fn agreement(scores: &[Vec<u8>], thresholds: Thresholds) -> Option<ReaderAgr
         linear_kappa: weighted_kappa(&classes, 1),
         quadratic_kappa: weighted_kappa(&classes, 2),
         quadratic_kappa_with_the_others: weighted_kappa(&others, 2),
-        sd_within: (squares / f64::from(freedom)).sqrt(),
+        sd_within: deviations / shared.len() as f64,
     })
 }
 
@@ -97,12 +98,15 @@ mod tests {
     #[test]
     fn the_whole_database() {
         let a = agreement(&malignancy_scores().unwrap(), Thresholds::Inclusive).unwrap();
-        println!("{a:?}");
         assert_eq!(a.nodules, 2651 - 769);
         near(a.same_score, 0.38, 0.005);
         near(a.same_class, 0.47, 0.005);
         near(a.with_the_others, 0.50, 0.005);
         near(a.sd_within, 0.69, 0.005);
+        // scikit-learn's cohen_kappa_score over the same pairs, each in both orders
+        near(a.linear_kappa.unwrap(), 0.260380, 1e-6);
+        near(a.quadratic_kappa.unwrap(), 0.321207, 1e-6);
+        near(a.quadratic_kappa_with_the_others.unwrap(), 0.404403, 1e-6);
     }
 
     #[test]
@@ -110,8 +114,8 @@ mod tests {
         // pairs 1-1, 1-5, 1-5 and 3-4; with the others: 1 vs 3 and 1 vs 3 miss, 5 vs 1 misses, 3 vs 4 and 4 vs 3 miss
         let a = agreement(&[vec![1, 1, 5], vec![3, 4], vec![2]], Thresholds::Inclusive).unwrap();
         assert_eq!((a.nodules, a.pairs, a.same_score, a.same_class, a.with_the_others), (2, 4, 0.25, 0.25, 0.0));
-        // deviations: 1 1 5 around 7/3 give 32/3, 3 4 give 1/2, over 2 + 1 degrees of freedom
-        near(a.sd_within, ((32.0 / 3.0 + 0.5) / 3.0f64).sqrt(), 1e-12);
+        // squares around the mean: 32/3 of 1 1 5 over 2, 1/2 of 3 4 over 1
+        near(a.sd_within, ((16.0f64 / 3.0).sqrt() + 0.5f64.sqrt()) / 2.0, 1e-12);
         assert_eq!(agreement(&[vec![3], vec![]], Thresholds::Strict), None);
     }
 
