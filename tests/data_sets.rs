@@ -38,35 +38,46 @@ fn the_phantoms_digest_is_that_of_version_0_1() {
     assert_eq!(data.digest().unwrap(), known);
 }
 
+/// A small data set as its table rounds it, and its files.
+fn written() -> (Dataset, [Vec<u8>; 3]) {
+    let files = |data: &Dataset| -> [Vec<u8>; 3] {
+        let all: Vec<Vec<u8>> = data.to_files().unwrap().into_iter().map(|(_, bytes)| bytes).collect();
+        all.try_into().unwrap()
+    };
+    let [crops, nodules, header] = files(&phantom(Thresholds::Inclusive, Some(3)).unwrap());
+    let data = Dataset::parse("here", &crops, &nodules, &header).unwrap();
+    let again = files(&data);
+    assert!(again == [crops, nodules, header]);
+    (data, again)
+}
+
 #[test]
 fn files_read_as_they_were_written() {
-    let data = phantom(Thresholds::Inclusive, Some(3)).unwrap();
-    let files: Vec<Vec<u8>> = data.to_files().unwrap().into_iter().map(|(_, bytes)| bytes).collect();
-    let [crops, nodules, header] = &files[..] else { panic!("three files") };
-    assert_eq!(Dataset::parse("here", crops, nodules, header).unwrap(), data);
+    let (data, [crops, nodules, header]) = written();
+    assert!(Dataset::parse("here", &crops, &nodules, &header).unwrap() == data);
     // the same as schema 1
-    let mut old: serde_json::Value = serde_json::from_slice(header).unwrap();
+    let mut old: serde_json::Value = serde_json::from_slice(&header).unwrap();
     old["schema"] = 1.into();
     for field in ["crop", "margin", "synthetic"] {
         old.as_object_mut().unwrap().remove(field);
     }
-    let old = Dataset::parse("here", crops, nodules, old.to_string().as_bytes()).unwrap();
-    assert_eq!((&old, old.digest().unwrap()), (&data, data.digest().unwrap()));
+    let old = Dataset::parse("here", &crops, &nodules, old.to_string().as_bytes()).unwrap();
+    assert!(old == data);
+    assert_eq!(old.digest().unwrap(), data.digest().unwrap());
 }
 
 /// A compressed file that unpacks to more than its nodules need is not unpacked to its end.
 #[test]
 fn gzip_is_held_to_what_the_nodules_need() {
-    let data = phantom(Thresholds::Inclusive, Some(3)).unwrap();
-    let files: Vec<Vec<u8>> = data.to_files().unwrap().into_iter().map(|(_, bytes)| bytes).collect();
+    let (data, [crops, nodules, header]) = written();
     let pack = |bytes: &[u8]| {
         let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         gz.write_all(bytes).unwrap();
         gz.finish().unwrap()
     };
-    assert_eq!(Dataset::parse("here", &pack(&files[0]), &files[1], &files[2]).unwrap(), data);
-    let bomb = pack(&[&files[0][..], &vec![0; 2 << 20]].concat());
-    let error = Dataset::parse("here", &bomb, &files[1], &files[2]).unwrap_err();
+    assert!(Dataset::parse("here", &pack(&crops), &nodules, &header).unwrap() == data);
+    let bomb = pack(&[&crops[..], &vec![0; 2 << 20]].concat());
+    let error = Dataset::parse("here", &bomb, &nodules, &header).unwrap_err();
     assert!(matches!(error, Error::BadGzip { .. }), "{error}");
 }
 
