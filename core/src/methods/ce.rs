@@ -1,13 +1,12 @@
 //! CE: a linear classifier on the pooled features, and cross-entropy. L = -log softmax(u)_y.
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor, activation::log_softmax};
+use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use super::head::{MethodHead, Truth};
 use super::heads::trunk::{Pass, Shape, Trunk};
 use super::loss::{Loss, cross_entropy};
-use super::readout::Readout;
 use super::setup::Setup;
 use crate::error::Result;
 use crate::nn::layers::Initial;
@@ -22,32 +21,22 @@ pub struct Config {}
 #[derive(Module, Debug)]
 pub struct Head {
     trunk: Trunk,
-    #[module(skip)]
-    classes: usize,
 }
 
 impl MethodHead for Head {
     type Config = Config;
 
     fn new(_: &Config, setup: &Setup, initial: &mut Initial, device: &Device) -> Result<Self> {
-        Ok(Self { trunk: Trunk::new(softmax_shape(setup), initial, device), classes: setup.classes() })
+        Ok(Self { trunk: Trunk::new(softmax_shape(setup), initial, device) })
     }
 
     fn trunk(&self) -> &Trunk {
         &self.trunk
     }
 
-    fn log_probs(&self, pass: &Pass) -> Tensor<2> {
-        log_softmax(pass.outputs.clone(), 1)
-    }
-
     fn loss(&self, pass: &Pass, truth: &Truth) -> Loss {
         let log_probs = self.log_probs(pass);
         Loss::single("ce", cross_entropy(log_probs.clone(), truth.target.clone()), log_probs)
-    }
-
-    fn readout(&self) -> Result<Readout> {
-        Ok(Readout::Softmax { classes: self.classes })
     }
 }
 

@@ -18,7 +18,6 @@ use super::heads::temperature::{self, START_TAU};
 use super::heads::text_map::TextMap;
 use super::heads::trunk::{Pass, Trunk};
 use super::loss::{Loss, cross_entropy};
-use super::readout::Readout;
 use super::setup::Setup;
 use crate::error::Result;
 use crate::nn::layers::{Initial, normalise};
@@ -43,8 +42,6 @@ pub struct Head {
     /// Where text features are not 512 wide.
     map: Option<TextMap>,
     #[module(skip)]
-    classes: usize,
-    #[module(skip)]
     text: Arc<TextSide>,
 }
 
@@ -59,7 +56,6 @@ impl MethodHead for Head {
             trunk: Trunk::new(softmax_shape(setup), initial, device),
             logit_scale: temperature::logit_scale(START_TAU, device),
             map: TextMap::new(text.feature_width(), setup.seed, device),
-            classes: setup.classes(),
             text,
         })
     }
@@ -70,10 +66,6 @@ impl MethodHead for Head {
 
     fn trunk(&self) -> &Trunk {
         &self.trunk
-    }
-
-    fn log_probs(&self, pass: &Pass) -> Tensor<2> {
-        log_softmax(pass.outputs.clone(), 1)
     }
 
     fn loss(&self, pass: &Pass, truth: &Truth) -> Loss {
@@ -91,10 +83,6 @@ impl MethodHead for Head {
             watched: vec![("scale", scale), ("prompt_cosine", mean_cosine(prompts))],
             log_probs,
         }
-    }
-
-    fn readout(&self) -> Result<Readout> {
-        Ok(Readout::Softmax { classes: self.classes })
     }
 
     fn text_log_probs(&self, pass: &Pass) -> Option<Tensor<2>> {

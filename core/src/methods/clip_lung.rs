@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use burn::module::{Module, ParamId};
-use burn::tensor::{Device, Tensor, activation::log_softmax};
+use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::ce::softmax_shape;
@@ -16,7 +16,6 @@ use super::heads::temperature::START_TAU;
 use super::heads::trunk::{Pass, Trunk};
 use super::loss::{Loss, cross_entropy};
 use super::pool::Pool;
-use super::readout::Readout;
 use super::setup::Setup;
 use crate::error::{Error, Result};
 use crate::nn::layers::{Initial, normalise};
@@ -122,8 +121,6 @@ pub struct Head {
     #[module(skip)]
     config: Config,
     #[module(skip)]
-    classes: usize,
-    #[module(skip)]
     text: Arc<TextSide>,
 }
 
@@ -157,17 +154,12 @@ impl MethodHead for Head {
             prompt: PromptLearner::new(&text, setup.seed, config.start_tau, device),
             tower: config.train_text.then(|| text.trainable_tower()).transpose()?,
             config: *config,
-            classes: setup.classes(),
             text,
         })
     }
 
     fn trunk(&self) -> &Trunk {
         &self.trunk
-    }
-
-    fn log_probs(&self, pass: &Pass) -> Tensor<2> {
-        log_softmax(pass.outputs.clone(), 1)
     }
 
     fn loss(&self, pass: &Pass, truth: &Truth) -> Loss {
@@ -182,10 +174,6 @@ impl MethodHead for Head {
             loss.terms.push((name, term));
         }
         loss
-    }
-
-    fn readout(&self) -> Result<Readout> {
-        Ok(Readout::Softmax { classes: self.classes })
     }
 
     fn words(&self) -> Option<(Tensor<2>, Tensor<1>)> {

@@ -14,7 +14,6 @@ use super::heads::prompt::{Infer, PromptLearner, text_of};
 use super::heads::temperature::START_TAU;
 use super::heads::trunk::{Pass, Trunk};
 use super::loss::{Loss, cross_entropy};
-use super::readout::Readout;
 use super::setup::Setup;
 use crate::error::Result;
 use crate::nn::layers::{Initial, normalise};
@@ -36,8 +35,6 @@ pub struct Head {
     trunk: Trunk,
     prompt: PromptLearner,
     #[module(skip)]
-    classes: usize,
-    #[module(skip)]
     text: Arc<TextSide>,
 }
 
@@ -51,7 +48,6 @@ impl MethodHead for Head {
         Ok(Self {
             trunk: Trunk::new(softmax_shape(setup), initial, device),
             prompt: PromptLearner::new(&text, setup.seed, START_TAU, device),
-            classes: setup.classes(),
             text,
         })
     }
@@ -62,10 +58,6 @@ impl MethodHead for Head {
 
     fn trunk(&self) -> &Trunk {
         &self.trunk
-    }
-
-    fn log_probs(&self, pass: &Pass) -> Tensor<2> {
-        log_softmax(pass.outputs.clone(), 1)
     }
 
     fn loss(&self, pass: &Pass, truth: &Truth) -> Loss {
@@ -79,10 +71,6 @@ impl MethodHead for Head {
             watched: vec![("scale", self.prompt.scale())],
             log_probs,
         }
-    }
-
-    fn readout(&self) -> Result<Readout> {
-        Ok(Readout::Softmax { classes: self.classes })
     }
 
     fn text_log_probs(&self, pass: &Pass) -> Option<Tensor<2>> {

@@ -1,7 +1,7 @@
 //! What a method's file gives: the trait that the list's enums match over.
 
 use burn::module::{Module, ParamId};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData, activation::log_softmax};
 
 use super::heads::trunk::{Pass, Trunk};
 use super::loss::Loss;
@@ -38,8 +38,10 @@ pub trait MethodHead: Module + Sized {
     /// Pooling and classifier.
     fn trunk(&self) -> &Trunk;
 
-    /// log p of every class, `[n, C]`, normalised.
-    fn log_probs(&self, pass: &Pass) -> Tensor<2>;
+    /// log p of every class, `[n, C]`, normalised: by softmax unless the method says otherwise.
+    fn log_probs(&self, pass: &Pass) -> Tensor<2> {
+        log_softmax(pass.outputs.clone(), 1)
+    }
 
     /// The loss of a batch.
     fn loss(&self, pass: &Pass, truth: &Truth) -> Loss;
@@ -49,11 +51,13 @@ pub trait MethodHead: Module + Sized {
         false
     }
 
-    /// What is left of the head when it is trained.
+    /// What is left of the head when it is trained: softmax unless the method says otherwise.
     ///
     /// # Errors
     /// When the trained values are none that a readout can have.
-    fn readout(&self) -> Result<Readout>;
+    fn readout(&self) -> Result<Readout> {
+        Ok(Readout::Softmax { classes: self.trunk().units() })
+    }
 
     /// How a class is decided on.
     fn decision(&self) -> Decision {

@@ -63,6 +63,11 @@ impl Trunk {
         Self { fc, ..self }
     }
 
+    /// The classifier's outputs U.
+    pub fn units(&self) -> usize {
+        self.fc.weight.val().dims()[0]
+    }
+
     /// Where it lies.
     pub fn device(&self) -> Device {
         self.fc.weight.val().device()
