@@ -124,8 +124,7 @@ class Learner(nn.Module):
         number = lambda value: nn.Parameter(torch.tensor([value]))
         if method in ("poisson", "binomial"):
             self.t = number(math.log(math.exp(0.95) - 1))  # tau = 1
-        if method == "poisson":
-            nn.init.constant_(self.image.fc.bias, math.log(math.e - 1))  # rate 1
+            nn.init.constant_(self.image.fc.bias, math.log(math.e - 1) if method == "poisson" else 0.0)  # rate 1
         if method == "nsb":
             self.image.fc.bias.data = torch.tensor([-math.log(2), 0.0])  # a third each
         if method == "udm":

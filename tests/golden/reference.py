@@ -17,12 +17,22 @@ def mix(x):
     return x ^ (x >> U(31))
 
 
-def uniform(key, stream, count, low, high):
-    """The first `count` uniform numbers of a splitmix64 stream."""
+def bits(key, stream, count):
+    """The first `count` numbers of 64 bits of a splitmix64 stream."""
     with np.errstate(over="ignore"):
         start = mix(U(key + 1) * U(G) ^ mix(U(stream + 1) * U(D)))
-        bits = mix(start + np.arange(1, count + 1, dtype=U) * U(G))
-    return low + (high - low) * ((bits >> U(11)).astype(np.float64) * 2.0**-53)
+        return mix(start + np.arange(1, count + 1, dtype=U) * U(G))
+
+
+def uniform(key, stream, count, low, high):
+    """The same as uniform numbers."""
+    return low + (high - low) * ((bits(key, stream, count) >> U(11)).astype(np.float64) * 2.0**-53)
+
+
+def normal(u):
+    """Normal numbers by Box-Muller from an even number of uniform ones."""
+    u = np.asarray(u).reshape(-1, 2)
+    return np.sqrt(-2 * np.log(1 - u[:, 0])) * np.cos(2 * np.pi * u[:, 1])
 
 
 class Block(nn.Module):
