@@ -12,13 +12,13 @@ use clip_lung_core::dataset::crops::Dataset;
 use clip_lung_core::error::Error;
 use clip_lung_core::phantom::phantom;
 use clip_lung_core::volume::crop::{SIDE, VOXELS};
-use common::text;
+use common::{skipped, text};
 
 /// A data set's directory of real crops, where this checkout has it.
 fn real(name: &str) -> Option<Dataset> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data").join(name);
     if !dir.is_dir() {
-        println!("skipped: {} is not there", dir.display());
+        skipped(&format!("{} is not there", dir.display()));
         return None;
     }
     let read = |file: &str| std::fs::read(dir.join(file)).unwrap();
