@@ -12,7 +12,7 @@ use super::heads::leaves::{self, Leaves};
 use super::heads::trunk::{Pass, Shape, Trunk};
 use super::loss::{Loss, cross_entropy};
 use super::pool::Pool;
-use super::readout::{Forest, Readout};
+use super::readout::{Forest, LEAST_SHARE, Readout};
 use super::setup::Setup;
 use crate::base::random::Stream;
 use crate::error::{Error, Result};
@@ -151,15 +151,14 @@ impl MethodHead for Head {
     }
 
     fn log_probs(&self, pass: &Pass) -> Tensor<2> {
-        let shares = self.trees(self.omega(pass)).mean_dim(1).squeeze_dim(1); // [n, C]
-        shares.clamp_min(CLAMP).log()
+        log_shares(self.trees(self.omega(pass)))
     }
 
     fn loss(&self, pass: &Pass, truth: &Truth) -> Loss {
         let activations = self.activations(pass);
         let omega = route(activations.clone(), self.config.depth);
         let trees = self.trees(omega); // [n, trees, C]
-        let log_probs = trees.clone().mean_dim(1).squeeze_dim::<2>(1).clamp_min(CLAMP).log();
+        let log_probs = log_shares(trees.clone());
         let shares = match self.config.on {
             Of::Trees => trees,
             Of::Forest => trees.mean_dim(1),
@@ -237,6 +236,14 @@ impl Head {
     fn trees(&self, omega: Tensor<3>) -> Tensor<3> {
         omega.swap_dims(0, 1).matmul(self.shares()).swap_dims(0, 1)
     }
+}
+
+/// log p of the forest, the mean of its trees, as the readout has it.
+///
+/// # Shapes
+/// `[n, trees, C]` -> `[n, C]`
+fn log_shares(trees: Tensor<3>) -> Tensor<2> {
+    trees.mean_dim(1).squeeze_dim::<2>(1).clamp_min(LEAST_SHARE).log()
 }
 
 /// The share of each leaf: level by level, d = sigmoid(u) to the left.

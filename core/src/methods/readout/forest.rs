@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 /// How far a leaf's probabilities may be from summing to 1.
 const LEAF_TOLERANCE: f64 = 1e-3;
 /// Probabilities below are taken for this one, so that their logarithms are finite.
-const LEAST: f64 = 1e-30;
+pub const LEAST_SHARE: f64 = 1e-30;
 
 /// Trees over the outputs of a linear layer. Output `splits[n][s]` decides split `s` (breadth-first) of tree n: d = sigmoid(u) goes
 /// left.
@@ -93,12 +93,12 @@ impl Forest {
     pub(super) fn log_probabilities(&self, u: &[f64]) -> Vec<f64> {
         let g = self.mixture(u);
         let sum: f64 = g.iter().sum();
-        g.iter().map(|g| (g / sum).max(LEAST).ln()).collect()
+        g.iter().map(|g| (g / sum).max(LEAST_SHARE).ln()).collect()
     }
 
     /// d log g_c / d u.
     pub(super) fn derivative(&self, u: &[f64], class: usize) -> Vec<f64> {
-        let g = self.mixture(u)[class].max(LEAST) * self.splits.len() as f64;
+        let g = self.mixture(u)[class].max(LEAST_SHARE) * self.splits.len() as f64;
         let mut out = vec![0.0; u.len()];
         for (tree, leaves) in self.splits.iter().zip(&self.leaves) {
             let activations: Vec<f64> = tree.iter().map(|&s| u[s]).collect();

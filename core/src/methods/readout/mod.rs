@@ -10,7 +10,7 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 pub use crate::base::decision::Decision;
-pub use forest::{Forest, route};
+pub use forest::{Forest, LEAST_SHARE, route};
 pub use numerics::{log_factorial, log_one_minus_exp};
 use numerics::{log_sigmoid, log_softmax, log_softplus, sigmoid, softplus};
 pub use probabilities::Probabilities;
