@@ -270,7 +270,8 @@ fn leaves_equal_the_fixed_point_iteration() {
             continue;
         }
         // the head's own update, with its epsilon and number of iterations
-        let config = json!({"name": "corf", "trees": trees, "depth": (update.splits[0].len() + 1).ilog2(), "units": UNITS});
+        let config =
+            json!({"name": "corf", "trees": trees, "depth": (update.splits[0].len() + 1).ilog2(), "units": UNITS});
         let (head, stands_for) = head(config, vec![1; update.classes], Some(&update.splits), &Device::flex());
         let outputs = update.u.iter().map(|row| outputs(row, &stands_for)).collect();
         let head = head.end_epoch(|| Ok(Outputs { outputs, labels: update.y.clone() })).unwrap();

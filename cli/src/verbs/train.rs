@@ -130,6 +130,9 @@ pub fn run(args: Args) -> Result<Outcome> {
 
 /// Continues a run by what its directory says of it.
 fn resume(args: Args) -> Result<Outcome> {
+    if !args.out.join("config.json").is_file() {
+        return Err(nothing_to_continue(&args.out));
+    }
     let config = RunDir::config(&args.out)?;
     let args = match (Invocation::read(&args.out)?, &args.data) {
         (Some(said), data) => Args {
