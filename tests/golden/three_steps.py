@@ -6,7 +6,7 @@
 `--single` runs each case in f32 too and prints how far that is off. A ReLU whose input is within rounding of 0 lets its gradient through in
 one and not in the other; the third step shows it.
 
-8 crops (`reference.normalised_crops(8)`), SGD with learning rate .01, momentum .9 and weight decay 1e-4, none on temperatures and thresholds,
+8 crops (`reference.normalised_crops(8)`), SGD with learning rate .001, momentum .9 and weight decay 1e-4, none on temperatures and thresholds,
 of which a case named "decay" has 0.1, so that what is exempt shows; no clipping, no average. Losses are those of methods.md 2.1-2.7 and
 eqs. (1)-(5): see methods.py. Start values are PyTorch's default, drawn as the Rust program does, from splitmix64 streams:
 
@@ -30,7 +30,7 @@ from methods import Learner, leaf_shares, leaf_update
 from reference import bits, dump, normal, normalised_crops, uniform
 from towers import ClipTower, Prompts
 
-SEED, LR, MOMENTUM, DECAY = 2, 0.01, 0.9, 1e-4
+SEED, LR, MOMENTUM, DECAY = 2, 0.001, 0.9, 1e-4
 LABELS = [0, 1, 2, 2, 1, 0, 0, 2]
 CLASS_IDS = [[58, 4, 9, 33, 17, 21, 5, 40, 12, 2, 59], [58, 4, 9, 33, 17, 21, 5, 44, 2, 59], [58, 4, 9, 33, 17, 21, 5, 51, 13, 2, 59]]
 ATTRIBUTE_IDS = [[58, 7, 9, 33, 17, 30, a, 2, 59] for a in (11, 14, 22, 25, 36, 41, 47)] + [[58, 7, 9, 33, 17, 30, 53, 8, 2, 59]]
