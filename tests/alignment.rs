@@ -4,12 +4,13 @@
 
 mod reference;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, activation::log_softmax};
 use clip_lung_core::methods::Truth;
 use clip_lung_core::methods::heads::alignment::{
-    CaForm, IaForm, IcForm, class_attribute, classification, image_attribute, image_class,
+    CaForm, IaForm, IcForm, class_attribute, image_attribute, image_class,
 };
 use clip_lung_core::methods::heads::attribute_weights::{AttributeWeights, entropy};
+use clip_lung_core::methods::loss::cross_entropy;
 use clip_lung_core::nn::layers::normalise;
 use reference::{close, flat, numbers, tensor};
 use serde_json::Value;
@@ -86,7 +87,7 @@ impl Case {
     }
 
     fn ce(&self) -> Tensor<1> {
-        classification(self.logits.clone(), self.target.clone())
+        cross_entropy(log_softmax(self.logits.clone(), 1), self.target.clone())
     }
 
     fn term(&self, name: &str) -> Tensor<1> {

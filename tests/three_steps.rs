@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use burn::module::Module;
 use burn::tensor::Device;
-use clip_lung_core::base::random::Stream;
 use clip_lung_core::base::tensors::{Array, Arrays, read};
 use clip_lung_core::methods::heads::attribute_weights::AttributeWeights;
 use clip_lung_core::methods::heads::leaves::{EPSILON, Leaves, ROUNDS};
@@ -128,12 +127,6 @@ impl Case {
         }
         if let Some(given) = self.leaves.as_ref().or(self.logits.as_ref()) {
             arrays.get_mut("leaves").unwrap().values = flat(given).into_iter().map(|v| v as f32).collect();
-        }
-        if let Some(width) = self.columns {
-            // the golden's start, in the place of an orthogonal one
-            let (bound, mut random) = (1.0 / (width as f64).sqrt(), Stream::new(golden.seed, 3));
-            let map = &mut arrays.get_mut("prompt.map.weight").unwrap().values;
-            map.iter_mut().for_each(|v| *v = random.between(-bound, bound) as f32);
         }
         trainer.network = apply(trainer.network, arrays, "golden").unwrap();
         trainer
