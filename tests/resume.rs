@@ -9,13 +9,20 @@ use std::time::{Duration, Instant};
 
 use clip_lung_core::base::random::Stream;
 use common::{ok, program, run, text};
+use serde_json::Value;
 
-/// Four steps of eight crops, the state saved after each.
+/// What is trained: a method without state of its own, one whose leaves follow each epoch, one with prompts.
+const METHODS: [&[&str]; 3] = [&["ce"], &["corf"], &["cocoop", "--text-encoder", "random:minilm"]];
+
+/// Four steps of sixteen crops of `ce`, the state saved after each.
 fn arguments(data: &Path, out: &Path) -> Vec<String> {
+    arguments_of(METHODS[0], data, out)
+}
+
+/// The same of a method, its options behind it.
+fn arguments_of(method: &[&str], data: &Path, out: &Path) -> Vec<String> {
     let words = [
         "train",
-        "--method",
-        "ce",
         "--epochs",
         "2",
         "--batch-size",
@@ -28,7 +35,9 @@ fn arguments(data: &Path, out: &Path) -> Vec<String> {
         "0",
         "--data",
     ];
-    words.iter().map(|w| (*w).to_owned()).chain([text(data), "--out".into(), text(out)]).collect()
+    let last = [text(data), "--out".into(), text(out), "--method".into()];
+    let words = words.iter().map(|w| (*w).to_owned()).chain(last);
+    words.chain(method.iter().map(|w| (*w).to_owned())).collect()
 }
 
 fn weights(run: &Path) -> Vec<u8> {
@@ -42,8 +51,33 @@ fn data(dir: &Path) -> PathBuf {
 }
 
 fn train(data: &Path, out: &Path) {
-    let words = arguments(data, out);
+    train_of(METHODS[0], data, out);
+}
+
+fn train_of(method: &[&str], data: &Path, out: &Path) {
+    let words = arguments_of(method, data, out);
     ok(&words.iter().map(String::as_str).collect::<Vec<_>>());
+}
+
+/// Steps done, of a run's saved state: from the file's header, 0 while there is none.
+fn saved_step(run: &Path) -> u64 {
+    use std::io::Read;
+    let Ok(mut file) = std::fs::File::open(run.join("state.safetensors")) else { return 0 };
+    let mut length = [0; 8];
+    file.read_exact(&mut length).unwrap();
+    let mut header = vec![0; u64::from_le_bytes(length) as usize];
+    file.read_exact(&mut header).unwrap();
+    let header: Value = serde_json::from_slice(&header).unwrap();
+    header["__metadata__"]["step"].as_str().unwrap().parse().unwrap()
+}
+
+/// That two runs ended alike.
+fn same(run: &Path, other: &Path, what: &str) {
+    assert!(weights(run) == weights(other), "{what}: other weights");
+    for file in ["predictions.csv", "log.jsonl"] {
+        let read = |run: &Path| std::fs::read(run.join(file)).unwrap();
+        assert!(read(run) == read(other), "{what}: {file} differs");
+    }
 }
 
 /// Same seed, any number of threads: bit-equal weights.
@@ -51,19 +85,61 @@ fn train(data: &Path, out: &Path) {
 fn thread_count_changes_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let data = data(dir.path());
-    let of = |threads: &str| {
-        let out = dir.path().join(threads);
-        let words = arguments(&data, &out);
+    let of = |method: &[&str], threads: &str| {
+        let out = dir.path().join(format!("{}-{threads}", method[0]));
+        let words = arguments_of(method, &data, &out);
         let status = program(&words.iter().map(String::as_str).collect::<Vec<_>>())
             .env("RAYON_NUM_THREADS", threads)
             .output()
             .unwrap();
-        assert!(status.status.success());
+        assert!(status.status.success(), "{}", String::from_utf8_lossy(&status.stderr));
         weights(&out)
     };
-    let one = of("1");
-    assert!(one == of("2"), "two threads give other weights than one");
-    assert!(one == of("3"), "three threads give other weights than one");
+    for method in METHODS {
+        let one = of(method, "1");
+        let others: &[&str] = if method == METHODS[0] { &["2", "3"] } else { &["2"] };
+        for threads in others {
+            assert!(one == of(method, threads), "{method:?}: {threads} threads give other weights than one");
+        }
+    }
+}
+
+/// kill -9 with the state of each step saved: in the middle of an epoch (steps 1 and 3), and right after its end (step 2), where a
+/// forest's leaves have just been updated.
+#[test]
+fn runs_continue_bit_equal_from_every_step() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = data(dir.path());
+    for method in &METHODS[1..] {
+        let reference = dir.path().join(method[0]);
+        train_of(method, &data, &reference);
+        for step in 1..=3 {
+            let out = dir.path().join(format!("{}-{step}", method[0]));
+            let words = arguments_of(method, &data, &out);
+            // a machine may be too busy to kill in time: again, then
+            for attempt in 0.. {
+                assert!(attempt < 50, "{method:?}: never killed after step {step}");
+                let _ = std::fs::remove_dir_all(&out);
+                let mut child = program(&words.iter().map(String::as_str).collect::<Vec<_>>())
+                    .stdout(std::process::Stdio::null())
+                    .stderr(std::process::Stdio::null())
+                    .spawn()
+                    .unwrap();
+                while saved_step(&out) < step && child.try_wait().unwrap().is_none() {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                child.kill().unwrap();
+                child.wait().unwrap();
+                if saved_step(&out) == step {
+                    break;
+                }
+            }
+            assert!(!out.join("model").exists());
+            train_of(method, &data, &out);
+            same(&out, &reference, &format!("{method:?} killed after step {step}"));
+            std::fs::remove_dir_all(&out).unwrap();
+        }
+    }
 }
 
 /// kill -9 at 20 random moments, each resumed: final weights, predictions and log as if never killed.
@@ -89,11 +165,7 @@ fn killed_runs_continue_bit_equal() {
         child.kill().unwrap();
         child.wait().unwrap();
         train(&data, &out);
-        assert!(weights(&out) == weights(&reference), "killed after {moment:.2} s of {whole:.2} s: other weights");
-        for file in ["predictions.csv", "log.jsonl"] {
-            let read = |run: &Path| std::fs::read(run.join(file)).unwrap();
-            assert!(read(&out) == read(&reference), "killed after {moment:.2} s: {file} differs");
-        }
+        same(&out, &reference, &format!("killed after {moment:.2} s of {whole:.2} s"));
         std::fs::remove_dir_all(&out).unwrap();
     }
 }
@@ -139,7 +211,8 @@ fn other_runs_and_second_writers_are_refused() {
         assert!(message.contains(reason), "{message}");
     };
     let mut other = arguments(&data, &out);
-    other[8] = "0.02".into();
+    let lr = other.iter().position(|w| w == "0.01").unwrap();
+    other[lr] = "0.02".into();
     refused(other, "its lr is 0.01, not 0.02");
     let second = dir.path().join("second");
     ok(&["phantom", "--limit", "41", "--out", &text(&second)]);

@@ -15,6 +15,7 @@ use crate::base::tensors::{Array, Arrays, Precision, read, write, write_each};
 use crate::error::{Error, Result};
 use crate::methods::heads::trunk::Shape;
 use crate::methods::pool::Pool;
+use crate::nn::backbone::FEATURES;
 use crate::nn::layers::Initial;
 use crate::nn::parameters::apply;
 use crate::volume::crop::{Crop, SIDE, VOXELS};
@@ -91,7 +92,12 @@ impl Model {
         let words = take_words(&mut arrays, &file)?;
         let values = |name: &str| arrays.get(name).map(|a| a.values.clone());
         let missing = |name: &str| Error::MissingTensor { file: file.clone(), name: name.into() };
-        let fc = arrays.get("fc.weight").filter(|a| !a.shape.is_empty()).ok_or_else(|| missing("fc.weight"))?;
+        let fc = arrays.get("fc.weight").ok_or_else(|| missing("fc.weight"))?;
+        let inputs = FEATURES + usize::from(config.diameter);
+        let expected = vec![fc.values.len() / inputs, inputs];
+        if fc.shape != expected {
+            return Err(Error::Shape { file, name: "fc.weight".into(), expected, found: fc.shape.clone() });
+        }
         let shape =
             Shape { pool: config.pool, units: fc.shape[0], bias: config.readout.has_bias(), diameter: config.diameter };
         let fc = fc.values.clone();

@@ -119,6 +119,12 @@ impl Model {
     }
 
     fn prediction(&self, outputs: &[f32]) -> Result<Prediction> {
+        // some readouts make certain answers of infinity
+        if let Some(u) = outputs.iter().find(|u| !u.is_finite()) {
+            let reason =
+                format!("it returned {u} for an output of the classifier; try another device, or check the model");
+            return Err(Error::Device(reason));
+        }
         let logs = self.readout.log_probabilities(outputs);
         let probabilities = Probabilities::of_logs(&logs, self.temperature)?.values().to_vec();
         let class = self.config.classes[self.config.decision.decide(&probabilities)];

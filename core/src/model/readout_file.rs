@@ -87,8 +87,8 @@ pub fn take(kind: ReadoutKind, classes: usize, units: usize, all: &mut Arrays, f
         ReadoutKind::Forest => {
             let splits = take(SPLITS, &[None, None])?;
             let leaves = take(LEAVES, &[Some(splits.shape[0]), Some(splits.shape[1] + 1), Some(classes)])?;
-            // an index below 0 is out of range as well
-            let index = |v: &f32| if *v >= 0.0 { *v as usize } else { usize::MAX };
+            // what is no index is out of range as well
+            let index = |v: &f32| if *v >= 0.0 && v.fract() == 0.0 { *v as usize } else { usize::MAX };
             let rows = splits.values.chunks(splits.shape[1]).map(|r| r.iter().map(index).collect()).collect();
             let numbers: Vec<f64> = leaves.values.iter().map(|v| f64::from(*v)).collect();
             let trees = numbers

@@ -93,10 +93,7 @@ pub fn image_attribute(
     let w: Tensor<3> = weights.clone().unsqueeze_dim(1);
     match form {
         IaForm::Soft => cross_entropy(log_softmax(logits, 2), w),
-        IaForm::Logit => {
-            let top = weights.clone().equal(weights.clone().max_dim(1).expand(weights.dims())).float();
-            cross_entropy(log_softmax(logits * w, 2), top.unsqueeze_dim(1))
-        }
+        IaForm::Logit => cross_entropy(log_softmax(logits * w, 2), top(weights).unsqueeze_dim(1)),
         IaForm::Official => {
             let scores: Tensor<2> = (logits * w).mean_dim(2).squeeze_dim(2); // [n, T]
             let beyond = groups - target.dims()[1];
@@ -104,6 +101,15 @@ pub fn image_attribute(
             cross_entropy(log_softmax(scores, 1), group)
         }
     }
+}
+
+/// One-hot of each row's largest weight, the first of several: readers often give two attributes the same top rating.
+///
+/// # Shapes
+/// `[n, K]` -> `[n, K]`
+fn top(weights: Tensor<2>) -> Tensor<2> {
+    let most = weights.clone().equal(weights.clone().max_dim(1).expand(weights.dims())).float();
+    most.clone() * most.cumsum(1).equal_elem(1.0).float()
 }
 
 /// Eq. (4): pulls the true class's text feature towards the sample's attribute profile.
@@ -146,11 +152,6 @@ fn columns(attributes: Tensor<3>) -> Tensor<3> {
         [1, k, d] => attributes.reshape([k, d]).transpose().unsqueeze(),
         _ => attributes.swap_dims(1, 2),
     }
-}
-
-/// Cross-entropy of the classifier's logits `[n, C]` with one-hot targets.
-pub fn classification(logits: Tensor<2>, target: Tensor<2>) -> Tensor<1> {
-    cross_entropy(log_softmax(logits, 1), target)
 }
 
 #[cfg(test)]
@@ -219,7 +220,7 @@ mod tests {
         }
         let logits = Tensor::<2>::from_floats([[0.2, -0.1, 0.4]], &Device::flex());
         let target = Tensor::<2>::from_floats([[0., 0., 1.]], &Device::flex());
-        close(classification(logits, target), &[0.885939]);
+        close(cross_entropy(log_softmax(logits, 1), target), &[0.885939]);
         // eq. (5) at tau .07
         assert!((0.885939f64 + 6.767741 + 3.615059 + 0.5 * 2.423620 - 12.480549).abs() < 2e-6);
     }
@@ -256,6 +257,13 @@ mod tests {
             image_class(part(&f), part(&c), scale(), y.clone().slice([i..i + 1, 0..3]), IcForm::Mean).into_scalar()
         };
         assert!((whole - (one(0) + one(1) + one(2)) / 3.0).abs() < 1e-6);
+    }
+
+    /// Of several top attributes the first is the target, once.
+    #[test]
+    fn ties_have_one_target() {
+        let weights = Tensor::<2>::from_floats([[0.3, 0.1, 0.3, 0.3], [0.1, 0.4, 0.4, 0.1]], &Device::flex());
+        close(top(weights), &[1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0]);
     }
 
     /// Weights inside a cosine are a no-op.
