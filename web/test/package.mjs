@@ -91,12 +91,12 @@ export default async function ({ work, run, native, explained, site, browser, op
       }, [name, { dims, spacing, centre, diameter }, dims]);
       assert.deepEqual(found.crop, GEOMETRIES[name]);
       assert.match(found.missing, /^input: around needs the model's geometry/);
-      for (const logits of found.logits) logits.forEach((v, i) => assert.ok(Math.abs(v - known[i]) < 2e-3, `${name}: ${logits}, natively ${known}`));
+      for (const logits of found.logits) logits.forEach((v, i) => assert.ok(Math.abs(v - known[i]) < 1e-4, `${name}: ${logits}, natively ${known}`));
       seen.push({ known, dims: found.dims });
     }
     const [cube, flat, mm] = seen;
     assert.ok(flat.dims[2] < cube.dims[2] && flat.dims[0] === cube.dims[0], `${flat.dims} of ${cube.dims}`);
-    for (const other of [flat, mm]) assert.ok(other.known.some((v, i) => Math.abs(v - cube.known[i]) > 0.02), 'the crops differ');
+    for (const other of [flat, mm]) assert.ok(other.known.some((v, i) => Math.abs(v - cube.known[i]) > 2e-3), 'the crops differ');
   });
 
   await test('sends not one request while predicting 100 crops', async () => {
