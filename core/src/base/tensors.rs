@@ -112,7 +112,7 @@ pub fn write(arrays: &Arrays, precision: Precision, metadata: &[(String, String)
     write_each(arrays, |_| precision, metadata)
 }
 
-/// [`write`] with a precision for each tensor.
+/// [`write()`] with a precision for each tensor.
 ///
 /// # Errors
 /// Never on memory.
