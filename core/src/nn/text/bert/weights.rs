@@ -53,7 +53,7 @@ impl<'a> BertArrays<'a> {
     pub fn tokens(&self, used: &[u32], device: &Device) -> Result<TokenTable> {
         let name = format!("{}{TABLE}", self.prefix);
         let table = self.get(&name)?;
-        if table.shape.get(1) != Some(&self.config.width) {
+        if !matches!(table.shape[..], [_, width] if width == self.config.width) {
             let rows = *table.shape.first().unwrap_or(&0);
             return Err(self.shape(&name, &[rows, self.config.width], table));
         }
@@ -68,7 +68,7 @@ impl<'a> BertArrays<'a> {
         let BertConfig { width, positions, .. } = self.config;
         let name = format!("{}embeddings.token_type_embeddings.weight", self.prefix);
         let types = self.get(&name)?;
-        let first = types.values.get(..width).filter(|_| types.shape.get(1) == Some(&width));
+        let first = types.values.get(..width).filter(|_| matches!(types.shape[..], [_, w] if w == width));
         let first = first.ok_or_else(|| self.shape(&name, &[2, width], types))?;
         let mut sum = self.top("embeddings.position_embeddings.weight", &[positions, width])?;
         sum.values.chunks_mut(width).for_each(|row| row.iter_mut().zip(first).for_each(|(v, t)| *v += t));
