@@ -4,6 +4,7 @@ pub mod bert;
 pub mod clip;
 pub mod directory;
 pub mod encoder;
+pub mod layers;
 pub mod prompts;
 pub mod side;
 pub mod tokens;

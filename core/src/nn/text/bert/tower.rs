@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use burn::module::Param;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rayon::prelude::*;
 
@@ -14,37 +15,12 @@ use crate::base::random::uniform;
 use crate::base::tensors::Array;
 use crate::error::Result;
 use crate::nn::kernels::attention::Sequences;
-use crate::nn::kernels::{gelu, layer_norm};
+use crate::nn::kernels::gelu;
+use crate::nn::layers::buffer;
+use crate::nn::text::layers::{Dense, Norm, matrix};
 
 /// BERT's deviation of every weight before training.
 const DEVIATION: f64 = 0.02;
-
-#[derive(Clone, Debug)]
-struct Norm {
-    weight: Tensor<1>,
-    bias: Tensor<1>,
-    epsilon: f64,
-}
-
-impl Norm {
-    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        layer_norm(x, self.weight.clone(), self.bias.clone(), self.epsilon)
-    }
-}
-
-/// `x @ weight + bias`, `weight` `[in, out]`.
-#[derive(Clone, Debug)]
-struct Dense {
-    weight: Tensor<2>,
-    /// `[1, out]`
-    bias: Tensor<2>,
-}
-
-impl Dense {
-    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        x.matmul(self.weight.clone()) + self.bias.clone()
-    }
-}
 
 #[derive(Clone, Debug)]
 struct Layer {
@@ -61,11 +37,11 @@ struct Layer {
 pub struct BertTower {
     config: BertConfig,
     /// Positions and the first type, `[positions, width]`.
-    positions: Tensor<2>,
+    positions: Param<Tensor<2>>,
     norm: Norm,
     layers: Vec<Layer>,
     /// `[width, hidden]`, `[hidden, output]`.
-    projection: Option<[Tensor<2>; 2]>,
+    projection: Option<[Param<Tensor<2>>; 2]>,
 }
 
 impl BertTower {
@@ -76,11 +52,7 @@ impl BertTower {
     pub fn load(source: &BertArrays, device: &Device) -> Result<Self> {
         let config = source.config();
         let (w, h) = (config.width, config.hidden);
-        let norm = |weight: Array, bias: Array| Norm {
-            weight: vector(weight.values, device),
-            bias: vector(bias.values, device),
-            epsilon: config.epsilon,
-        };
+        let norm = |weight: Array, bias: Array| Norm::new(weight, bias, config.epsilon, device);
         let mut layers = Vec::with_capacity(config.layers);
         for l in 0..config.layers {
             let layer_norm = |name: &str| -> Result<Norm> {
@@ -89,11 +61,11 @@ impl BertTower {
             };
             let linear = |name: &str, inputs: usize, outputs: usize| -> Result<Dense> {
                 let weight = source.layer(l, &format!("{name}.dense.weight"), &[outputs, inputs])?;
-                Ok(dense(weight, source.layer(l, &format!("{name}.dense.bias"), &[outputs])?, device))
+                Ok(Dense::new(weight, source.layer(l, &format!("{name}.dense.bias"), &[outputs])?, device))
             };
             let [weight, bias] = source.qkv(l)?;
             layers.push(Layer {
-                qkv: dense(weight, bias, device),
+                qkv: Dense::new(weight, bias, device),
                 out: linear("attention.output", w, w)?,
                 attention_norm: layer_norm("attention.output")?,
                 intermediate: linear("intermediate", w, h)?,
@@ -117,15 +89,7 @@ impl BertTower {
     /// (seed, 1000 + r), so that the rows in use suffice.
     pub fn random(config: BertConfig, seed: u64, device: &Device) -> Self {
         let (w, h) = (config.width, config.hidden);
-        let plain = |values: Vec<f32>, rows: usize| {
-            let shape = vec![rows, values.len() / rows];
-            matrix(Array { shape, values }, device)
-        };
-        let norm = || Norm {
-            weight: vector(vec![1.0; w], device),
-            bias: vector(vec![0.0; w], device),
-            epsilon: config.epsilon,
-        };
+        let norm = || Norm::plain(w, config.epsilon, device);
         // in and out of qkv, out, intermediate, output
         let kinds = [(w, 3 * w), (w, w), (w, h), (h, w)];
         let drawn: Vec<[Vec<f32>; 4]> = (0..config.layers as u64)
@@ -134,10 +98,7 @@ impl BertTower {
             .collect();
         let layers = drawn.into_iter().map(|values| {
             let [qkv, out, intermediate, output] = values;
-            let dense = |values: Vec<f32>, (inputs, outputs): (usize, usize)| Dense {
-                weight: plain(values, inputs),
-                bias: vector(vec![0.0; outputs], device).unsqueeze(),
-            };
+            let dense = |values, (inputs, outputs)| Dense::plain(values, inputs, outputs, device);
             Layer {
                 qkv: dense(qkv, kinds[0]),
                 out: dense(out, kinds[1]),
@@ -149,7 +110,7 @@ impl BertTower {
         });
         Self {
             config,
-            positions: plain(uniform(seed, 0, config.positions * w, DEVIATION), config.positions),
+            positions: buffer(uniform(seed, 0, config.positions * w, DEVIATION), [config.positions, w], device),
             norm: norm(),
             layers: layers.collect(),
             projection: None,
@@ -168,7 +129,7 @@ impl BertTower {
 
     /// Values of a feature.
     pub fn feature_width(&self) -> usize {
-        self.projection.as_ref().map_or(self.config.width, |[_, second]| second.dims()[1])
+        self.projection.as_ref().map_or(self.config.width, |[_, second]| second.val().dims()[1])
     }
 
     /// The features of prompts that end at `ends`, not normalised.
@@ -191,7 +152,7 @@ impl BertTower {
             let tails = which.iter().map(|&c| suffix.clone().slice([0..n, c..c + 1, 0..length - p, 0..w]));
             let shared = prefix.clone().unsqueeze_dim::<4>(1).expand([n, which.len(), p, w]);
             let prompts = Tensor::cat(vec![shared, Tensor::cat(tails.collect(), 1)], 2);
-            let positions = self.positions.clone().slice([0..length, 0..w]);
+            let positions = self.positions.val().slice([0..length, 0..w]);
             (prompts + positions.unsqueeze()).reshape([n * which.len() * length, w])
         });
         // all tokens as rows: the dense layers don't care whose they are
@@ -216,8 +177,8 @@ impl BertTower {
         match &self.projection {
             None => pooled,
             Some([first, second]) => {
-                let hidden = gelu(pooled.reshape([n * ends.len(), w]).matmul(first.clone()));
-                hidden.matmul(second.clone()).reshape([n, ends.len(), second.dims()[1]])
+                let hidden = gelu(pooled.reshape([n * ends.len(), w]).matmul(first.val()));
+                hidden.matmul(second.val()).reshape([n, ends.len(), second.val().dims()[1]])
             }
         }
     }
@@ -246,19 +207,4 @@ fn each<'a>(x: &'a Tensor<2>, groups: &'a [Sequences]) -> impl Iterator<Item = T
 /// Rows one below the other.
 fn joined(mut parts: Vec<Tensor<2>>) -> Tensor<2> {
     if parts.len() == 1 { parts.remove(0) } else { Tensor::cat(parts, 0) }
-}
-
-fn vector(values: Vec<f32>, device: &Device) -> Tensor<1> {
-    let n = values.len();
-    Tensor::from_data(TensorData::new(values, [n]), device)
-}
-
-fn matrix(array: Array, device: &Device) -> Tensor<2> {
-    let shape = [array.shape[0], array.shape[1]];
-    Tensor::from_data(TensorData::new(array.values, shape), device)
-}
-
-/// PyTorch stores `[out, in]`: transposed here.
-fn dense(weight: Array, bias: Array, device: &Device) -> Dense {
-    Dense { weight: matrix(weight.transposed(), device), bias: vector(bias.values, device).unsqueeze() }
 }

@@ -12,37 +12,12 @@ use crate::base::random::uniform;
 use crate::base::tensors::Array;
 use crate::error::Result;
 use crate::nn::kernels::attention::Sequences;
-use crate::nn::kernels::{layer_norm, quick_gelu};
+use crate::nn::kernels::quick_gelu;
 use crate::nn::layers::buffer;
+use crate::nn::text::layers::{Dense, Norm, matrix};
 
 /// LayerNorm's.
 const EPSILON: f64 = 1e-5;
-
-#[derive(Module, Debug)]
-struct Norm {
-    weight: Param<Tensor<1>>,
-    bias: Param<Tensor<1>>,
-}
-
-impl Norm {
-    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        layer_norm(x, self.weight.val(), self.bias.val(), EPSILON)
-    }
-}
-
-/// `x @ weight + bias`, `weight` `[in, out]`.
-#[derive(Module, Debug)]
-struct Dense {
-    weight: Param<Tensor<2>>,
-    /// `[1, out]`
-    bias: Param<Tensor<2>>,
-}
-
-impl Dense {
-    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        x.matmul(self.weight.val()) + self.bias.val()
-    }
-}
 
 #[derive(Module, Debug)]
 struct Block {
@@ -74,23 +49,24 @@ impl ClipTower {
     /// A tensor that is missing or has the wrong shape.
     pub fn load(source: &TowerArrays, device: &Device) -> Result<Self> {
         let geometry = source.geometry();
+        let norm = |weight: Array, bias: Array| Norm::new(weight, bias, EPSILON, device);
         let mut blocks = Vec::with_capacity(geometry.layers);
         for layer in 0..geometry.layers {
             let part = |name: &str| source.block(layer, name);
             blocks.push(Block {
-                ln_1: norm(part("ln_1.weight")?, part("ln_1.bias")?, device),
-                qkv: dense(part("attn.in_proj_weight")?, part("attn.in_proj_bias")?, device),
-                out: dense(part("attn.out_proj.weight")?, part("attn.out_proj.bias")?, device),
-                ln_2: norm(part("ln_2.weight")?, part("ln_2.bias")?, device),
-                fc: dense(part("mlp.c_fc.weight")?, part("mlp.c_fc.bias")?, device),
-                proj: dense(part("mlp.c_proj.weight")?, part("mlp.c_proj.bias")?, device),
+                ln_1: norm(part("ln_1.weight")?, part("ln_1.bias")?),
+                qkv: Dense::new(part("attn.in_proj_weight")?, part("attn.in_proj_bias")?, device),
+                out: Dense::new(part("attn.out_proj.weight")?, part("attn.out_proj.bias")?, device),
+                ln_2: norm(part("ln_2.weight")?, part("ln_2.bias")?),
+                fc: Dense::new(part("mlp.c_fc.weight")?, part("mlp.c_fc.bias")?, device),
+                proj: Dense::new(part("mlp.c_proj.weight")?, part("mlp.c_proj.bias")?, device),
             });
         }
         Ok(Self {
             geometry,
             positions: matrix(source.positions()?, device),
             blocks,
-            ln_final: norm(source.top("ln_final.weight")?, source.top("ln_final.bias")?, device),
+            ln_final: norm(source.top("ln_final.weight")?, source.top("ln_final.bias")?),
             projection: matrix(source.projection()?, device),
         })
     }
@@ -106,7 +82,7 @@ impl ClipTower {
             let columns = values.len() / rows;
             buffer::<2>(values, [rows, columns], device)
         };
-        let normal = || Norm { weight: buffer(vec![1.0; w], [w], device), bias: buffer(vec![0.0; w], [w], device) };
+        let normal = || Norm::plain(w, EPSILON, device);
         // in, out and deviation of qkv, out, fc, proj
         let kinds =
             [(w, 3 * w, attention), (w, w, residual), (w, 4 * w, (2.0 * w as f64).powf(-0.5)), (4 * w, w, residual)];
@@ -121,7 +97,7 @@ impl ClipTower {
                 let [qkv, out, fc, proj] = layer.map(|values| {
                     let (rows, columns, _) = kinds[i];
                     i += 1;
-                    Dense { weight: plain(values, rows), bias: buffer(vec![0.0; columns], [1, columns], device) }
+                    Dense::plain(values, rows, columns, device)
                 });
                 Block { ln_1: normal(), qkv, out, ln_2: normal(), fc, proj }
             })
@@ -190,20 +166,4 @@ impl Block {
     fn mlp(&self, x: Tensor<2>) -> Tensor<2> {
         self.proj.forward(quick_gelu(self.fc.forward(self.ln_2.forward(x))))
     }
-}
-
-fn matrix(array: Array, device: &Device) -> Param<Tensor<2>> {
-    let shape = [array.shape[0], array.shape[1]];
-    buffer(array.values, shape, device)
-}
-
-fn norm(weight: Array, bias: Array, device: &Device) -> Norm {
-    let vector = |a: Array| buffer(a.values, [a.shape[0]], device);
-    Norm { weight: vector(weight), bias: vector(bias) }
-}
-
-/// PyTorch stores `[out, in]`: transposed here.
-fn dense(weight: Array, bias: Array, device: &Device) -> Dense {
-    let n = bias.shape[0];
-    Dense { weight: matrix(weight.transposed(), device), bias: buffer(bias.values, [1, n], device) }
 }
