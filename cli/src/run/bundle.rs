@@ -23,6 +23,8 @@ pub struct Trained {
     arrays: Arrays,
     readout: ReadoutKind,
     decision: Decision,
+    /// Two synthetic crops, nobody's.
+    golden: [Crop; 2],
 }
 
 impl Trained {
@@ -40,10 +42,10 @@ impl Trained {
             let values = logit_scale.into_data().iter::<f32>().collect();
             arrays.insert("logit_scale".into(), Array { shape: vec![1], values });
         }
-        Ok(Self { arrays, readout: readout.kind(), decision: network.head.decision() })
+        Ok(Self { arrays, readout: readout.kind(), decision: network.head.decision(), golden: golden_pair()? })
     }
 
-    /// The model directory's files. The golden pair are two synthetic crops, nobody's.
+    /// The model directory's files.
     pub fn directory(
         &self,
         run: &TrainConfig,
@@ -76,8 +78,8 @@ impl Trained {
             },
             sha256: BTreeMap::new(),
         };
-        let parts =
-            Parts { config, arrays: self.arrays.clone(), golden: golden_pair()?, precision: Precision::F32, card };
+        let (arrays, golden) = (self.arrays.clone(), self.golden.clone());
+        let parts = Parts { config, arrays, golden, precision: Precision::F32, card };
         Ok(build(parts, device)?)
     }
 }

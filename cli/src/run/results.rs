@@ -46,13 +46,13 @@ pub fn write(
         let scored = scoring::scored(data, &split.held_out, p, config.task, model.config.decision);
         scoring::score(&scored, config.task)
     };
+    let classifier_report = score(&by_classifier)?;
     let text_report = by_text.as_deref().map(score).transpose()?;
     // a run that answers by its text features is scored by them; the model directory answers by its classifier
     let (answers, report) = match (by_text, &text_report) {
         (Some(by_text), Some(report)) if config.method.infers_by_text() => (by_text, report.clone()),
-        _ => (by_classifier.clone(), score(&by_classifier)?),
+        _ => (by_classifier, classifier_report.clone()),
     };
-    let classifier_report = score(&by_classifier)?;
     let size_only = scoring::size_only(data, &split.train, &split.held_out, config.task)?;
 
     let csv = scoring::csv(data, &split.held_out, &answers, &model.config.classes, config.fold)?;
