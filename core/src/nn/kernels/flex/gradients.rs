@@ -50,7 +50,7 @@ impl Kernels for Flex {
     }
 
     fn quick_gelu(x: FlexTensor) -> FlexTensor {
-        rows::quick_gelu(&x)
+        gelu::quick_gelu(&x)
     }
 
     fn gelu(x: FlexTensor) -> FlexTensor {
@@ -162,7 +162,7 @@ impl Backward<Flex, 1> for QuickGelu {
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
         let grad = grads.consume::<Flex>(&ops.node);
         if let [Some(node)] = ops.parents {
-            grads.register::<Flex>(node.id, rows::quick_gelu_gradient(&ops.state, &grad));
+            grads.register::<Flex>(node.id, gelu::quick_gelu_gradient(&ops.state, &grad));
         }
     }
 }
@@ -272,7 +272,7 @@ impl<C: CheckpointStrategy> Kernels for Autodiff<Flex, C> {
 
     fn quick_gelu(x: Tracked<C>) -> Tracked<C> {
         let px = x.primitive().clone();
-        let output = rows::quick_gelu(&px);
+        let output = gelu::quick_gelu(&px);
         match QuickGelu.prepare::<C>([x.node()]).compute_bound().stateful() {
             OpsKind::Tracked(prep) => prep.finish(px, output),
             OpsKind::UnTracked(prep) => prep.finish(output),

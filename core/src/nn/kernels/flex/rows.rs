@@ -1,11 +1,8 @@
-//! Operations on rows of the text tower: LayerNorm and QuickGELU, each one pass, and their gradients.
+//! LayerNorm on rows of the text tower, one pass, and its gradient.
 
 use rayon::prelude::*;
 
 use super::arrays::{FlexTensor, array, dims, values, vectorised, zeroed};
-
-/// Values a piece of element-wise work.
-pub const PIECE: usize = 1 << 14;
 
 /// Mean and 1 / deviation of a row.
 #[inline(always)]
@@ -73,57 +70,6 @@ pub fn layer_norm_gradient(x: &FlexTensor, weight: &FlexTensor, grad: &FlexTenso
                 let dot = dots.iter().sum::<f32>() * inverse * inverse / d as f32;
                 for (i, o) in out.iter_mut().enumerate() {
                     *o = (*o - sum - (row[i] - mean) * dot) * inverse;
-                }
-            },
-        );
-    });
-    array(out, &shape)
-}
-
-/// e^x within 2 ulp: powers of two exactly, a polynomial between (Cephes). Unlike the library's it vectorises.
-#[inline(always)]
-pub fn exp(x: f32) -> f32 {
-    let x = x.clamp(-87.0, 87.0);
-    let k = (x * std::f32::consts::LOG2_E + 0.5).floor();
-    let r = x - k * 0.693_359_4 + k * 2.121_944_4e-4;
-    let p = [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 5.000_000_1e-1];
-    let polynomial = p.iter().fold(0.0f32, |a, c| a * r + c);
-    let scale = f32::from_bits(((k as i32 + 127) << 23) as u32);
-    (polynomial * r * r + r + 1.0) * scale
-}
-
-#[inline(always)]
-fn sigmoid(x: f32) -> f32 {
-    1.0 / (1.0 + exp(-x))
-}
-
-/// x sigmoid(1.702 x)
-pub fn quick_gelu(x: &FlexTensor) -> FlexTensor {
-    let shape: [usize; 2] = dims(x);
-    let x = values(x);
-    let mut out = zeroed(&shape);
-    out.par_chunks_mut(PIECE).zip(x.par_chunks(PIECE)).for_each(|(out, x)| {
-        vectorised(
-            #[inline(always)]
-            || out.iter_mut().zip(x).for_each(|(o, v)| *o = v * sigmoid(1.702 * v)),
-        );
-    });
-    array(out, &shape)
-}
-
-/// The gradient of the input of [`quick_gelu`]: g (s + 1.702 x s (1 - s)).
-pub fn quick_gelu_gradient(x: &FlexTensor, grad: &FlexTensor) -> FlexTensor {
-    let shape: [usize; 2] = dims(x);
-    let (x, grad) = (values(x), values(grad));
-    let mut out = zeroed(&shape);
-    let parts = out.par_chunks_mut(PIECE).zip(x.par_chunks(PIECE)).zip(grad.par_chunks(PIECE));
-    parts.for_each(|((out, x), grad)| {
-        vectorised(
-            #[inline(always)]
-            || {
-                for (i, o) in out.iter_mut().enumerate() {
-                    let s = sigmoid(1.702 * x[i]);
-                    *o = grad[i] * s * (1.0 + 1.702 * x[i] * (1.0 - s));
                 }
             },
         );
