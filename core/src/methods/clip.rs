@@ -85,9 +85,9 @@ impl MethodHead for Head {
         }
     }
 
-    fn text_log_probs(&self, pass: &Pass) -> Option<Tensor<2>> {
+    fn text_log_probs(&self, pass: impl FnOnce() -> Pass) -> Option<Tensor<2>> {
         let prompts: Tensor<2> = self.prompts().squeeze_dim(0);
-        let cosines = normalise(pass.features.clone()).matmul(prompts.transpose());
+        let cosines = normalise(pass().features).matmul(prompts.transpose());
         Some(log_softmax(cosines * self.logit_scale.val().exp().unsqueeze(), 1))
     }
 

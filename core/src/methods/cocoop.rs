@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use burn::module::{Module, ParamId};
 use burn::tensor::{Device, Tensor, activation::log_softmax};
-use serde::{Deserialize, Serialize};
 
 use super::ce::softmax_shape;
+pub use super::clip::Config;
 use super::head::{MethodHead, Truth};
 use super::heads::alignment::{IcForm, image_class};
 use super::heads::prompt::{Infer, PromptLearner, text_of};
@@ -18,16 +18,6 @@ use super::setup::Setup;
 use crate::error::Result;
 use crate::nn::layers::{Initial, normalise};
 use crate::nn::text::side::TextSide;
-
-/// The settings.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "cli", derive(clap::Args), group(skip))]
-#[serde(deny_unknown_fields, default)]
-pub struct Config {
-    /// What a run's predictions rest on: classifier, or text (the closest class prompt); both are reported
-    #[cfg_attr(feature = "cli", arg(long, value_enum, default_value = "classifier"))]
-    pub infer: Infer,
-}
 
 /// Classifier and prompts.
 #[derive(Module, Debug)]
@@ -73,8 +63,8 @@ impl MethodHead for Head {
         }
     }
 
-    fn text_log_probs(&self, pass: &Pass) -> Option<Tensor<2>> {
-        let (feature, prompts) = self.aligned(pass);
+    fn text_log_probs(&self, pass: impl FnOnce() -> Pass) -> Option<Tensor<2>> {
+        let (feature, prompts) = self.aligned(&pass());
         let cosines: Tensor<2> = feature.matmul(prompts.swap_dims(1, 2)).squeeze_dim(1);
         Some(log_softmax(cosines * self.prompt.scale().unsqueeze(), 1))
     }

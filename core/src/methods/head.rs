@@ -64,8 +64,8 @@ pub trait MethodHead: Module + Sized {
         Decision::Argmax
     }
 
-    /// log p of every class by the text features, `[n, C]`, for methods that can answer by them.
-    fn text_log_probs(&self, _pass: &Pass) -> Option<Tensor<2>> {
+    /// log p of every class by the text features, `[n, C]`, for methods that can answer by them; only those ask for `pass`.
+    fn text_log_probs(&self, _pass: impl FnOnce() -> Pass) -> Option<Tensor<2>> {
         None
     }
 

@@ -141,8 +141,11 @@ macro_rules! method_heads {
                 }
             }
 
-            /// log p of every class by the text features, `[n, C]`, for methods that can answer by them.
-            pub fn text_log_probs(&self, pass: &$crate::methods::heads::trunk::Pass) -> Option<::burn::tensor::Tensor<2>> {
+            /// log p of every class by the text features, `[n, C]`, for methods that can answer by them; only those ask for `pass`.
+            pub fn text_log_probs(
+                &self,
+                pass: impl FnOnce() -> $crate::methods::heads::trunk::Pass,
+            ) -> Option<::burn::tensor::Tensor<2>> {
                 match self {
                     $(Self::$variant(head) => $crate::methods::MethodHead::text_log_probs(head, pass),)+
                 }

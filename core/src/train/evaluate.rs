@@ -1,6 +1,5 @@
 //! The network in evaluation mode on rows of a data set: running statistics, no augmentation.
 
-use burn::module::Module;
 use burn::tensor::Tensor;
 
 use super::batch::{images, log_diameters};
@@ -51,7 +50,7 @@ pub fn outputs(
     Ok(Outputs { outputs: found, labels: config.task.labels(&data.rows, rows)? })
 }
 
-/// The probabilities by the text features, where the head can answer by them.
+/// The averaged network's probabilities by the text features, where the head can answer by them.
 ///
 /// # Errors
 /// When the device fails.
@@ -62,11 +61,10 @@ pub fn text_probabilities(
     norm: &Normalisation,
     diameter: bool,
 ) -> Result<Option<Vec<Vec<f64>>>> {
-    let network = network.valid();
-    let (backbone, head) = (network.backbone.fold(), network.head);
+    let (backbone, head) = (network.backbone.clone().fold(), &network.head);
     let mut found = Vec::with_capacity(rows.len());
     for part in rows.chunks(BATCH) {
-        let Some(logs) = head.text_log_probs(&pass(&backbone, head.trunk(), data, part, norm, diameter)) else {
+        let Some(logs) = head.text_log_probs(|| pass(&backbone, head.trunk(), data, part, norm, diameter)) else {
             return Ok(None);
         };
         for row in read(logs)? {

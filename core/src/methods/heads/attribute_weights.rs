@@ -35,9 +35,7 @@ impl AttributeWeights {
             Self::Uniform => vec![1.0 / ratings.len() as f64; ratings.len()],
         }
     }
-}
 
-impl AttributeWeights {
     /// The weights of a batch's nodules, `[n, 8]` or with malignancy `[n, 9]`.
     pub fn rows(self, ratings: impl Iterator<Item = Vec<f64>>, device: &Device) -> Tensor<2> {
         let rows: Vec<Vec<f64>> = ratings.map(|r| self.of(&r)).collect();

@@ -158,19 +158,17 @@ impl Readout {
 
     /// d s / d u of what Grad-CAM explains a class by: its logit for softmax, its log-probability for every other readout.
     pub fn derivative(&self, u: &[f32], class: usize) -> Vec<f64> {
+        let expected =
+            || -> f64 { self.log_probabilities(u).iter().enumerate().map(|(j, l)| j as f64 * l.exp()).sum() };
         let u: Vec<f64> = u.iter().map(|v| f64::from(*v)).collect();
-        let expected = |readout: &Self| -> f64 {
-            let row: Vec<f32> = u.iter().map(|v| *v as f32).collect();
-            readout.log_probabilities(&row).iter().enumerate().map(|(j, l)| j as f64 * l.exp()).sum()
-        };
         match self {
             Self::Softmax { classes } => (0..*classes).map(|c| f64::from(u8::from(c == class))).collect(),
             Self::Poisson { tau, .. } => {
                 // d ln softplus(u) / d u
                 let slope = if u[0] < -15.0 { 1.0 } else { sigmoid(u[0]) / softplus(u[0]) };
-                vec![slope * (class as f64 - expected(self)) / tau]
+                vec![slope * (class as f64 - expected()) / tau]
             }
-            Self::Binomial { tau, .. } => vec![(class as f64 - expected(self)) / tau],
+            Self::Binomial { tau, .. } => vec![(class as f64 - expected()) / tau],
             Self::Sticks { .. } => (0..u.len())
                 .map(|k| match k.cmp(&class) {
                     std::cmp::Ordering::Less => -sigmoid(u[k]),
