@@ -18,9 +18,7 @@ impl Decision {
     /// The class of these probabilities.
     pub fn decide(self, probabilities: &[f64]) -> usize {
         match self {
-            Self::Argmax => {
-                probabilities.iter().enumerate().fold(0, |best, (i, p)| if *p > probabilities[best] { i } else { best })
-            }
+            Self::Argmax => argmax(probabilities),
             Self::Median => {
                 let half = probabilities.iter().sum::<f64>() / 2.0;
                 let mut sum = 0.0;
@@ -32,6 +30,11 @@ impl Decision {
             }
         }
     }
+}
+
+/// The index of the largest value, the first of equals.
+pub fn argmax(values: &[f64]) -> usize {
+    values.iter().enumerate().fold(0, |best, (i, v)| if *v > values[best] { i } else { best })
 }
 
 #[cfg(test)]

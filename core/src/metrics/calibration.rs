@@ -1,6 +1,7 @@
 //! Whether probabilities mean what they say: log-likelihood, Brier score, calibration error.
 
-use super::{Scored, argmax};
+use super::Scored;
+use crate::base::decision::argmax;
 
 /// Mean -ln p(true class), probabilities at least 1e-12.
 pub fn negative_log_likelihood(scored: &Scored) -> f64 {

@@ -63,11 +63,6 @@ impl Scored {
     }
 }
 
-/// The index of the largest value, the first of equals.
-pub fn argmax(values: &[f64]) -> usize {
-    values.iter().enumerate().fold(0, |best, (i, v)| if *v > values[best] { i } else { best })
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;

@@ -38,7 +38,7 @@ mod tests {
     fn separable_data_stay_finite() {
         let p = logistic(&[0.0, 1.0, 10.0, 11.0, 20.0, 21.0], &[0, 0, 1, 1, 2, 2], 3, &[0.5, 10.5, 20.5]);
         for (k, row) in p.iter().enumerate() {
-            assert!(row.iter().all(|v| v.is_finite()) && super::super::argmax(row) == k);
+            assert!(row.iter().all(|v| v.is_finite()) && crate::base::decision::argmax(row) == k);
         }
     }
 }

@@ -194,7 +194,7 @@ mod tests {
         let (a, b) = (made_up(Task::LidcA, 40, 1.5, 1), made_up(Task::LidcA, 40, 1.0, 2));
         let mut both = a.scored();
         both.probabilities.iter_mut().zip(b.scored().probabilities).for_each(|(p, q)| p.extend(q));
-        let right = |p: &[f64], t: usize| f64::from(u8::from(crate::metrics::argmax(p) == t));
+        let right = |p: &[f64], t: usize| f64::from(u8::from(crate::base::decision::argmax(p) == t));
         let plain = bootstrap(&both, 0, |s| {
             let rows = || s.truth.iter().zip(&s.probabilities);
             let share = |columns: std::ops::Range<usize>| {

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::affinities::squared_distance;
+use crate::base::decision::argmax;
 
 /// The share of points whose `k` nearest others (without itself) vote for its class; ties of votes go to the lower class, of
 /// distances to the earlier point.
@@ -14,7 +15,7 @@ pub fn leave_one_out(points: &[Vec<f64>], class: &[usize], k: usize) -> f64 {
         others.sort_by(|a, b| a.0.total_cmp(&b.0));
         let mut votes = vec![0.0; classes];
         others.iter().take(k).for_each(|(_, j)| votes[class[*j]] += 1.0);
-        crate::metrics::argmax(&votes) == class[i]
+        argmax(&votes) == class[i]
     };
     let hits = (0..points.len()).into_par_iter().filter(|&i| right(i)).count();
     hits as f64 / points.len().max(1) as f64
