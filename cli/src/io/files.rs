@@ -18,6 +18,11 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).map_err(|e| failed(path, "read", "check the path and its permissions", &e))
 }
 
+/// The path from the root, where there is such a file or directory.
+pub fn whole(place: &str) -> String {
+    fs::canonicalize(place).map_or_else(|_| place.to_owned(), |path| path.display().to_string())
+}
+
 /// Creates a directory and its parents.
 pub fn create_dir(path: &Path) -> Result<()> {
     fs::create_dir_all(path).map_err(|e| failed(path, "created", "choose a place you may write to", &e))

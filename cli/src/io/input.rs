@@ -18,9 +18,17 @@ use crate::io::nodules::Place;
 use crate::io::run_dir::model_dir;
 use crate::io::scan::{self, Target};
 
+/// The embedded data set's name on the command line, whatever is called so on the disk.
+const PHANTOM: &str = "phantom";
+
+/// `--data DIR|phantom` as another working directory understands it.
+pub fn whole_place(place: &str) -> String {
+    if place == PHANTOM { place.to_owned() } else { files::whole(place) }
+}
+
 /// `--data DIR|phantom`.
 pub fn dataset(place: &str) -> Result<Dataset> {
-    if place == "phantom" {
+    if place == PHANTOM {
         return Ok(phantom::phantom(Thresholds::Inclusive, None)?);
     }
     let dir = Path::new(place);
@@ -72,7 +80,7 @@ pub fn targets(place: &str, nodules: &Place, model: &Model, dir: &Path, other: O
         let message = format!("{place}: holds crops already; --centre, --diameter and --nodules are for scans");
         if nodules.given() { Err(Failure::Usage(message)) } else { Ok(()) }
     };
-    if place == "phantom" || path.join(NODULES).is_file() || path.join(HEADER).is_file() {
+    if place == PHANTOM || path.join(NODULES).is_file() || path.join(HEADER).is_file() {
         pointless()?;
         let data = dataset(place)?;
         other.check(&data, place, model, dir)?;

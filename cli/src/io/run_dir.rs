@@ -33,7 +33,8 @@ pub fn model_dir(place: &Path) -> Result<PathBuf> {
     Ok(place.into())
 }
 
-/// What a run was started with that its configuration does not hold: where things lie on this machine.
+/// What a run was started with that its configuration does not hold: where things lie on this machine. Paths are kept whole, so that
+/// the run can be continued from anywhere.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Invocation {
@@ -44,15 +45,6 @@ pub struct Invocation {
 
 impl Invocation {
     const FILE: &str = "invocation.json";
-
-    /// Paths are kept whole, so that the run can be continued from anywhere.
-    pub fn new(data: String, text_encoder: String, text_seed: u64) -> Self {
-        let whole = |place: String| match std::fs::canonicalize(&place) {
-            Ok(path) => path.display().to_string(),
-            Err(_) => place,
-        };
-        Self { data: whole(data), text_encoder: whole(text_encoder), text_seed }
-    }
 
     /// Of the run in this directory; runs of version 0.1 have none.
     pub fn read(run: &Path) -> Result<Option<Self>> {

@@ -18,6 +18,14 @@ use crate::io::files;
 pub const CHOICES: &str = "clip or minilm (fetched once), random or random:minilm (seeded, not pretrained), a safetensors file with \
                            CLIP's text tower, or a directory with config.json, tokenizer.json and model.safetensors (CLIP or BERT)";
 
+/// The choice as another working directory understands it.
+pub fn whole_choice(choice: &str) -> String {
+    match choice {
+        "random" | "random:minilm" | "clip" | "minilm" => choice.to_owned(),
+        path => files::whole(path),
+    }
+}
+
 /// The text side of a run on `device`, whose name says which it is.
 ///
 /// `random` is CLIP's tower with weights of `seed` and `random:minilm` MiniLM's, `clip` and `minilm` are the pretrained ones (fetched

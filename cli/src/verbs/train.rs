@@ -174,8 +174,12 @@ fn train(args: Args, mut config: TrainConfig, data: &Dataset) -> Result<Outcome>
     let (mut trainer, norm) = start(&dir, args.resume, &config, &setup, data, &split.train, &device)?;
     dir.continue_log(trainer.step)?;
     files::write(&dir.file("config.json"), &serde_json::to_vec_pretty(&config)?)?;
-    let data_place = args.data.clone().unwrap_or_default();
-    Invocation::new(data_place, args.text_encoder.clone(), args.text_seed).write(&args.out)?;
+    let invocation = Invocation {
+        data: input::whole_place(args.data.as_deref().unwrap_or_default()),
+        text_encoder: encoder::whole_choice(&args.text_encoder),
+        text_seed: args.text_seed,
+    };
+    invocation.write(&args.out)?;
     eprintln!(
         "{} on {}, {} (sha256 {}): {} nodules train, {} are held out; {device_name}; text encoder: {}",
         config.method.method().name(),
