@@ -82,14 +82,53 @@ impl Pinned {
     }
 }
 
-/// That a file's bytes have the digest, or the one that the cache keeps them by.
+/// That a file's bytes have the digest, or the one that the cache keeps them by; without either, no bytes are trusted.
 fn check(path: &Path, digest: Option<&str>) -> Result<()> {
     let kept = path.canonicalize().ok().and_then(|p| Some(p.file_name()?.to_str()?.to_owned()));
     let is_digest = |name: &String| name.len() == 64 && name.bytes().all(|b| b.is_ascii_hexdigit());
-    let Some(expected) = digest.map(str::to_owned).or(kept.filter(is_digest)) else { return Ok(()) };
+    let Some(expected) = digest.map(str::to_owned).or(kept.filter(is_digest)) else {
+        let message = format!(
+            "{}: the cache keeps it by no SHA-256, so its bytes can't be checked; remove it to fetch it anew, or give a file that you \
+             trust with --text-encoder",
+            path.display()
+        );
+        return Err(Failure::File(message).into());
+    };
     let found = hex(&Sha256::digest(files::read(path)?));
     if found == expected {
         return Ok(());
     }
     Err(Error::Digest { file: path.display().to_string(), expected, found }.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// SHA-256 of `abc`.
+    const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+
+    #[test]
+    fn bytes_are_those_of_the_digest() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, bytes: &[u8]| {
+            let path = dir.path().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            path
+        };
+        let plain = write(WEIGHTS, b"abc");
+        assert!(check(&plain, Some(ABC)).is_ok());
+        assert!(check(&plain, Some(&ABC.replace('b', "c"))).is_err());
+        let message = check(&plain, None).unwrap_err().to_string();
+        assert!(message.contains("no SHA-256") && message.contains(WEIGHTS), "{message}");
+        // the hub's cache: a large file lies under its own digest
+        assert!(check(&write(ABC, b"abc"), None).is_ok());
+        assert!(check(&write(&ABC.replace("ba78", "ba79"), b"abc"), None).is_err());
+        #[cfg(unix)]
+        {
+            let link = dir.path().join("link.safetensors");
+            std::os::unix::fs::symlink(dir.path().join(ABC), &link).unwrap();
+            assert!(check(&link, None).is_ok());
+        }
+    }
 }
