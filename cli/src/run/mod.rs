@@ -3,7 +3,9 @@
 pub mod bundle;
 pub mod card;
 pub mod encoder;
+pub mod fit;
 pub mod hub;
+pub mod recipe;
 pub mod results;
 pub mod scoring;
 pub mod training;

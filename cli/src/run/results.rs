@@ -1,14 +1,17 @@
 //! What a trained run leaves: model directory, predictions, metrics, curves.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use burn::tensor::Device;
+use clip_lung_core::base::digest::hex;
 use clip_lung_core::dataset::crops::Dataset;
 use clip_lung_core::metrics::report::Report;
+use clip_lung_core::train::config::TrainConfig;
 use clip_lung_core::train::split::Split;
 use clip_lung_core::train::step::Trainer;
 use clip_lung_core::volume::crop::Normalisation;
+use sha2::{Digest, Sha256};
 
 use crate::io::files;
 use crate::io::run_dir::RunDir;
@@ -20,21 +23,38 @@ use crate::show::table::{Anchors, render, shown};
 
 /// What a finished run leaves for its caller.
 pub struct Outcome {
+    pub config: TrainConfig,
     pub report: Report,
     pub size_only: Report,
     pub model: PathBuf,
     pub held_out: Vec<usize>,
+    /// What `metrics.json` holds.
+    metrics: serde_json::Value,
+}
+
+impl Outcome {
+    /// The metrics as JSON, or as a table.
+    pub fn print(&self, run: &Path, data: &Dataset, json: bool) {
+        let config = &self.config;
+        if json {
+            println!("{}", self.metrics);
+            return;
+        }
+        let heading = format!("{} on {}, fold {}", config.method.method().name(), config.task.name(), config.fold);
+        let anchors = Anchors { size_only: Some(&self.size_only) };
+        print!("{}", render(&self.report, &anchors, &heading, config.encoder(), &shown(data)));
+        println!("  run: {}", run.join("").display());
+    }
 }
 
 /// Model directory, predictions, metrics and curves of a trained run.
 pub fn write(
     trainer: &Trainer,
-    dir: &RunDir,
+    dir: RunDir,
     data: &Dataset,
     split: Split,
     norm: &Normalisation,
     device: &Device,
-    json: bool,
 ) -> Result<Outcome> {
     let config = &trainer.config;
     let trained = bundle::Trained::of(trainer)?;
@@ -63,6 +83,8 @@ pub fn write(
         "data": config.data,
         "text_encoder": config.encoder(),
         "method": config.method.method(), "task": config.task, "fold": config.fold, "held_out": config.held_out,
+        "decision": model.config.decision,
+        "predictions_sha256": hex(&Sha256::digest(csv.as_bytes())),
         "model": report,
         "size_only": size_only,
     });
@@ -70,7 +92,6 @@ pub fn write(
         metrics["classifier"] = serde_json::to_value(&classifier_report)?;
         metrics["text"] = serde_json::to_value(text_report)?;
     }
-    files::write(&dir.file("metrics.json"), &serde_json::to_vec_pretty(&metrics)?)?;
     let title = format!(
         "{} on {} ({}), text encoder: {}",
         config.method.method().name(),
@@ -87,18 +108,10 @@ pub fn write(
     let built = trained.directory(config, norm, data, summary, &card, device)?;
     let model = dir.file("model");
     files::write_dir(&model, &built)?;
+    // the last, so that a run that has it has everything
+    files::write(&dir.file("metrics.json"), &serde_json::to_vec_pretty(&metrics)?)?;
 
-    if json {
-        println!("{}", serde_json::to_string(&metrics)?);
-    } else {
-        let heading = format!("{} on {}, fold {}", config.method.method().name(), config.task.name(), config.fold);
-        print!(
-            "{}",
-            render(&report, &Anchors { size_only: Some(&size_only) }, &heading, config.encoder(), &shown(data))
-        );
-        println!("  run: {}", dir.file("").display());
-    }
-    Ok(Outcome { report, size_only, model, held_out: split.held_out })
+    Ok(Outcome { config: config.clone(), report, size_only, model, held_out: split.held_out, metrics })
 }
 
 fn probabilities(predictions: Vec<clip_lung_core::model::predict::Prediction>) -> Vec<Vec<f64>> {

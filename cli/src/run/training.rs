@@ -1,6 +1,6 @@
 //! The training loop, and what it shows.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -18,7 +18,21 @@ use crate::io::files;
 use crate::io::run_dir::RunDir;
 use crate::show::progress;
 
-/// The loop: epochs of shuffled batches; the state is saved in between, at a signal, and at the end.
+/// Where training is.
+pub struct Position<'a> {
+    pub log: &'a StepLog,
+    pub done: u64,
+    pub total: u64,
+    pub steps_an_epoch: u64,
+}
+
+/// Who follows a run, step by step.
+pub trait Watch {
+    fn step(&mut self, position: &Position<'_>);
+}
+
+/// The loop: epochs of shuffled batches; the state is saved in between, when `stop` is set, and at the end.
+#[allow(clippy::too_many_arguments)]
 pub fn run(
     mut trainer: Trainer,
     dir: &mut RunDir,
@@ -26,12 +40,12 @@ pub fn run(
     split: &Split,
     norm: &Normalisation,
     save_every: Duration,
+    stop: &AtomicBool,
+    mut watch: impl Watch,
 ) -> Result<Trainer> {
     let config = trainer.config.clone();
     let steps_an_epoch = split.train.len().div_ceil(config.batch_size) as u64;
     let total = steps_an_epoch * config.epochs as u64;
-    let stop = progress::stop_signal()?;
-    let progress = Progress::new(trainer.step, total);
     let mut saved = Instant::now();
     while trainer.step < total {
         let (epoch, index) = ((trainer.step / steps_an_epoch) as usize, (trainer.step % steps_an_epoch) as usize);
@@ -41,7 +55,7 @@ pub fn run(
         trainer =
             if next.step.is_multiple_of(steps_an_epoch) { next.end_epoch(data, &split.train, norm)? } else { next };
         dir.append(&log)?;
-        progress.step(&log, trainer.step, steps_an_epoch);
+        watch.step(&Position { log: &log, done: trainer.step, total, steps_an_epoch });
         let stopping = stop.load(Ordering::Relaxed);
         if stopping || saved.elapsed() >= save_every || trainer.step == total {
             files::write(&dir.state_path(), &state::save(&trainer, norm)?)?;
@@ -55,43 +69,51 @@ pub fn run(
             return Err(Failure::Interrupted(message).into());
         }
     }
-    progress.finish();
     Ok(trainer)
 }
 
 /// A bar on a terminal, a line an epoch elsewhere.
-struct Progress {
+pub struct Shown {
     bar: Option<ProgressBar>,
-    start: (Instant, u64),
-    total: u64,
+    /// When the first step of this process was done, and which it was.
+    start: Option<(Instant, u64)>,
 }
 
-impl Progress {
-    fn new(done: u64, total: u64) -> Self {
-        let bar = progress::bar(total, "steps").inspect(|bar| {
-            bar.set_position(done);
-            bar.reset_eta();
-        });
-        Self { bar, start: (Instant::now(), done), total }
+impl Shown {
+    pub fn new() -> Self {
+        Self { bar: None, start: None }
     }
+}
 
-    fn step(&self, log: &StepLog, step: u64, steps_an_epoch: u64) {
-        let message = format!("loss {:.3}, accuracy {:.2}", log.loss, log.accuracy);
+impl Watch for Shown {
+    fn step(&mut self, at: &Position<'_>) {
+        let message = format!("loss {:.3}, accuracy {:.2}", at.log.loss, at.log.accuracy);
+        let Some((start, first)) = self.start else {
+            self.start = Some((Instant::now(), at.done));
+            self.bar = progress::bar(at.total, "steps").inspect(|bar| {
+                bar.set_position(at.done);
+                bar.reset_eta();
+            });
+            return;
+        };
         if let Some(bar) = &self.bar {
-            bar.set_position(step);
+            bar.set_position(at.done);
             bar.set_message(message);
-        } else if step.is_multiple_of(steps_an_epoch) {
-            let pace = self.start.0.elapsed().as_secs_f64() / (step - self.start.1).max(1) as f64;
-            let left = pace * (self.total - step) as f64;
+        } else if at.done.is_multiple_of(at.steps_an_epoch) {
+            let pace = start.elapsed().as_secs_f64() / (at.done - first).max(1) as f64;
+            let left = pace * (at.total - at.done) as f64;
             eprintln!(
-                "epoch {}: step {step}/{}, last batch {message}; {pace:.2} s a step, {left:.0} s left",
-                log.epoch + 1,
-                self.total
+                "epoch {}: step {}/{}, last batch {message}; {pace:.2} s a step, {left:.0} s left",
+                at.log.epoch + 1,
+                at.done,
+                at.total
             );
         }
     }
+}
 
-    fn finish(&self) {
+impl Drop for Shown {
+    fn drop(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }

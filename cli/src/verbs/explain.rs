@@ -8,11 +8,11 @@ use clip_lung_core::dataset::table::RATING_COLUMNS;
 use clip_lung_core::model::predict::Model;
 use clip_lung_core::volume::crop::Crop;
 
-use super::train::word;
 use crate::failure::Failure;
 use crate::io::files;
 use crate::io::input::{self, OtherCrop};
 use crate::io::nodules::Place;
+use crate::io::word::word;
 use crate::machine::device;
 use crate::show::picture;
 

@@ -15,7 +15,6 @@ use clip_lung_core::volume::geometry::{CropGeometry, Extent};
 use clip_lung_core::volume::grid::Margin;
 use serde_json::{Value, json};
 
-use super::train::word;
 use crate::failure::Failure;
 use crate::io::archive::account::Account;
 use crate::io::archive::identity::{self, Identity};
@@ -23,6 +22,7 @@ use crate::io::archive::search::{Archive, search};
 use crate::io::archive::series::{SeriesJob, every_series};
 use crate::io::archive::work::Work;
 use crate::io::files;
+use crate::io::word::word;
 use crate::show::progress;
 
 /// The file that says how a data set was made, and what it holds.

@@ -244,5 +244,40 @@ macro_rules! method_flags {
                 Ok(())
             }
         }
+
+        /// The options of all methods, for commands that train several: each option reaches the methods that have it.
+        #[derive(Clone, Debug)]
+        pub struct MethodOptions(Vec<MethodConfig>);
+
+        impl MethodOptions {
+            /// A method with its options.
+            pub fn of(&self, method: Method) -> MethodConfig {
+                self.0.iter().find(|c| c.method() == method).cloned().unwrap_or(method.into())
+            }
+        }
+
+        impl ::clap::Args for MethodOptions {
+            fn augment_args(command: ::clap::Command) -> ::clap::Command {
+                $(let command = $crate::methods::flags::add::<$module::Config>(command, concat!("Options of ", $name));)+
+                command
+            }
+
+            fn augment_args_for_update(command: ::clap::Command) -> ::clap::Command {
+                Self::augment_args(command)
+            }
+        }
+
+        impl ::clap::FromArgMatches for MethodOptions {
+            fn from_arg_matches(matches: &::clap::ArgMatches) -> Result<Self, ::clap::Error> {
+                Ok(Self(vec![
+                    $(<$module::Config as ::clap::FromArgMatches>::from_arg_matches(matches).map(MethodConfig::$variant)?,)+
+                ]))
+            }
+
+            fn update_from_arg_matches(&mut self, matches: &::clap::ArgMatches) -> Result<(), ::clap::Error> {
+                *self = Self::from_arg_matches(matches)?;
+                Ok(())
+            }
+        }
     };
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::dataset::task::Task;
 use crate::error::{Error, Result};
 use crate::methods::Method;
-use crate::train::config::DataId;
+use crate::train::config::{DataId, TrainConfig};
 
 /// The only schema there is.
 const SCHEMA: u32 = 1;
@@ -131,6 +131,31 @@ impl Cell {
     ) -> Result<Self> {
         let id = CellId::new(method, task, fold, seed, variant.as_deref())?;
         Ok(Self { id, method, task, fold, seed, variant, config })
+    }
+
+    /// The cell that runs with these settings.
+    ///
+    /// # Errors
+    /// As [`CellId::new`].
+    pub fn of(config: &TrainConfig, variant: Option<&str>) -> Result<Self> {
+        let value = serde_json::to_value(config)
+            .map_err(|e| Error::BadJson { file: "study.json".into(), reason: e.to_string() })?;
+        let (method, variant) = (config.method.method(), variant.map(Into::into));
+        Self::new(method, config.task, config.fold, config.seed, variant, value)
+    }
+
+    /// The settings it runs with.
+    ///
+    /// # Errors
+    /// When they are no run's, or not those that the cell's own fields say.
+    pub fn config(&self) -> Result<TrainConfig> {
+        let file = format!("study.json, cell {}", self.id);
+        let bad = |reason: String| Error::BadJson { file: file.clone(), reason };
+        let config: TrainConfig = serde_json::from_value(self.config.clone()).map_err(|e| bad(e.to_string()))?;
+        config.check()?;
+        let same = (config.method.method(), config.task, config.fold, config.seed)
+            == (self.method, self.task, self.fold, self.seed);
+        if same { Ok(config) } else { Err(bad("its config is of another method, task, fold or seed".into())) }
     }
 }
 

@@ -1,0 +1,84 @@
+//! One run: from its settings, or from where it was left, to a scored model in its directory.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use anyhow::Result;
+use burn::tensor::Device;
+use clip_lung_core::dataset::crops::Dataset;
+use clip_lung_core::nn::text::side::TextSide;
+use clip_lung_core::train::batch::statistics;
+use clip_lung_core::train::config::TrainConfig;
+use clip_lung_core::train::split::Split;
+use clip_lung_core::train::state;
+use clip_lung_core::train::step::Trainer;
+use clip_lung_core::volume::crop::Normalisation;
+
+use super::results::{self, Outcome};
+use super::training::{self, Watch};
+use crate::failure::Failure;
+use crate::io::files;
+use crate::io::run_dir::RunDir;
+
+/// A run that is ready to train, in a directory of its own.
+pub struct Fit<'a> {
+    dir: RunDir,
+    data: &'a Dataset,
+    device: Device,
+    trainer: Trainer,
+    norm: Normalisation,
+    pub split: Split,
+}
+
+impl<'a> Fit<'a> {
+    /// A fresh run, or the one whose state lies in the directory (which must lie there to `resume`). `text`: for methods that need it,
+    /// the encoder that `config` names.
+    pub fn start(
+        mut dir: RunDir,
+        config: TrainConfig,
+        split: Split,
+        text: Option<Arc<TextSide>>,
+        data: &'a Dataset,
+        device: &Device,
+        resume: bool,
+    ) -> Result<Self> {
+        let setup = config.setup(&data.rows, &split.train, text)?;
+        let (trainer, norm) = match dir.state()? {
+            Some(bytes) => {
+                let file = dir.state_path().display().to_string();
+                state::load(&bytes, &file, config, &setup, device)?
+            }
+            None if resume => return Err(nothing_to_continue(&dir.state_path())),
+            None => (Trainer::new(config, &setup, device)?, statistics(data, &split.train)),
+        };
+        dir.continue_log(trainer.step)?;
+        files::write(&dir.file("config.json"), &serde_json::to_vec_pretty(&trainer.config)?)?;
+        Ok(Self { dir, data, device: device.clone(), trainer, norm, split })
+    }
+
+    /// Its settings.
+    pub fn config(&self) -> &TrainConfig {
+        &self.trainer.config
+    }
+
+    /// Steps done before.
+    pub fn step(&self) -> u64 {
+        self.trainer.step
+    }
+
+    /// Trains to the end, and writes model, predictions, metrics and curves.
+    pub fn finish(mut self, save_every: Duration, stop: &AtomicBool, watch: impl Watch) -> Result<Outcome> {
+        let (data, norm) = (self.data, &self.norm);
+        let trainer = training::run(self.trainer, &mut self.dir, data, &self.split, norm, save_every, stop, watch)?;
+        let trainer = trainer.finish(data, &self.split.train, norm)?;
+        results::write(&trainer, self.dir, data, self.split, norm, &self.device)
+    }
+}
+
+/// That a run can't be continued.
+pub fn nothing_to_continue(path: &Path) -> anyhow::Error {
+    let message = format!("{}: there is no state to continue from; leave --resume out to start", path.display());
+    Failure::File(message).into()
+}
