@@ -37,6 +37,9 @@ enum Verb {
     Inspect(verbs::inspect::Args),
     /// Train one fold; continues where an interrupted run stopped
     Train(verbs::train::Args),
+    /// Many runs as one study: every method, task and fold, on one machine or many
+    #[command(subcommand)]
+    Sweep(verbs::sweep::Verb),
     /// Score a run or a model on a data set
     Evaluate(verbs::evaluate::Args),
     /// Predict crops
@@ -54,7 +57,11 @@ enum Verb {
 impl Verb {
     /// Whether it takes thousands of training steps, for which memory is kept.
     fn trains(&self) -> bool {
-        matches!(self, Self::Demo(_) | Self::Train(_))
+        match self {
+            Self::Demo(_) | Self::Train(_) => true,
+            Self::Sweep(verb) => verb.trains(),
+            _ => false,
+        }
     }
 }
 
@@ -75,6 +82,7 @@ fn main() -> ExitCode {
         Verb::Prepare(args) => verbs::prepare::run(args),
         Verb::Inspect(args) => verbs::inspect::run(args),
         Verb::Train(args) => verbs::train::run(args).map(drop),
+        Verb::Sweep(verb) => verbs::sweep::run(verb),
         Verb::Evaluate(args) => verbs::evaluate::run(args),
         Verb::Predict(args) => verbs::predict::run(args),
         Verb::Explain(args) => verbs::explain::run(args),

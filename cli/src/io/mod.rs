@@ -4,6 +4,8 @@ pub mod archive;
 pub mod files;
 pub mod input;
 pub mod nodules;
+pub mod places;
 pub mod run_dir;
 pub mod scan;
+pub mod study_dir;
 pub mod word;

@@ -66,20 +66,35 @@ impl Invocation {
 pub struct Lock(#[allow(dead_code)] File);
 
 impl Lock {
+    const FILE: &str = "lock";
+
     /// Creates the directory where needed and locks it.
     pub fn take(path: &Path) -> Result<Self> {
+        let busy = || {
+            let lock = path.join(Self::FILE);
+            let reason = "another process is writing there; wait for it or choose another --out";
+            Failure::File(format!("{}: can't be locked ({reason})", lock.display()))
+        };
+        Ok(Self::try_take(path)?.ok_or_else(busy)?)
+    }
+
+    /// As [`Self::take`]; `None` where another process has it.
+    pub fn try_take(path: &Path) -> Result<Option<Self>> {
         files::create_dir(path)?;
-        let lock_path = path.join("lock");
-        let failed =
-            |e: &dyn std::fmt::Display| Failure::File(format!("{}: can't be locked ({e})", lock_path.display()));
+        let lock_path = path.join(Self::FILE);
+        let failed = |e: &std::io::Error| Failure::File(format!("{}: can't be locked ({e})", lock_path.display()));
         let lock = OpenOptions::new().create(true).append(true).open(&lock_path).map_err(|e| failed(&e))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self(lock)),
-            Err(std::fs::TryLockError::WouldBlock) => {
-                Err(failed(&"another process is writing there; wait for it or choose another --out").into())
-            }
+            Ok(()) => Ok(Some(Self(lock))),
+            Err(std::fs::TryLockError::WouldBlock) => Ok(None),
             Err(std::fs::TryLockError::Error(e)) => Err(failed(&e).into()),
         }
+    }
+
+    /// Whether a process has the directory.
+    pub fn is_held(path: &Path) -> bool {
+        let lock = File::open(path.join(Self::FILE));
+        lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock)))
     }
 }
 
@@ -93,8 +108,17 @@ pub struct RunDir {
 impl RunDir {
     /// Creates the directory where needed and locks it.
     pub fn open(path: &Path) -> Result<Self> {
-        let lock = Lock::take(path)?;
-        Ok(Self { path: path.into(), log: None, _lock: lock })
+        Ok(Self::locked(path, Lock::take(path)?))
+    }
+
+    /// The directory that is locked already.
+    pub fn locked(path: &Path, lock: Lock) -> Self {
+        Self { path: path.into(), log: None, _lock: lock }
+    }
+
+    /// The last step in a run's log, whoever writes it.
+    pub fn last_step(run: &Path) -> u64 {
+        read_log(&run.join(LOG)).last().map_or(0, |(_, log)| log.step)
     }
 
     /// The configuration of the run in this directory.

@@ -39,9 +39,14 @@ pub fn load(choice: &str, classes: &[&str], seed: u64, device: &Device) -> Resul
             from_file(&hub::CLIP.fetch()?.join(WEIGHTS), &format!("CLIP {}", hub::CLIP.repository), classes, device)
         }
         "minilm" => from_directory(&hub::MINILM.fetch()?, hub::MINILM.repository, classes, device),
-        path if Path::new(path).is_dir() => from_directory(Path::new(path), path, classes, device),
-        path => from_file(Path::new(path), path, classes, device),
+        path if Path::new(path).is_dir() => from_directory(Path::new(path), last_name(path), classes, device),
+        path => from_file(Path::new(path), last_name(path), classes, device),
     }
+}
+
+/// What outputs call a path: its digest stands beside, and a run may be continued where the path is another.
+fn last_name(path: &str) -> &str {
+    Path::new(path).file_name().and_then(|name| name.to_str()).unwrap_or(path)
 }
 
 /// CLIP's text tower from one file.

@@ -2,8 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
 use anyhow::Result;
 use burn::tensor::Device;
@@ -17,7 +15,7 @@ use clip_lung_core::train::step::Trainer;
 use clip_lung_core::volume::crop::Normalisation;
 
 use super::results::{self, Outcome};
-use super::training::{self, Watch};
+use super::training::{self, Pace, Watch};
 use crate::failure::Failure;
 use crate::io::files;
 use crate::io::run_dir::RunDir;
@@ -69,9 +67,9 @@ impl<'a> Fit<'a> {
     }
 
     /// Trains to the end, and writes model, predictions, metrics and curves.
-    pub fn finish(mut self, save_every: Duration, stop: &AtomicBool, watch: impl Watch) -> Result<Outcome> {
+    pub fn finish(mut self, pace: Pace<'_>, watch: impl Watch) -> Result<Outcome> {
         let (data, norm) = (self.data, &self.norm);
-        let trainer = training::run(self.trainer, &mut self.dir, data, &self.split, norm, save_every, stop, watch)?;
+        let trainer = training::run(self.trainer, &mut self.dir, data, &self.split, norm, pace, watch)?;
         let trainer = trainer.finish(data, &self.split.train, norm)?;
         results::write(&trainer, self.dir, data, self.split, norm, &self.device)
     }

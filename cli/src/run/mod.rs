@@ -2,10 +2,12 @@
 
 pub mod bundle;
 pub mod card;
+pub mod cell;
 pub mod encoder;
 pub mod fit;
 pub mod hub;
 pub mod recipe;
 pub mod results;
 pub mod scoring;
+pub mod shared;
 pub mod training;

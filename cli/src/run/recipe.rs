@@ -16,8 +16,6 @@ pub struct Recipe {
     /// Give the classifier the nodule's diameter (ln De) beside the image
     #[arg(long)]
     pub diameter: bool,
-    #[arg(long, default_value_t = 5)]
-    pub folds: usize,
     /// Deal whole patients to folds, or single nodules (leaks patients)
     #[arg(long, value_parser = word::<Grouping>, default_value = "patient")]
     pub grouping: Grouping,
@@ -54,13 +52,12 @@ pub struct Recipe {
 }
 
 impl Recipe {
-    /// The settings of a run of `method`, but for task, fold and seed, which are the defaults.
+    /// The settings of a run of `method`, but for task, folds and seed, which are the defaults.
     pub fn config(&self, method: MethodConfig, data: DataId) -> TrainConfig {
         TrainConfig {
             pool: self.pool.unwrap_or(method.default_pool()),
             method,
             diameter: self.diameter,
-            folds: self.folds,
             grouping: self.grouping,
             held_out: self.held_out,
             epochs: self.epochs,

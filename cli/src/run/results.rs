@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use burn::tensor::Device;
+use clip_lung_core::base::decision::Decision;
 use clip_lung_core::base::digest::hex;
 use clip_lung_core::dataset::crops::Dataset;
 use clip_lung_core::metrics::report::Report;
@@ -77,17 +78,7 @@ pub fn write(
 
     let csv = scoring::csv(data, &split.held_out, &answers, &model.config.classes, config.fold)?;
     files::write(&dir.file("predictions.csv"), csv.as_bytes())?;
-    let mut metrics = serde_json::json!({
-        "intended_use": "research",
-        "synthetic_images": model.config.metadata.synthetic,
-        "data": config.data,
-        "text_encoder": config.encoder(),
-        "method": config.method.method(), "task": config.task, "fold": config.fold, "held_out": config.held_out,
-        "decision": model.config.decision,
-        "predictions_sha256": hex(&Sha256::digest(csv.as_bytes())),
-        "model": report,
-        "size_only": size_only,
-    });
+    let mut metrics = metrics(config, data, model.config.decision, &csv, &report, &size_only);
     if let Some(text_report) = text_report {
         metrics["classifier"] = serde_json::to_value(&classifier_report)?;
         metrics["text"] = serde_json::to_value(text_report)?;
@@ -116,4 +107,26 @@ pub fn write(
 
 fn probabilities(predictions: Vec<clip_lung_core::model::predict::Prediction>) -> Vec<Vec<f64>> {
     predictions.into_iter().map(|p| p.probabilities).collect()
+}
+
+/// What `metrics.json` holds of predictions that were written as `csv`.
+pub fn metrics(
+    config: &TrainConfig,
+    data: &Dataset,
+    decision: Decision,
+    csv: &str,
+    report: &Report,
+    size_only: &Report,
+) -> serde_json::Value {
+    serde_json::json!({
+        "intended_use": "research",
+        "synthetic_images": data.header.synthetic,
+        "data": config.data,
+        "text_encoder": config.encoder(),
+        "method": config.method.method(), "task": config.task, "fold": config.fold, "held_out": config.held_out,
+        "decision": decision,
+        "predictions_sha256": hex(&Sha256::digest(csv.as_bytes())),
+        "model": report,
+        "size_only": size_only,
+    })
 }

@@ -26,21 +26,32 @@ pub struct Position<'a> {
     pub steps_an_epoch: u64,
 }
 
+/// When a run saves its state, and who stops it.
+#[derive(Clone, Copy)]
+pub struct Pace<'a> {
+    pub save_every: Duration,
+    pub stop: &'a AtomicBool,
+}
+
 /// Who follows a run, step by step.
 pub trait Watch {
     fn step(&mut self, position: &Position<'_>);
 }
 
-/// The loop: epochs of shuffled batches; the state is saved in between, when `stop` is set, and at the end.
-#[allow(clippy::too_many_arguments)]
+impl<F: FnMut(&Position<'_>)> Watch for F {
+    fn step(&mut self, position: &Position<'_>) {
+        self(position);
+    }
+}
+
+/// The loop: epochs of shuffled batches; the state is saved in between, when asked to stop, and at the end.
 pub fn run(
     mut trainer: Trainer,
     dir: &mut RunDir,
     data: &Dataset,
     split: &Split,
     norm: &Normalisation,
-    save_every: Duration,
-    stop: &AtomicBool,
+    pace: Pace<'_>,
     mut watch: impl Watch,
 ) -> Result<Trainer> {
     let config = trainer.config.clone();
@@ -56,8 +67,8 @@ pub fn run(
             if next.step.is_multiple_of(steps_an_epoch) { next.end_epoch(data, &split.train, norm)? } else { next };
         dir.append(&log)?;
         watch.step(&Position { log: &log, done: trainer.step, total, steps_an_epoch });
-        let stopping = stop.load(Ordering::Relaxed);
-        if stopping || saved.elapsed() >= save_every || trainer.step == total {
+        let stopping = pace.stop.load(Ordering::Relaxed);
+        if stopping || saved.elapsed() >= pace.save_every || trainer.step == total {
             files::write(&dir.state_path(), &state::save(&trainer, norm)?)?;
             saved = Instant::now();
         }

@@ -10,4 +10,5 @@ pub mod phantom;
 pub mod predict;
 pub mod prepare;
 pub mod serve;
+pub mod sweep;
 pub mod train;

@@ -19,7 +19,7 @@ use crate::run::encoder;
 use crate::run::fit::{self, Fit};
 use crate::run::recipe::Recipe;
 use crate::run::results::Outcome;
-use crate::run::training::Shown;
+use crate::run::training::{Pace, Shown};
 use crate::show::progress;
 
 #[derive(clap::Args, Clone)]
@@ -41,6 +41,8 @@ pub struct Args {
     /// The fold that is held out
     #[arg(long, default_value_t = 0)]
     pub fold: usize,
+    #[arg(long, default_value_t = 5)]
+    pub folds: usize,
     /// Of weights, order and augmentation; folds and text encoder don't depend on it
     #[arg(long, default_value_t = 2)]
     pub seed: u64,
@@ -96,7 +98,7 @@ fn resume(args: Args) -> Result<Outcome> {
 pub fn run_on(args: Args, data: &Dataset) -> Result<Outcome> {
     let id = DataId { name: data.header.name.clone(), sha256: data.digest()? };
     let config = args.recipe.config(args.method.clone(), id);
-    let config = TrainConfig { task: args.task, fold: args.fold, seed: args.seed, ..config };
+    let config = TrainConfig { task: args.task, fold: args.fold, folds: args.folds, seed: args.seed, ..config };
     train(args, config, data)
 }
 
@@ -136,7 +138,8 @@ fn train(args: Args, mut config: TrainConfig, data: &Dataset) -> Result<Outcome>
         eprintln!("a GPU's first training compiles its kernels for minutes before the first step, then keeps them");
     }
     let stop = progress::stop_signal()?;
-    let outcome = fit.finish(Duration::from_secs(args.save_every), &stop, Shown::new())?;
+    let pace = Pace { save_every: Duration::from_secs(args.save_every), stop: &stop };
+    let outcome = fit.finish(pace, Shown::new())?;
     outcome.print(&args.out, data, args.json);
     Ok(outcome)
 }

@@ -24,7 +24,10 @@ impl Grid {
     ///
     /// # Errors
     /// Settings that can't be used, and what `recipe` says.
-    pub fn cells(&self, recipe: impl Fn(Method, Option<&str>) -> Result<TrainConfig>) -> Result<Vec<Cell>> {
+    pub fn cells<E: From<Error>>(
+        &self,
+        mut recipe: impl FnMut(Method, Option<&str>) -> Result<TrainConfig, E>,
+    ) -> Result<Vec<Cell>, E> {
         let mut cells = Vec::new();
         let plain: Vec<(Method, Option<Variant>)> = self.methods.iter().map(|m| (*m, None)).collect();
         let changed: Vec<_> = self.variants.iter().filter(|v| self.methods.contains(&v.method)).collect();

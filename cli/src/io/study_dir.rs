@@ -1,0 +1,175 @@
+//! A study's directory: `study.json`, `cells/ID/` with a run each, `log.txt`.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use clip_lung_core::study::cells::{Cell, CellId, Study};
+use serde::{Deserialize, Serialize};
+
+use crate::failure::Failure;
+use crate::io::files;
+use crate::io::run_dir::{Lock, RunDir};
+
+/// The study's own file.
+const STUDY: &str = "study.json";
+const ERROR: &str = "error.txt";
+const TIME: &str = "time.json";
+
+/// A study on the disk.
+pub struct StudyDir {
+    pub path: PathBuf,
+    pub study: Study,
+}
+
+/// Where a cell stands.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase", tag = "state")]
+pub enum CellState {
+    Done,
+    /// A process holds its lock.
+    Running {
+        step: u64,
+        steps: u64,
+    },
+    /// It failed, and its error was kept; the next `sweep run` tries it again.
+    Failed {
+        error: String,
+    },
+    /// Its directory holds a run of other settings.
+    Stale {
+        error: String,
+    },
+    /// It has not been started, or was interrupted after some steps.
+    Waiting {
+        step: u64,
+        steps: u64,
+    },
+}
+
+/// How long a cell took so far.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Time {
+    /// Steps of the whole run.
+    pub steps: u64,
+    pub seconds: f64,
+}
+
+impl StudyDir {
+    /// The study in this directory.
+    pub fn open(path: &Path) -> Result<Self> {
+        let file = path.join(STUDY);
+        if !file.is_file() {
+            let message = format!("{}: there is no study; plan one with `clip-lung sweep plan`", file.display());
+            return Err(Failure::File(message).into());
+        }
+        let study = Study::read(&file.display().to_string(), &files::read(&file)?)?;
+        study.cells.iter().try_for_each(|cell| cell.config().map(drop))?;
+        Ok(Self { path: path.into(), study })
+    }
+
+    /// A new study, or more cells of the one that is there; the number of cells that are new.
+    pub fn plan(path: &Path, study: Study) -> Result<(Self, usize)> {
+        files::create_dir(path)?;
+        let _lock = Lock::take(path)?;
+        let mut kept = if path.join(STUDY).exists() {
+            Self::open(path)?.study
+        } else {
+            Study { cells: Vec::new(), ..study.clone() }
+        };
+        let refuse = |what: String| {
+            let message = format!("{}: {what}; plan another study beside it", path.join(STUDY).display());
+            anyhow::Error::from(Failure::File(message))
+        };
+        if kept.data != study.data {
+            let (a, b) = (&kept.data, &study.data);
+            return Err(refuse(format!("it is of {} ({}), not of {} ({})", a.name, a.sha256, b.name, b.sha256)));
+        }
+        let before = kept.cells.len();
+        for cell in study.cells {
+            match kept.cell(&cell.id) {
+                Some(known) if known.config()? != cell.config()? => {
+                    return Err(refuse(format!("it has {} with other settings", cell.id)));
+                }
+                Some(_) => {}
+                None => kept.cells.push(cell),
+            }
+        }
+        files::write(&path.join(STUDY), &kept.write()?)?;
+        let new = kept.cells.len() - before;
+        Ok((Self { path: path.into(), study: kept }, new))
+    }
+
+    /// A cell's run directory.
+    pub fn cell_dir(&self, id: &CellId) -> PathBuf {
+        self.path.join("cells").join(id.as_str())
+    }
+
+    /// The cell of this name.
+    pub fn cell(&self, id: &CellId) -> Result<&Cell> {
+        let missing = || Failure::File(format!("{}: the study has no cell {id}", self.path.display()));
+        Ok(self.study.cell(id).ok_or_else(missing)?)
+    }
+
+    /// Where a cell stands.
+    pub fn state(&self, cell: &Cell) -> Result<CellState> {
+        let dir = self.cell_dir(&cell.id);
+        let config = dir.join("config.json");
+        if config.is_file() && RunDir::config(&dir)? != cell.config()? {
+            let error =
+                format!("{} is of other settings than study.json has; remove it to run it again", dir.display());
+            return Ok(CellState::Stale { error });
+        }
+        if config.is_file() && ["predictions.csv", "metrics.json"].iter().all(|name| dir.join(name).is_file()) {
+            return Ok(CellState::Done);
+        }
+        let (step, steps) = (RunDir::last_step(&dir), self.time(&cell.id).steps);
+        if Lock::is_held(&dir) {
+            return Ok(CellState::Running { step, steps });
+        }
+        match std::fs::read_to_string(dir.join(ERROR)) {
+            Ok(error) => Ok(CellState::Failed { error }),
+            Err(_) => Ok(CellState::Waiting { step, steps }),
+        }
+    }
+
+    /// Keeps why a cell failed.
+    pub fn keep_error(&self, id: &CellId, error: &str) -> Result<()> {
+        self.log(&format!("failed {id}: {error}"))?;
+        files::create_dir(&self.cell_dir(id))?;
+        files::write(&self.cell_dir(id).join(ERROR), error.as_bytes())
+    }
+
+    /// Lets a failed cell be run again.
+    pub fn forget_error(&self, id: &CellId) -> Result<()> {
+        match std::fs::remove_file(self.cell_dir(id).join(ERROR)) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                Err(Failure::File(format!("{}: can't be removed ({e})", self.cell_dir(id).join(ERROR).display()))
+                    .into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// How long a cell took so far; nothing where that is not known.
+    pub fn time(&self, id: &CellId) -> Time {
+        let read = std::fs::read(self.cell_dir(id).join(TIME)).ok();
+        read.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+    }
+
+    /// Keeps how long a cell took so far.
+    pub fn keep_time(&self, id: &CellId, time: Time) -> Result<()> {
+        files::write(&self.cell_dir(id).join(TIME), &serde_json::to_vec(&time)?)
+    }
+
+    /// A line in the study's log.
+    pub fn log(&self, line: &str) -> Result<()> {
+        let path = self.path.join("log.txt");
+        let now = humantime::format_rfc3339_seconds(std::time::SystemTime::now());
+        let file = OpenOptions::new().create(true).append(true).open(&path);
+        file.and_then(|mut file| file.write_all(format!("{now} {line}\n").as_bytes()))
+            .map_err(|e| Failure::File(format!("{}: can't be written ({e})", path.display())).into())
+    }
+}

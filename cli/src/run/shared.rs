@@ -1,0 +1,96 @@
+//! What the cells of a study share: data and text encoders, loaded once.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Result;
+use burn::tensor::Device;
+use clip_lung_core::Error;
+use clip_lung_core::dataset::crops::Dataset;
+use clip_lung_core::dataset::task::Task;
+use clip_lung_core::nn::text::side::TextSide;
+use clip_lung_core::study::cells::Study;
+use clip_lung_core::train::config::TrainConfig;
+
+use super::encoder;
+use crate::failure::Failure;
+use crate::io::input;
+use crate::io::places::{Encoder, Places};
+use crate::io::study_dir::StudyDir;
+
+/// The data of a study, and the text encoders that were asked for so far.
+pub struct Shared {
+    pub data: Dataset,
+    encoders: Vec<Encoder>,
+    loaded: Vec<(String, Task, Arc<TextSide>)>,
+}
+
+impl Shared {
+    /// Reads the data, and checks that they are the study's.
+    pub fn load(dir: &StudyDir) -> Result<Self> {
+        let planned_elsewhere = || {
+            Failure::Usage(format!(
+                "{}: nothing says where its data lie on this machine; give --data, and --text-encoder where its methods need one",
+                dir.path.display()
+            ))
+        };
+        let places = Places::read(&dir.path)?.ok_or_else(planned_elsewhere)?;
+        let data = input::dataset(&places.data)?;
+        check_data(&data, &places.data, &dir.study)?;
+        Ok(Self { data, encoders: places.text_encoders, loaded: Vec::new() })
+    }
+
+    /// The text encoder of a run, for methods that need one.
+    pub fn text(&mut self, config: &TrainConfig, device: &Device) -> Result<Option<Arc<TextSide>>> {
+        let Some(name) = config.text_encoder.as_deref().filter(|_| config.method.needs_text()) else { return Ok(None) };
+        let same = |(known, task, _): &&(String, Task, Arc<TextSide>)| {
+            known == name && task.classes() == config.task.classes()
+        };
+        if let Some((_, _, side)) = self.loaded.iter().find(same) {
+            return Ok(Some(Arc::clone(side)));
+        }
+        let missing =
+            || Failure::File(format!("nothing says where the text encoder `{name}` lies; give it with --text-encoder"));
+        let encoder = self.encoders.iter().find(|e| e.name == name).ok_or_else(missing)?;
+        let classes: Vec<&str> = config.task.classes().iter().map(|c| c.name()).collect();
+        let side = Arc::new(encoder::load(&encoder.choice, &classes, encoder.seed, device)?);
+        if side.name() != name {
+            let reason = format!("it is {}, not {name}", side.name());
+            return Err(Error::OtherRun { file: encoder.choice.clone(), reason }.into());
+        }
+        self.loaded.push((name.to_owned(), config.task, Arc::clone(&side)));
+        Ok(Some(side))
+    }
+}
+
+/// That data are those of a study.
+fn check_data(data: &Dataset, place: &str, study: &Study) -> Result<()> {
+    let found = data.digest()?;
+    if found == study.data.sha256 {
+        return Ok(());
+    }
+    let wanted = &study.data;
+    let reason = format!("the study is of {} ({}), not of {} ({found})", wanted.name, wanted.sha256, data.header.name);
+    Err(Error::OtherRun { file: place.to_owned(), reason }.into())
+}
+
+/// Where things lie on this machine, as said now: kept for this run and later ones.
+pub fn keep_places(
+    study: &Path,
+    data: Option<&str>,
+    text_encoder: Option<&str>,
+    seed: u64,
+    device: &Device,
+) -> Result<()> {
+    let mut places = Places::read(study)?.unwrap_or_default();
+    if let Some(data) = data {
+        places.data = input::whole_place(data);
+    }
+    if let Some(choice) = text_encoder {
+        let choice = encoder::whole_choice(choice);
+        let classes = clip_lung_core::dataset::class::Class::ALL.map(clip_lung_core::dataset::class::Class::name);
+        let name = encoder::load(&choice, &classes, seed, device)?.name().to_owned();
+        places.set(Encoder { name, choice, seed });
+    }
+    if data.is_some() || text_encoder.is_some() { places.write(study) } else { Ok(()) }
+}

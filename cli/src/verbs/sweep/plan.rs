@@ -1,0 +1,119 @@
+//! `clip-lung sweep plan`: the cells of a study, each with everything needed to run it.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::ValueEnum;
+use clip_lung_core::dataset::class::Class;
+use clip_lung_core::dataset::task::Task;
+use clip_lung_core::methods::{Method, MethodOptions};
+use clip_lung_core::study::cells::Study;
+use clip_lung_core::study::grid::{Grid, numbers};
+use clip_lung_core::study::variants::Variant;
+use clip_lung_core::train::config::{DataId, TrainConfig};
+
+use crate::failure::Failure;
+use crate::io::input;
+use crate::io::places::{Encoder, Places};
+use crate::io::study_dir::StudyDir;
+use crate::machine::device;
+use crate::run::encoder;
+use crate::run::recipe::Recipe;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// The study's directory; where a study is there already, the cells that it lacks are added
+    study: PathBuf,
+    /// A data set directory, or `phantom` for the embedded synthetic one
+    #[arg(long)]
+    data: String,
+    /// Methods by name, or `all`
+    #[arg(long, value_delimiter = ',', num_args = 1.., default_value = "all")]
+    methods: Vec<String>,
+    /// lidc-a, lidc-b, lidc-c, or `all`
+    #[arg(long, value_delimiter = ',', num_args = 1.., default_value = "lidc-a")]
+    tasks: Vec<String>,
+    /// Folds that are held out in turn, as 0-4 or 0,2 [default: all]
+    #[arg(long, value_delimiter = ',', num_args = 1..)]
+    folds: Vec<String>,
+    /// How many folds the patients are dealt to
+    #[arg(long, default_value_t = 5)]
+    fold_count: usize,
+    /// Seeds of weights, order and augmentation
+    #[arg(long, value_delimiter = ',', num_args = 1.., default_value = "2")]
+    seeds: Vec<String>,
+    /// `ablation`, `controls`, or variants by name, on the first of the tasks
+    #[arg(long, value_delimiter = ',', num_args = 1..)]
+    variants: Vec<String>,
+    #[command(flatten)]
+    recipe: Recipe,
+    #[command(flatten)]
+    options: MethodOptions,
+    #[arg(long, default_value = "clip", help = encoder::CHOICES)]
+    text_encoder: String,
+    /// Of a text encoder with random weights
+    #[arg(long, default_value_t = 2)]
+    text_seed: u64,
+}
+
+pub fn run(args: Args) -> Result<()> {
+    let data = input::dataset(&args.data)?;
+    let id = DataId { name: data.header.name.clone(), sha256: data.digest()? };
+    let grid = grid(&args)?;
+    let mut places = Places::read(&args.study)?.unwrap_or_default();
+    places.data = input::whole_place(&args.data);
+    let recipe = |method: Method, text: Option<&str>| -> Result<TrainConfig> {
+        let config = args.recipe.config(args.options.of(method), id.clone());
+        let mut config = TrainConfig { folds: args.fold_count, ..config };
+        if config.method.needs_text() {
+            let choice = text.unwrap_or(&args.text_encoder);
+            config.text_encoder = Some(named(choice, args.text_seed, &mut places)?);
+        }
+        Ok(config)
+    };
+    let study = Study::new(id.clone(), grid.cells(recipe)?)?;
+    let (dir, new) = StudyDir::plan(&args.study, study)?;
+    places.write(&args.study)?;
+    println!("{}: {} cells, {new} of them new, on {}", args.study.display(), dir.study.cells.len(), id.name);
+    println!("  run them with: clip-lung sweep run {}", args.study.display());
+    Ok(())
+}
+
+fn grid(args: &Args) -> Result<Grid> {
+    let usage = |e: clip_lung_core::Error| Failure::Usage(e.to_string());
+    let all = |words: &[String]| words.iter().any(|w| w == "all");
+    let method = |word: &String| {
+        let names = Method::ALL.map(Method::name).join(", ");
+        let unknown = || Failure::Usage(format!("there is no method `{word}`; choose all, or of {names}"));
+        Method::ALL.into_iter().find(|m| m.name() == word).ok_or_else(unknown)
+    };
+    let task = |word: &String| {
+        Task::from_str(word, false)
+            .map_err(|_| Failure::Usage(format!("there is no task `{word}`; choose lidc-a, -b, -c or all")))
+    };
+    let methods = if all(&args.methods) { Ok(Method::ALL.to_vec()) } else { args.methods.iter().map(method).collect() };
+    let tasks =
+        if all(&args.tasks) { Ok(Task::value_variants().to_vec()) } else { args.tasks.iter().map(task).collect() };
+    let folds = if args.folds.is_empty() {
+        (0..args.fold_count).collect()
+    } else {
+        numbers(&args.folds).map_err(usage)?.into_iter().map(|n| n as usize).collect()
+    };
+    let mut variants = Vec::new();
+    for word in &args.variants {
+        variants.extend(Variant::named(word).map_err(usage)?);
+    }
+    Ok(Grid { methods: methods?, tasks: tasks?, folds, seeds: numbers(&args.seeds).map_err(usage)?, variants })
+}
+
+/// The name of a text encoder, which says what it is: it is loaded once for that.
+fn named(choice: &str, seed: u64, places: &mut Places) -> Result<String> {
+    let choice = encoder::whole_choice(choice);
+    if let Some(known) = places.text_encoders.iter().find(|e| e.choice == choice && e.seed == seed) {
+        return Ok(known.name.clone());
+    }
+    let (device, _) = device::select("cpu")?;
+    let name = encoder::load(&choice, &Class::ALL.map(Class::name), seed, &device)?.name().to_owned();
+    places.set(Encoder { name: name.clone(), choice, seed });
+    Ok(name)
+}

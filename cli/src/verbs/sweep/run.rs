@@ -1,0 +1,252 @@
+//! `clip-lung sweep run`: starts workers, watches them, and goes on without those that die.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clip_lung_core::study::cells::{Cell, CellId};
+
+use super::worker::{self, Event};
+use crate::failure::Failure;
+use crate::io::run_dir::Lock;
+use crate::io::study_dir::{CellState, StudyDir};
+use crate::machine::device;
+use crate::run::cell;
+use crate::run::shared::{self, Shared};
+use crate::run::training::{Pace, Shown};
+use crate::show::progress;
+use crate::show::study_progress::{Cost, StudyProgress};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// The study's directory
+    study: PathBuf,
+    /// Run this cell alone, in this process
+    #[arg(long)]
+    cell: Option<CellId>,
+    /// Processes that run cells at the same time
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: u16,
+    /// Where the data lie, when the study was planned elsewhere
+    #[arg(long)]
+    data: Option<String>,
+    /// A text encoder of the study, when it was planned elsewhere
+    #[arg(long)]
+    text_encoder: Option<String>,
+    /// Of a text encoder with random weights
+    #[arg(long, default_value_t = 2)]
+    text_seed: u64,
+    #[command(flatten)]
+    on: device::Choice,
+    /// Seconds between saved states; 0 saves after each step
+    #[arg(long, default_value_t = 60)]
+    save_every: u64,
+    /// One of the processes that this command starts
+    #[arg(long, hide = true)]
+    worker: bool,
+}
+
+impl Args {
+    /// Whether this process trains.
+    pub fn trains(&self) -> bool {
+        self.worker || self.cell.is_some()
+    }
+}
+
+pub fn run(args: Args) -> Result<()> {
+    let stop = progress::stop_signal()?;
+    let save_every = Duration::from_secs(args.save_every);
+    let (device, _) = args.on.open()?;
+    if args.worker {
+        return worker::run(&args.study, &device, save_every, &stop);
+    }
+    let study = StudyDir::open(&args.study)?;
+    shared::keep_places(&args.study, args.data.as_deref(), args.text_encoder.as_deref(), args.text_seed, &device)?;
+    match &args.cell {
+        Some(id) => {
+            let cell = study.cell(id)?;
+            if study.state(cell)? == CellState::Done {
+                println!("{id} is done");
+                return Ok(());
+            }
+            let mut shared = Shared::load(&study)?;
+            let lock = Lock::take(&study.cell_dir(id))?;
+            let ran =
+                cell::run(&study, cell, lock, &mut shared, &device, Pace { save_every, stop: &stop }, Shown::new());
+            if let Err(e) = &ran
+                && !stop.load(Ordering::Relaxed)
+            {
+                study.keep_error(id, &format!("{e:#}"))?;
+            }
+            ran
+        }
+        None => supervise(&study, &args, &stop),
+    }
+}
+
+/// What comes from a worker: a line it said, or its end.
+struct Message {
+    worker: usize,
+    event: Option<Event>,
+}
+
+struct Worker {
+    child: Child,
+    number: usize,
+    cell: Option<CellId>,
+}
+
+fn supervise(study: &StudyDir, args: &Args, stop: &Arc<AtomicBool>) -> Result<()> {
+    // what failed before is tried again
+    for cell in &study.study.cells {
+        if matches!(study.state(cell)?, CellState::Failed { .. }) {
+            study.forget_error(&cell.id)?;
+        }
+    }
+    let (sender, receiver) = channel();
+    let mut shown = StudyProgress::new(costs(study)?, usize::from(args.jobs));
+    let mut workers: Vec<Worker> = Vec::new();
+    let mut started = 0;
+    loop {
+        let stopping = stop.load(Ordering::Relaxed);
+        // a worker takes cells until none is left, so another is of use only where more cells wait than workers are about to take
+        let mut idle = workers.iter().filter(|w| w.cell.is_none()).count();
+        let ready = if stopping { 0 } else { count_ready(study)? };
+        while workers.len() < usize::from(args.jobs) && idle < ready {
+            workers.push(start(args, started, &sender)?);
+            (started, idle) = (started + 1, idle + 1);
+        }
+        if workers.is_empty() {
+            break;
+        }
+        if stopping {
+            // the end of their input is their signal
+            workers.iter_mut().for_each(|w| drop(w.child.stdin.take()));
+        }
+        receive(study, &receiver, &mut workers, &mut shown)?;
+    }
+    drop(shown);
+    if stop.load(Ordering::Relaxed) {
+        let message = "stopped; states are saved, the same command continues";
+        return Err(Failure::Interrupted(message.into()).into());
+    }
+    summary(study)
+}
+
+/// Waits a little for what the workers say, and takes leave of those that ended.
+fn receive(
+    study: &StudyDir,
+    receiver: &Receiver<Message>,
+    workers: &mut Vec<Worker>,
+    shown: &mut StudyProgress,
+) -> Result<()> {
+    let Ok(message) = receiver.recv_timeout(Duration::from_millis(200)) else { return Ok(()) };
+    let Some(index) = workers.iter().position(|w| w.number == message.worker) else { return Ok(()) };
+    let number = message.worker;
+    match message.event {
+        Some(Event::Start { cell }) => {
+            workers[index].cell = Some(cell.clone());
+            shown.start(number, cell);
+        }
+        Some(Event::Step { done, total }) => shown.step(number, done, total),
+        Some(Event::Done) => {
+            let cell = workers[index].cell.take();
+            shown.end(number, Ok(cell.map_or(0.0, |cell| study.time(&cell).seconds)));
+        }
+        Some(Event::Failed { error }) => {
+            workers[index].cell = None;
+            shown.end(number, Err(&error));
+        }
+        None => {
+            let mut worker = workers.swap_remove(index);
+            let status = worker.child.wait().context("a worker can't be waited for")?;
+            let interrupted = status.code() == Some(4);
+            match worker.cell {
+                Some(cell) if !status.success() && !interrupted => {
+                    let error = format!("the process that ran it ended with {status}; see the messages above");
+                    study.keep_error(&cell, &error)?;
+                    shown.end(number, Err(&error));
+                }
+                None if !status.success() && !interrupted => {
+                    // it could not even begin, and has said why
+                    workers.iter_mut().for_each(|w| drop(w.child.stdin.take()));
+                    workers.iter_mut().for_each(|w| drop(w.child.wait()));
+                    anyhow::bail!("a worker ended with {status} before it ran a cell");
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What is known of the cells' costs.
+fn costs(study: &StudyDir) -> Result<Vec<Cost>> {
+    let cost = |cell: &Cell| {
+        let done = study.state(cell)? == CellState::Done;
+        let (epochs, seconds) = (cell.config()?.epochs, study.time(&cell.id).seconds);
+        Ok(Cost { cell: cell.id.clone(), method: cell.method, epochs, done, seconds })
+    };
+    study.study.cells.iter().map(cost).collect()
+}
+
+fn count_ready(study: &StudyDir) -> Result<usize> {
+    let mut ready = 0;
+    for cell in &study.study.cells {
+        ready += usize::from(worker::is_ready(study, cell)?);
+    }
+    Ok(ready)
+}
+
+/// A worker process, and a thread that passes on what it says.
+fn start(args: &Args, number: usize, sender: &Sender<Message>) -> Result<Worker> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from) / usize::from(args.jobs);
+    let mut command = Command::new(std::env::current_exe().context("the program's own file can't be found")?);
+    command.args([
+        "sweep",
+        "run",
+        "--worker",
+        "--device",
+        &args.on.device,
+        "--save-every",
+        &args.save_every.to_string(),
+    ]);
+    command.arg(&args.study).stdin(Stdio::piped()).stdout(Stdio::piped());
+    if std::env::var_os("RAYON_NUM_THREADS").is_none() {
+        command.env("RAYON_NUM_THREADS", threads.max(1).to_string());
+    }
+    let mut child = command.spawn().context("a worker can't be started")?;
+    let (out, sender) = (child.stdout.take(), sender.clone());
+    std::thread::spawn(move || {
+        let lines = out.map(|out| BufReader::new(out).lines().map_while(std::io::Result::ok));
+        for event in lines.into_iter().flatten().filter_map(|line| serde_json::from_str(&line).ok()) {
+            let _ = sender.send(Message { worker: number, event: Some(event) });
+        }
+        let _ = sender.send(Message { worker: number, event: None });
+    });
+    Ok(Worker { child, number, cell: None })
+}
+
+/// What is left undone, as an error.
+fn summary(study: &StudyDir) -> Result<()> {
+    let mut left = Vec::new();
+    for cell in &study.study.cells {
+        match study.state(cell)? {
+            CellState::Done => {}
+            CellState::Failed { error } | CellState::Stale { error } => left.push(format!("{}: {error}", cell.id)),
+            CellState::Running { .. } => left.push(format!("{}: another process runs it", cell.id)),
+            CellState::Waiting { .. } => left.push(format!("{}: waiting", cell.id)),
+        }
+    }
+    let cells = study.study.cells.len();
+    if left.is_empty() {
+        println!("{}: all {cells} cells are done", study.path.display());
+        return Ok(());
+    }
+    anyhow::bail!("{} of {cells} cells are not done:\n  {}", left.len(), left.join("\n  "))
+}
