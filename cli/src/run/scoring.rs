@@ -26,13 +26,22 @@ pub fn predict(model: &Model, data: &Dataset, rows: &[usize]) -> Result<Vec<Pred
     Ok(out)
 }
 
+/// Decimals of a probability in `predictions.csv`, and in what is scored: metrics then follow from that file alone.
+const DECIMALS: usize = 7;
+
+/// A probability as the file has it.
+fn rounded(p: f64) -> f64 {
+    let scale = 10f64.powi(DECIMALS as i32);
+    (p * scale).round() / scale
+}
+
 /// Rows with a label of the task, and their probabilities, as the metrics take them.
 pub fn scored(data: &Dataset, rows: &[usize], probabilities: &[Vec<f64>], task: Task, decision: Decision) -> Scored {
     let mut all = Scored { decision, ..Scored::default() };
     for (&i, p) in rows.iter().zip(probabilities) {
         if let Some(label) = task.label(data.rows[i].class) {
             all.truth.push(label);
-            all.probabilities.push(p.clone());
+            all.probabilities.push(p.iter().map(|p| rounded(*p)).collect());
             all.patients.push(data.rows[i].patient_id.clone());
         }
     }
@@ -70,7 +79,7 @@ pub fn csv(
         let row = &data.rows[i];
         let of = |class: Class| {
             let index = classes.iter().position(|c| *c == class);
-            format!("{:.7}", index.map_or(0.0, |k| p[k]))
+            format!("{:.DECIMALS$}", index.map_or(0.0, |k| rounded(p[k])))
         };
         let [benign, unsure, malignant] = Class::ALL.map(of);
         let fold = fold.to_string();

@@ -92,7 +92,7 @@ impl StudyProgress {
         let seconds: f64 = open
             .map(|c| pace(&|other| other.method == c.method).unwrap_or(any) * c.epochs as f64 * (1.0 - share(&c.cell)))
             .sum();
-        Some(seconds / self.jobs as f64)
+        Some(seconds.max(0.0) / self.jobs as f64)
     }
 
     fn draw(&self) {

@@ -189,7 +189,9 @@ fn receive(
 fn costs(study: &StudyDir) -> Result<Vec<Cost>> {
     let cost = |cell: &Cell| {
         let done = study.state(cell)? == CellState::Done;
-        let (epochs, seconds) = (cell.config()?.epochs, study.time(&cell.id).seconds);
+        // a cell that another one trains costs nothing
+        let epochs = if cell::twin(study, cell)?.is_some() { 0 } else { cell.config()?.epochs };
+        let seconds = study.time(&cell.id).seconds;
         Ok(Cost { cell: cell.id.clone(), method: cell.method, epochs, done, seconds })
     };
     study.study.cells.iter().map(cost).collect()
