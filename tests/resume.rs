@@ -11,8 +11,14 @@ use clip_lung_core::base::random::Stream;
 use common::{ok, program, run, text};
 use serde_json::Value;
 
-/// What is trained: a method without state of its own, one whose leaves follow each epoch, one with prompts.
-const METHODS: [&[&str]; 3] = [&["ce"], &["corf"], &["cocoop", "--text-encoder", "random:minilm"]];
+/// What is trained: a method without state of its own, one whose leaves follow each epoch, one with prompts, one whose best
+/// epoch is kept.
+const METHODS: [&[&str]; 4] = [
+    &["ce"],
+    &["corf"],
+    &["cocoop", "--text-encoder", "random:minilm"],
+    &["nsb", "--validate", "inner", "--choose-epoch", "best"],
+];
 
 /// Four steps of sixteen crops of `ce`, the state saved after each.
 fn arguments(data: &Path, out: &Path) -> Vec<String> {

@@ -1,6 +1,7 @@
 //! What is read and written: files, archives of DICOM, scans, data sets, run directories.
 
 pub mod archive;
+pub mod events;
 pub mod files;
 pub mod input;
 pub mod nodules;

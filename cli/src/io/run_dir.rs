@@ -11,6 +11,7 @@ use clip_lung_core::train::log::StepLog;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
+use crate::io::events::Events;
 use crate::io::files;
 
 /// A line a step.
@@ -41,6 +42,9 @@ pub struct Invocation {
     pub data: String,
     pub text_encoder: String,
     pub text_seed: u64,
+    /// `inner`, or where the data set lies that the run is validated on.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub validate: Option<String>,
 }
 
 impl Invocation {
@@ -102,6 +106,9 @@ impl Lock {
 pub struct RunDir {
     path: PathBuf,
     log: Option<File>,
+    /// The log as TensorBoard's events, where they are wanted.
+    events: Option<Events>,
+    with_events: bool,
     _lock: Lock,
 }
 
@@ -113,7 +120,13 @@ impl RunDir {
 
     /// The directory that is locked already.
     pub fn locked(path: &Path, lock: Lock) -> Self {
-        Self { path: path.into(), log: None, _lock: lock }
+        Self { path: path.into(), log: None, events: None, with_events: false, _lock: lock }
+    }
+
+    /// The same, with TensorBoard's events beside the log.
+    #[must_use]
+    pub fn with_events(self, wanted: bool) -> Self {
+        Self { with_events: wanted, ..self }
     }
 
     /// The last step in a run's log, whoever writes it.
@@ -155,6 +168,11 @@ impl RunDir {
         files::write(&path, kept.as_bytes())?;
         let file = OpenOptions::new().append(true).open(&path);
         self.log = Some(file.map_err(|e| Failure::File(format!("{}: can't be opened ({e})", path.display())))?);
+        if self.with_events {
+            let mut events = Events::create(&self.path)?;
+            self.steps().iter().try_for_each(|log| events.append(log))?;
+            self.events = Some(events);
+        }
         Ok(())
     }
 
@@ -166,7 +184,7 @@ impl RunDir {
                 Failure::File(format!("log.jsonl: can't be written ({e}); free some space and run the command again"))
             })?;
         }
-        Ok(())
+        self.events.as_mut().map_or(Ok(()), |events| events.append(log))
     }
 
     /// All steps so far.

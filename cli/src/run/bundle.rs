@@ -52,7 +52,7 @@ impl Trained {
         norm: &Normalisation,
         data: &Dataset,
         metrics: serde_json::Value,
-        card: &str,
+        card: impl FnOnce(&ModelConfig) -> String,
         device: &Device,
     ) -> Result<BTreeMap<String, Vec<u8>>> {
         let config = ModelConfig {
@@ -78,8 +78,9 @@ impl Trained {
             },
             sha256: BTreeMap::new(),
         };
+        let card = card(&config);
         let (arrays, golden) = (self.arrays.clone(), self.golden.clone());
-        let parts = Parts { config, arrays, golden, precision: Precision::F32, card };
+        let parts = Parts { config, arrays, golden, precision: Precision::F32, card: &card };
         Ok(build(parts, device)?)
     }
 }

@@ -4,36 +4,34 @@ use clip_lung_core::metrics::report::Report;
 use clip_lung_core::model::config::ModelConfig;
 use clip_lung_core::train::config::TrainConfig;
 
-/// The card of a model trained with `config` on `nodules` training nodules and scored as in `report`.
-pub fn card(model: &ModelConfig, config: &TrainConfig, nodules: usize, report: &Report) -> String {
+/// The card of a model trained with `config` on `nodules` training nodules and scored as in `report`, where any were held out.
+pub fn card(model: &ModelConfig, config: &TrainConfig, nodules: usize, report: Option<&Report>) -> String {
     let method = model.method.name();
     let classes = config.task.classes().iter().map(|c| c.name()).collect::<Vec<_>>().join(", ");
-    let accuracy = report.accuracy.value;
-    let interval =
-        report.accuracy.interval.map_or(String::new(), |i| format!(" (95 % interval {:.3}-{:.3})", i.low, i.high));
-    let auc = report.macro_auc.map_or("undefined".into(), |a| format!("{:.3}", a.value));
     let images = if model.metadata.synthetic {
         "**Synthetic images** drawn from reader annotations: the numbers say that the program learns, not how well it reads CT."
     } else {
         "Labels are radiologists' impressions, not pathology."
     };
+    let left_out = match report {
+        Some(_) => format!("fold {} of {} left out", config.fold, config.folds),
+        None => "nothing left out".into(),
+    };
+    let start = config.init.as_ref().map_or(String::new(), |init| format!(", starting from {init}"));
     format!(
         "# {method} on {task}\n\n\
          Malignancy of a lung nodule ({classes}) from a 32x32x32 CT crop, {crop}.{diameter}\n\n\
          **Intended use: research. Not a medical device; not for diagnosis.**\n\n\
-         - Training data: {data}, {nodules} nodules (fold {fold} of {folds} left out). {images}\n\
+         - Training data: {data}, {nodules} nodules ({left_out}). {images}\n\
          - Text encoder: {text}\n\
-         - Recipe: {epochs} epochs, batch {batch}, lr {lr}, momentum {momentum}, weight decay {decay}, EMA {ema}, seed {seed}\n\
-         - Held out: {held} nodules of {patients} other patients: accuracy {accuracy:.3}{interval}, macro AUC {auc}, \
-         majority class {majority:.3}\n\n\
+         - Recipe: {epochs} epochs, batch {batch}, lr {lr}, momentum {momentum}, weight decay {decay}, EMA {ema}, seed {seed}{start}\n\
+         - Held out: {held}\n\n\
          `model.safetensors` holds PyTorch names and layouts; `config.json` the input's window and statistics; \
          `golden.safetensors` two crops with their probabilities, for checking a runtime.\n",
         crop = model.input.crop,
         diameter = if model.diameter { " The nodule's diameter is an input beside the image." } else { "" },
         task = config.task.name(),
         data = config.data.name,
-        fold = config.fold,
-        folds = config.folds,
         text = config.encoder(),
         epochs = config.epochs,
         batch = config.batch_size,
@@ -42,8 +40,20 @@ pub fn card(model: &ModelConfig, config: &TrainConfig, nodules: usize, report: &
         decay = config.weight_decay,
         ema = config.ema,
         seed = config.seed,
-        held = report.nodules,
-        patients = report.patients,
-        majority = report.majority,
+        held = report.map_or_else(
+            || "nothing, so this model has no score of its own; the folds of the same recipe have".into(),
+            held_out
+        ),
+    )
+}
+
+fn held_out(report: &Report) -> String {
+    let accuracy = report.accuracy.value;
+    let interval =
+        report.accuracy.interval.map_or(String::new(), |i| format!(" (95 % interval {:.3}-{:.3})", i.low, i.high));
+    let auc = report.macro_auc.map_or("undefined".into(), |a| format!("{:.3}", a.value));
+    format!(
+        "{} nodules of {} other patients: accuracy {accuracy:.3}{interval}, macro AUC {auc}, majority class {:.3}",
+        report.nodules, report.patients, report.majority
     )
 }

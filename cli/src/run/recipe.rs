@@ -46,7 +46,8 @@ pub struct Recipe {
     /// Of the folds: runs that are compared share it
     #[arg(long, default_value_t = 2)]
     pub fold_seed: u64,
-    /// default (flips, quarter turns, shifts), flip-turn (in the plane only) or none
+    /// default (flips, quarter turns, shifts), flip-turn (in the plane only), jitter (that, and centres, diameters and HU as when users mark
+    /// nodules by hand) or none
     #[arg(long, value_parser = word::<Augment>, default_value = "default")]
     pub augment: Augment,
 }

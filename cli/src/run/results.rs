@@ -8,6 +8,8 @@ use clip_lung_core::base::decision::Decision;
 use clip_lung_core::base::digest::hex;
 use clip_lung_core::dataset::crops::Dataset;
 use clip_lung_core::metrics::report::Report;
+use clip_lung_core::model::config::ModelConfig;
+use clip_lung_core::model::predict::Model;
 use clip_lung_core::train::config::TrainConfig;
 use clip_lung_core::train::split::Split;
 use clip_lung_core::train::step::Trainer;
@@ -25,12 +27,18 @@ use crate::show::table::{Anchors, render, shown};
 /// What a finished run leaves for its caller.
 pub struct Outcome {
     pub config: TrainConfig,
-    pub report: Report,
-    pub size_only: Report,
+    /// On the held-out nodules; `None` where none are.
+    pub scores: Option<Scores>,
     pub model: PathBuf,
     pub held_out: Vec<usize>,
     /// What `metrics.json` holds.
     metrics: serde_json::Value,
+}
+
+/// A run's reports on its held-out nodules.
+pub struct Scores {
+    pub report: Report,
+    pub size_only: Report,
 }
 
 impl Outcome {
@@ -41,9 +49,15 @@ impl Outcome {
             println!("{}", self.metrics);
             return;
         }
-        let heading = format!("{} on {}, fold {}", config.method.method().name(), config.task.name(), config.fold);
-        let anchors = Anchors { size_only: Some(&self.size_only) };
-        print!("{}", render(&self.report, &anchors, &heading, config.encoder(), &shown(data)));
+        let name = format!("{} on {}", config.method.method().name(), config.task.name());
+        match &self.scores {
+            Some(scores) => {
+                let heading = format!("{name}, fold {}", config.fold);
+                let anchors = Anchors { size_only: Some(&scores.size_only) };
+                print!("{}", render(&scores.report, &anchors, &heading, config.encoder(), &shown(data)));
+            }
+            None => println!("{name}, trained on all nodules: none is held out to score it on"),
+        }
         println!("  run: {}", run.join("").display());
     }
 }
@@ -59,9 +73,59 @@ pub fn write(
 ) -> Result<Outcome> {
     let config = &trainer.config;
     let trained = bundle::Trained::of(trainer)?;
-    let draft = trained.directory(config, norm, data, serde_json::Value::Null, "", device)?;
-    let model = clip_lung_core::model::predict::Model::load(&draft, "model", device)?;
-    let by_classifier: Vec<Vec<f64>> = probabilities(scoring::predict(&model, data, &split.held_out)?);
+    let title = format!(
+        "{} on {} ({}), text encoder: {}",
+        config.method.method().name(),
+        config.task.name(),
+        config.data.name,
+        config.encoder()
+    );
+    files::write(&dir.file("curves.svg"), curves::svg(&dir.steps(), &title)?.as_bytes())?;
+    let scored = if split.held_out.is_empty() {
+        None
+    } else {
+        let draft = trained.directory(config, norm, data, serde_json::Value::Null, |_| String::new(), device)?;
+        Some(score(trainer, &Model::load(&draft, "model", device)?, data, &split, norm)?)
+    };
+    let summary = scored.as_ref().map_or(serde_json::Value::Null, |scored| {
+        let report = &scored.by_classifier;
+        serde_json::json!({
+            "accuracy": report.accuracy, "macro_auc": report.macro_auc,
+            "majority": report.majority, "held_out": report.nodules,
+        })
+    });
+    let card = |model: &ModelConfig| {
+        card::card(model, config, split.train.len(), scored.as_ref().map(|scored| &scored.by_classifier))
+    };
+    let built = trained.directory(config, norm, data, summary, card, device)?;
+    let model = dir.file("model");
+    files::write_dir(&model, &built)?;
+    let metrics = match &scored {
+        Some(scored) => {
+            files::write(&dir.file("predictions.csv"), scored.csv.as_bytes())?;
+            scored.metrics.clone()
+        }
+        None => common(config, data),
+    };
+    // the last, so that a run that has it has everything
+    files::write(&dir.file("metrics.json"), &serde_json::to_vec_pretty(&metrics)?)?;
+    let scores = scored.map(|scored| scored.scores);
+    Ok(Outcome { config: config.clone(), scores, model, held_out: split.held_out, metrics })
+}
+
+/// A run on its held-out nodules.
+struct Scored {
+    scores: Scores,
+    /// What the exported model alone would say.
+    by_classifier: Report,
+    csv: String,
+    metrics: serde_json::Value,
+}
+
+fn score(trainer: &Trainer, model: &Model, data: &Dataset, split: &Split, norm: &Normalisation) -> Result<Scored> {
+    let config = &trainer.config;
+    let by_classifier: Vec<Vec<f64>> =
+        scoring::predict(model, data, &split.held_out)?.into_iter().map(|p| p.probabilities).collect();
     let by_text = trainer.text_probabilities(data, &split.held_out, norm)?;
     let score = |p: &[Vec<f64>]| {
         let scored = scoring::scored(data, &split.held_out, p, config.task, model.config.decision);
@@ -75,38 +139,13 @@ pub fn write(
         _ => (by_classifier, classifier_report.clone()),
     };
     let size_only = scoring::size_only(data, &split.train, &split.held_out, config.task)?;
-
     let csv = scoring::csv(data, &split.held_out, &answers, &model.config.classes, config.fold)?;
-    files::write(&dir.file("predictions.csv"), csv.as_bytes())?;
     let mut metrics = metrics(config, data, model.config.decision, &csv, &report, &size_only);
     if let Some(text_report) = text_report {
         metrics["classifier"] = serde_json::to_value(&classifier_report)?;
         metrics["text"] = serde_json::to_value(text_report)?;
     }
-    let title = format!(
-        "{} on {} ({}), text encoder: {}",
-        config.method.method().name(),
-        config.task.name(),
-        config.data.name,
-        config.encoder()
-    );
-    files::write(&dir.file("curves.svg"), curves::svg(&dir.steps(), &title)?.as_bytes())?;
-    let summary = serde_json::json!({
-        "accuracy": classifier_report.accuracy, "macro_auc": classifier_report.macro_auc,
-        "majority": classifier_report.majority, "held_out": classifier_report.nodules,
-    });
-    let card = card::card(&model.config, config, split.train.len(), &classifier_report);
-    let built = trained.directory(config, norm, data, summary, &card, device)?;
-    let model = dir.file("model");
-    files::write_dir(&model, &built)?;
-    // the last, so that a run that has it has everything
-    files::write(&dir.file("metrics.json"), &serde_json::to_vec_pretty(&metrics)?)?;
-
-    Ok(Outcome { config: config.clone(), report, size_only, model, held_out: split.held_out, metrics })
-}
-
-fn probabilities(predictions: Vec<clip_lung_core::model::predict::Prediction>) -> Vec<Vec<f64>> {
-    predictions.into_iter().map(|p| p.probabilities).collect()
+    Ok(Scored { scores: Scores { report, size_only }, by_classifier: classifier_report, csv, metrics })
 }
 
 /// What `metrics.json` holds of predictions that were written as `csv`.
@@ -118,15 +157,21 @@ pub fn metrics(
     report: &Report,
     size_only: &Report,
 ) -> serde_json::Value {
+    let mut all = common(config, data);
+    all["decision"] = serde_json::json!(decision);
+    all["predictions_sha256"] = hex(&Sha256::digest(csv.as_bytes())).into();
+    all["model"] = serde_json::json!(report);
+    all["size_only"] = serde_json::json!(size_only);
+    all
+}
+
+/// What `metrics.json` says of any run.
+fn common(config: &TrainConfig, data: &Dataset) -> serde_json::Value {
     serde_json::json!({
         "intended_use": "research",
         "synthetic_images": data.header.synthetic,
         "data": config.data,
         "text_encoder": config.encoder(),
         "method": config.method.method(), "task": config.task, "fold": config.fold, "held_out": config.held_out,
-        "decision": decision,
-        "predictions_sha256": hex(&Sha256::digest(csv.as_bytes())),
-        "model": report,
-        "size_only": size_only,
     })
 }

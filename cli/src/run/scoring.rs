@@ -15,10 +15,13 @@ use crate::failure::Failure;
 /// The bootstrap's seed.
 const SEED: u64 = 0;
 
+/// Crops that are in memory at once.
+pub const BATCH: usize = 64;
+
 /// Predictions of these rows, in order.
 pub fn predict(model: &Model, data: &Dataset, rows: &[usize]) -> Result<Vec<Prediction>> {
     let mut out = Vec::with_capacity(rows.len());
-    for part in rows.chunks(64) {
+    for part in rows.chunks(BATCH) {
         let crops = part.iter().map(|&i| data.crop(i)).collect::<clip_lung_core::Result<Vec<_>>>()?;
         let diameters: Vec<f64> = part.iter().map(|&i| data.rows[i].diameter_mm).collect();
         out.extend(model.predict(&crops, &diameters)?);

@@ -7,9 +7,9 @@ use anyhow::Result;
 use clip_lung_core::dataset::crops::Dataset;
 use clip_lung_core::train::batch::{batch, epoch_batches};
 use clip_lung_core::train::log::StepLog;
-use clip_lung_core::train::split::Split;
 use clip_lung_core::train::state;
 use clip_lung_core::train::step::Trainer;
+use clip_lung_core::train::validate::ValidationSet;
 use clip_lung_core::volume::crop::Normalisation;
 use indicatif::ProgressBar;
 
@@ -44,27 +44,41 @@ impl<F: FnMut(&Position<'_>)> Watch for F {
     }
 }
 
+/// What a run trains on, and is validated on.
+#[derive(Clone, Copy)]
+pub struct Data<'a> {
+    pub data: &'a Dataset,
+    pub train: &'a [usize],
+    pub norm: &'a Normalisation,
+    pub validation: Option<ValidationSet<'a>>,
+}
+
 /// The loop: epochs of shuffled batches; the state is saved in between, when asked to stop, and at the end.
 pub fn run(
     mut trainer: Trainer,
     dir: &mut RunDir,
-    data: &Dataset,
-    split: &Split,
-    norm: &Normalisation,
+    on: Data<'_>,
     pace: Pace<'_>,
     mut watch: impl Watch,
 ) -> Result<Trainer> {
+    let Data { data, train, norm, validation } = on;
     let config = trainer.config.clone();
-    let steps_an_epoch = split.train.len().div_ceil(config.batch_size) as u64;
+    let steps_an_epoch = train.len().div_ceil(config.batch_size) as u64;
     let total = steps_an_epoch * config.epochs as u64;
     let mut saved = Instant::now();
     while trainer.step < total {
         let (epoch, index) = ((trainer.step / steps_an_epoch) as usize, (trainer.step % steps_an_epoch) as usize);
-        let rows = &epoch_batches(&split.train, config.batch_size, config.seed, epoch)[index];
+        let rows = &epoch_batches(train, config.batch_size, config.seed, epoch)[index];
         let batch = batch(data, rows, norm, &config, epoch, trainer.device())?;
-        let (next, log) = trainer.step(&batch, epoch)?;
-        trainer =
-            if next.step.is_multiple_of(steps_an_epoch) { next.end_epoch(data, &split.train, norm)? } else { next };
+        let (next, mut log) = trainer.step(&batch, epoch)?;
+        trainer = next;
+        if trainer.step.is_multiple_of(steps_an_epoch) {
+            trainer = trainer.end_epoch(data, train, norm)?;
+            if let Some(validation) = validation {
+                let (next, found) = trainer.validate(data, train, norm, validation, epoch)?;
+                (trainer, log.validation) = (next, Some(found));
+            }
+        }
         dir.append(&log)?;
         watch.step(&Position { log: &log, done: trainer.step, total, steps_an_epoch });
         let stopping = pace.stop.load(Ordering::Relaxed);
@@ -98,7 +112,8 @@ impl Shown {
 
 impl Watch for Shown {
     fn step(&mut self, at: &Position<'_>) {
-        let message = format!("loss {:.3}, accuracy {:.2}", at.log.loss, at.log.accuracy);
+        let validated = at.log.validation.map_or(String::new(), |v| format!("; validation loss {:.3}", v.loss));
+        let message = format!("loss {:.3}, accuracy {:.2}{validated}", at.log.loss, at.log.accuracy);
         let Some((start, first)) = self.start else {
             self.start = Some((Instant::now(), at.done));
             self.bar = progress::bar(at.total, "steps").inspect(|bar| {

@@ -1,10 +1,11 @@
 //! Learning curves as SVG.
 
 use anyhow::{Result, anyhow};
-use clip_lung_core::train::log::StepLog;
+use clip_lung_core::train::log::{StepLog, Validated};
+use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 
-/// Loss terms and accuracy on the training batches, a mean an epoch.
+/// Loss terms and accuracy on the training batches, a mean an epoch, and the same of the validation nodules, where there are any.
 pub fn svg(steps: &[StepLog], title: &str) -> Result<String> {
     let mut out = String::new();
     draw(&mut out, steps, title).map_err(|e| anyhow!("learning curves can't be drawn: {e}"))?;
@@ -67,6 +68,11 @@ fn draw(out: &mut String, steps: &[StepLog], title: &str) -> std::result::Result
                 .legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], colour));
         }
     }
+    let validated = |value: &dyn Fn(&Validated) -> Option<f64>| -> Vec<(f64, f64)> {
+        let of = |s: &StepLog| Some((s.epoch as f64 + 1.0, value(s.validation.as_ref()?)?));
+        steps.iter().filter_map(of).collect()
+    };
+    dashed(&mut chart, validated(&|v| Some(v.loss)), BLACK, "validation")?;
     chart.configure_series_labels().background_style(WHITE.mix(0.8)).border_style(BLACK.mix(0.3)).draw()?;
 
     let mut chart = ChartBuilder::on(&right)
@@ -74,8 +80,33 @@ fn draw(out: &mut String, steps: &[StepLog], title: &str) -> std::result::Result
         .x_label_area_size(34)
         .y_label_area_size(44)
         .build_cartesian_2d(x, 0.0..1.0)?;
-    chart.configure_mesh().x_desc("epoch").y_desc("training accuracy").draw()?;
-    chart.draw_series(LineSeries::new(points(&|s| Some(s.accuracy)), RGBColor(0, 114, 178).stroke_width(2)))?;
+    chart.configure_mesh().x_desc("epoch").y_desc("accuracy").draw()?;
+    chart
+        .draw_series(LineSeries::new(points(&|s| Some(s.accuracy)), COLOURS[0].stroke_width(2)))?
+        .label("training")
+        .legend(|(x, y)| PathElement::new([(x, y), (x + 16, y)], COLOURS[0]));
+    dashed(&mut chart, validated(&|v| Some(v.accuracy)), COLOURS[1], "validation")?;
+    dashed(&mut chart, validated(&|v| v.macro_auc), COLOURS[2], "validation, macro AUC")?;
+    chart.configure_series_labels().background_style(WHITE.mix(0.8)).border_style(BLACK.mix(0.3)).draw()?;
     root.present()?;
+    Ok(())
+}
+
+/// A dashed line with its label, where there are points.
+fn dashed<'a, DB: DrawingBackend + 'a>(
+    chart: &mut ChartContext<'a, DB, Cartesian2d<RangedCoordf64, RangedCoordf64>>,
+    line: Vec<(f64, f64)>,
+    colour: RGBColor,
+    name: &str,
+) -> std::result::Result<(), Box<dyn std::error::Error>>
+where
+    DB::ErrorType: 'static,
+{
+    if !line.is_empty() {
+        chart
+            .draw_series(DashedLineSeries::new(line, 6, 4, colour.stroke_width(2)))?
+            .label(name)
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], colour));
+    }
     Ok(())
 }

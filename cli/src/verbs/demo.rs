@@ -72,8 +72,9 @@ pub fn run(args: Args) -> Result<()> {
     println!("   trained and scored in {:.0} s\n", training.elapsed().as_secs_f64());
 
     println!("3. result on patients the model never saw");
+    let Some(scores) = &outcome.scores else { anyhow::bail!("the demo holds a fold out, and none was scored") };
     let (accuracy, majority, size) =
-        (outcome.report.accuracy.value, outcome.report.majority, outcome.size_only.accuracy.value);
+        (scores.report.accuracy.value, scores.report.majority, scores.size_only.accuracy.value);
     println!(
         "   accuracy {:.1} %: {:+.1} points against the majority class ({:.1} %)",
         100.0 * accuracy,

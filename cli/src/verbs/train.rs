@@ -8,19 +8,39 @@ use anyhow::Result;
 use clip_lung_core::dataset::crops::Dataset;
 use clip_lung_core::dataset::task::Task;
 use clip_lung_core::methods::MethodConfig;
-use clip_lung_core::train::config::{DataId, TrainConfig};
+use clip_lung_core::train::config::{Choose, DataId, HeldOut, TrainConfig, ValidateOn};
 use clip_lung_core::train::split::split;
 
 use crate::failure::Failure;
 use crate::io::input;
 use crate::io::run_dir::{Invocation, RunDir};
+use crate::io::word::word;
 use crate::machine::device;
 use crate::run::encoder;
-use crate::run::fit::{self, Fit};
+use crate::run::fit::{self, Extras, Fit};
+use crate::run::init::Init;
 use crate::run::recipe::Recipe;
 use crate::run::results::Outcome;
 use crate::run::training::{Pace, Shown};
 use crate::show::progress;
+
+/// The validation split that is a part of the training patients.
+const INNER: &str = "inner";
+
+/// What `--fold` holds out.
+#[derive(Clone, Copy, Debug)]
+pub enum Fold {
+    Number(usize),
+    /// No fold.
+    All,
+}
+
+fn fold(text: &str) -> std::result::Result<Fold, String> {
+    match text {
+        "all" => Ok(Fold::All),
+        number => number.parse().map(Fold::Number).map_err(|_| "expected a fold's number, from 0, or `all`".into()),
+    }
+}
 
 #[derive(clap::Args, Clone)]
 pub struct Args {
@@ -38,9 +58,9 @@ pub struct Args {
     /// Which nodules train, which are tested, between which classes
     #[arg(long, value_enum, default_value = "lidc-a")]
     pub task: Task,
-    /// The fold that is held out
-    #[arg(long, default_value_t = 0)]
-    pub fold: usize,
+    /// The fold that is held out, from 0, or `all`: nothing is held out, as for a model to ship
+    #[arg(long, default_value = "0", value_parser = fold)]
+    pub fold: Fold,
     #[arg(long, default_value_t = 5)]
     pub folds: usize,
     /// Of weights, order and augmentation; folds and text encoder don't depend on it
@@ -48,6 +68,19 @@ pub struct Args {
     pub seed: u64,
     #[command(flatten)]
     pub recipe: Recipe,
+    /// After each epoch, score the averaged weights on `inner` (an eighth of the training patients, who then don't train) or on a data
+    /// set directory
+    #[arg(long)]
+    pub validate: Option<String>,
+    /// The weights the run ends with: last, or best (of the epoch with the lowest validation loss)
+    #[arg(long, value_parser = word::<Choose>, default_value = "last")]
+    pub choose_epoch: Choose,
+    /// A model directory or a finished run whose weights this run starts from
+    #[arg(long)]
+    pub init: Option<PathBuf>,
+    /// Write the log as TensorBoard events too, into the run's directory
+    #[arg(long)]
+    pub tensorboard: bool,
     #[arg(long, default_value = "clip", help = encoder::CHOICES)]
     pub text_encoder: String,
     /// Of a text encoder with random weights
@@ -82,6 +115,7 @@ fn resume(args: Args) -> Result<Outcome> {
             data: Some(data.clone().unwrap_or(said.data)),
             text_encoder: said.text_encoder,
             text_seed: said.text_seed,
+            validate: said.validate,
             ..args
         },
         (None, Some(_)) => args,
@@ -96,28 +130,66 @@ fn resume(args: Args) -> Result<Outcome> {
 
 /// Trains on data that are already in memory.
 pub fn run_on(args: Args, data: &Dataset) -> Result<Outcome> {
-    let id = DataId { name: data.header.name.clone(), sha256: data.digest()? };
-    let config = args.recipe.config(args.method.clone(), id);
-    let config = TrainConfig { task: args.task, fold: args.fold, folds: args.folds, seed: args.seed, ..config };
+    let config = args.recipe.config(args.method.clone(), data_id(data)?);
+    let mut config =
+        TrainConfig { task: args.task, folds: args.folds, seed: args.seed, choose: args.choose_epoch, ..config };
+    match args.fold {
+        Fold::Number(fold) => config.fold = fold,
+        Fold::All if config.held_out == HeldOut::Val => {
+            let message =
+                "--held-out val holds an eighth of the patients out, --fold all nobody: leave one of them out";
+            return Err(Failure::Usage(message.into()).into());
+        }
+        Fold::All => config.held_out = HeldOut::None,
+    }
     train(args, config, data)
+}
+
+fn data_id(data: &Dataset) -> Result<DataId> {
+    Ok(DataId { name: data.header.name.clone(), sha256: data.digest()? })
+}
+
+/// The data set to validate on, where it is not a part of the training's.
+fn validation(args: &Args, data: &Dataset) -> Result<Option<Dataset>> {
+    let Some(place) = args.validate.as_deref().filter(|place| *place != INNER) else { return Ok(None) };
+    let other = input::dataset(place)?;
+    if other.header.crop != data.header.crop {
+        let message = format!(
+            "{place} holds crops of {}, the training data of {}; validate on crops of the same geometry",
+            other.header.crop, data.header.crop
+        );
+        return Err(Failure::File(message).into());
+    }
+    Ok(Some(other))
 }
 
 fn train(args: Args, mut config: TrainConfig, data: &Dataset) -> Result<Outcome> {
     let (device, device_name) = args.on.open()?;
+    let own = validation(&args, data)?;
+    if args.validate.is_some() {
+        config.validation = Some(own.as_ref().map_or(Ok(ValidateOn::Inner), |set| data_id(set).map(ValidateOn::Data))?);
+    }
     config.check().map_err(|e| Failure::Usage(e.to_string()))?;
-    let mut text = None;
+    let mut extras = Extras { validation: own.as_ref(), ..Extras::default() };
+    if let Some(place) = &args.init {
+        let init = Init::read(place)?;
+        config.init = Some(init.name.clone());
+        extras.init = Some(init);
+    }
     if config.method.needs_text() {
         let classes: Vec<&str> = config.task.classes().iter().map(|c| c.name()).collect();
         let side = encoder::load(&args.text_encoder, &classes, args.text_seed, &device)?;
         config.text_encoder = Some(side.name().to_owned());
-        text = Some(Arc::new(side));
+        extras.text = Some(Arc::new(side));
     }
     let split = split(&data.rows, &config)?;
-    let fit = Fit::start(RunDir::open(&args.out)?, config, split, text, data, &device, args.resume)?;
+    let dir = RunDir::open(&args.out)?.with_events(args.tensorboard);
+    let fit = Fit::start(dir, config, split, extras, data, &device, args.resume)?;
     let invocation = Invocation {
         data: input::whole_place(args.data.as_deref().unwrap_or_default()),
         text_encoder: encoder::whole_choice(&args.text_encoder),
         text_seed: args.text_seed,
+        validate: args.validate.map(|place| if place == INNER { place } else { input::whole_place(&place) }),
     };
     invocation.write(&args.out)?;
     let config = fit.config();

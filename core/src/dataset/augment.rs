@@ -14,6 +14,8 @@ pub enum Augment {
     Default,
     /// Random in-plane flips and quarter turns.
     FlipTurn,
+    /// The same, with centres, diameters and HU disturbed as when users mark nodules by hand ([`super::jitter`]).
+    Jitter,
     /// Nothing.
     None,
 }
@@ -34,7 +36,9 @@ impl Augment {
         motion.shift = [0; 3].map(|_: isize| random.below(5) as isize - 2);
         match self {
             Self::Default => motion,
-            Self::FlipTurn => Motion { flip: [false, motion.flip[1], motion.flip[2]], shift: [0; 3], ..motion },
+            Self::FlipTurn | Self::Jitter => {
+                Motion { flip: [false, motion.flip[1], motion.flip[2]], shift: [0; 3], ..motion }
+            }
             Self::None => Motion { flip: [false; 3], turns: 0, shift: [0; 3] },
         }
     }

@@ -5,5 +5,6 @@ pub mod class;
 pub mod crops;
 pub mod folds;
 pub mod header;
+pub mod jitter;
 pub mod table;
 pub mod task;

@@ -118,6 +118,19 @@ impl Model {
         Ok(out)
     }
 
+    /// The classifier's input without the diameter, `[n * 512]`, a few crops at a time.
+    ///
+    /// # Errors
+    /// As [`Model::predict`].
+    pub fn features(&self, crops: &[Crop], diameters_mm: &[f64]) -> Result<Vec<f32>> {
+        self.check_diameters(crops, diameters_mm)?;
+        let mut out = Vec::new();
+        for (part, diameters) in parts(crops, diameters_mm) {
+            out.extend(read_sync(numbers(self.forward(part, diameters).1.features))?);
+        }
+        Ok(out)
+    }
+
     fn prediction(&self, outputs: &[f32]) -> Result<Prediction> {
         // some readouts make certain answers of infinity
         if let Some(u) = outputs.iter().find(|u| !u.is_finite()) {

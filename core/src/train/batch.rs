@@ -7,10 +7,12 @@ use super::config::TrainConfig;
 use crate::base::random::{Stream, key};
 use crate::dataset::augment::Augment;
 use crate::dataset::crops::Dataset;
+use crate::dataset::jitter::Jitter;
 use crate::error::Result;
 use crate::methods::Truth;
 use crate::methods::heads::trunk::log_diameter;
 use crate::volume::crop::{Normalisation, SIDE, VOXELS};
+use crate::volume::grid::Margin;
 
 /// One training batch.
 pub struct Batch {
@@ -21,9 +23,18 @@ pub struct Batch {
     pub truth: Truth,
 }
 
-/// ln De - ln 8 of these rows, `[n, 1]`.
-pub fn log_diameters(data: &Dataset, rows: &[usize], device: &Device) -> Tensor<2> {
-    let values: Vec<f32> = rows.iter().map(|&i| log_diameter(data.rows[i].diameter_mm)).collect();
+/// ln De - ln 8 of these rows, `[n, 1]`; De as augmentation misjudges it, where that is given.
+pub fn log_diameters(
+    data: &Dataset,
+    rows: &[usize],
+    augment: Option<(Augment, u64, usize)>,
+    device: &Device,
+) -> Tensor<2> {
+    let factor = |row: usize| {
+        let jitter = augment.and_then(|(kind, seed, epoch)| jitter(data, row, kind, seed, epoch));
+        jitter.map_or(1.0, |jitter| jitter.diameter)
+    };
+    let values: Vec<f32> = rows.iter().map(|&i| log_diameter(data.rows[i].diameter_mm * factor(i))).collect();
     Tensor::from_data(TensorData::new(values, [rows.len(), 1]), device)
 }
 
@@ -75,12 +86,26 @@ pub fn images(
                 let margin = data.header.margin;
                 let mut hu = vec![0.0; margin.voxels()];
                 data.write_with_margin(row, &mut hu);
-                kind.apply(seed, epoch as u64, row as u64, &hu, margin, out);
+                match jitter(data, row, kind, seed, epoch) {
+                    Some(jitter) => {
+                        let mut crop = vec![0.0; VOXELS];
+                        jitter.displaced.resample(&hu, margin, &mut crop);
+                        jitter.disturb(&mut crop);
+                        kind.apply(seed, epoch as u64, row as u64, &crop, Margin::default(), out);
+                    }
+                    None => kind.apply(seed, epoch as u64, row as u64, &hu, margin, out),
+                }
             }
         }
         out.iter_mut().for_each(|v| *v = norm.apply(*v));
     });
     Tensor::from_data(TensorData::new(values, [rows.len(), SIDE, SIDE, SIDE]), device)
+}
+
+/// How a nodule is displaced in this epoch, where the augmentation does that.
+fn jitter(data: &Dataset, row: usize, kind: Augment, seed: u64, epoch: usize) -> Option<Jitter> {
+    let diameter = data.rows[row].diameter_mm;
+    (kind == Augment::Jitter).then(|| Jitter::draw(seed, epoch as u64, row as u64, data.header.crop, diameter))
 }
 
 /// A training batch of these rows in this epoch.
@@ -100,7 +125,9 @@ pub fn batch(
     let (classes, labels) = (config.task.classes().len(), config.task.labels(&data.rows, rows)?);
     Ok(Batch {
         images: images(data, rows, norm, Some((config.augment, config.seed, epoch)), device),
-        log_diameter: config.diameter.then(|| log_diameters(data, rows, device)),
+        log_diameter: config
+            .diameter
+            .then(|| log_diameters(data, rows, Some((config.augment, config.seed, epoch)), device)),
         truth: Truth::new(labels, classes, ratings, malignancy, device),
     })
 }

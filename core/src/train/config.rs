@@ -33,6 +33,28 @@ pub enum HeldOut {
     Test,
     /// An eighth of the training patients, for choosing a recipe; the fold stays untouched.
     Val,
+    /// Nothing: all nodules train, as for a model that is shipped. Folds don't matter then.
+    None,
+}
+
+/// What the averaged network is scored on after each epoch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ValidateOn {
+    /// An eighth of the training patients, who then don't train.
+    Inner,
+    /// Another data set.
+    Data(DataId),
+}
+
+/// Which epoch's weights a run ends with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Choose {
+    #[default]
+    Last,
+    /// The one with the lowest validation loss.
+    Best,
 }
 
 /// The running statistics of the averaged weights.
@@ -81,6 +103,17 @@ pub struct TrainConfig {
     pub text_encoder: Option<String>,
     /// The data set's name and SHA-256.
     pub data: DataId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation: Option<ValidateOn>,
+    #[serde(skip_serializing_if = "is_default")]
+    pub choose: Choose,
+    /// The model that the weights start from, with its digest; at random where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub init: Option<String>,
+}
+
+fn is_default(choose: &Choose) -> bool {
+    *choose == Choose::default()
 }
 
 /// Which data a run saw.
@@ -130,6 +163,9 @@ impl Default for TrainConfig {
             augment: Augment::default(),
             text_encoder: None,
             data: DataId::default(),
+            validation: None,
+            choose: Choose::default(),
+            init: None,
         }
     }
 }
@@ -164,6 +200,9 @@ impl TrainConfig {
         }
         if !(self.weight_decay.is_finite() && self.weight_decay >= 0.0) {
             return bad("weight decay", self.weight_decay.to_string(), "0 or more");
+        }
+        if self.choose == Choose::Best && self.validation.is_none() {
+            return bad("the chosen epoch", "the best".into(), "the last, where nothing is validated on");
         }
         self.method.check(self.pool)
     }

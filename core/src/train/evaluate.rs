@@ -27,7 +27,7 @@ fn pass(
 ) -> Pass {
     let device = trunk.device();
     let layer4 = backbone.forward(images(data, rows, norm, None, &device), &mut Vec::new());
-    trunk.forward(layer4, diameter.then(|| log_diameters(data, rows, &device)))
+    trunk.forward(layer4, diameter.then(|| log_diameters(data, rows, None, &device)))
 }
 
 /// The classifier's outputs on these rows, and their labels.
@@ -50,6 +50,26 @@ pub fn outputs(
     Ok(Outputs { outputs: found, labels: config.task.labels(&data.rows, rows)? })
 }
 
+/// The probabilities of a network's own readout.
+///
+/// # Errors
+/// When the device fails.
+pub fn probabilities(
+    network: &Network,
+    data: &Dataset,
+    rows: &[usize],
+    norm: &Normalisation,
+    diameter: bool,
+) -> Result<Vec<Vec<f64>>> {
+    let (backbone, head) = (network.backbone.clone().fold(), &network.head);
+    let mut found = Vec::with_capacity(rows.len());
+    for part in rows.chunks(BATCH) {
+        let logs = head.log_probs(&pass(&backbone, head.trunk(), data, part, norm, diameter));
+        found.extend(normalised(logs)?);
+    }
+    Ok(found)
+}
+
 /// The averaged network's probabilities by the text features, where the head can answer by them.
 ///
 /// # Errors
@@ -67,12 +87,18 @@ pub fn text_probabilities(
         let Some(logs) = head.text_log_probs(|| pass(&backbone, head.trunk(), data, part, norm, diameter)) else {
             return Ok(None);
         };
-        for row in read(logs)? {
-            let logs: Vec<f64> = row.into_iter().map(f64::from).collect();
-            found.push(Probabilities::of_logs(&logs, 1.0)?.values().to_vec());
-        }
+        found.extend(normalised(logs)?);
     }
     Ok(Some(found))
+}
+
+/// Rows of log-probabilities as probabilities that sum to 1.
+fn normalised(logs: Tensor<2>) -> Result<Vec<Vec<f64>>> {
+    let probabilities = |row: Vec<f32>| {
+        let logs: Vec<f64> = row.into_iter().map(f64::from).collect();
+        Ok(Probabilities::of_logs(&logs, 1.0)?.values().to_vec())
+    };
+    read(logs)?.into_iter().map(probabilities).collect()
 }
 
 fn read(tensor: Tensor<2>) -> Result<Vec<Vec<f32>>> {

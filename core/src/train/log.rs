@@ -25,6 +25,20 @@ pub struct StepLog {
     pub accuracy: f64,
     /// Samples in the batch.
     pub samples: usize,
+    /// On the validation nodules, in the last step of an epoch.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub validation: Option<Validated>,
+}
+
+/// How the averaged network does on nodules that don't train.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Validated {
+    /// Mean -ln p(true class).
+    pub loss: f64,
+    pub accuracy: f64,
+    /// One class against the rest, the mean; absent where a class is missing.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub macro_auc: Option<f64>,
 }
 
 impl StepLog {

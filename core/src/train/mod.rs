@@ -12,3 +12,4 @@ pub mod schedule;
 pub mod split;
 pub mod state;
 pub mod step;
+pub mod validate;

@@ -1,6 +1,6 @@
 //! Which nodules train and which are held out.
 
-use super::config::{Grouping, HeldOut, TrainConfig};
+use super::config::{Grouping, HeldOut, TrainConfig, ValidateOn};
 use crate::base::random::key;
 use crate::dataset::folds;
 use crate::dataset::table::Row;
@@ -14,6 +14,8 @@ const VALIDATION: f64 = 0.125;
 pub struct Split {
     pub train: Vec<usize>,
     pub held_out: Vec<usize>,
+    /// Of the inner validation split; empty where the run has none.
+    pub validation: Vec<usize>,
 }
 
 /// The fold of every row; the same for all tasks.
@@ -36,24 +38,34 @@ pub fn fold_of_rows(rows: &[Row], config: &TrainConfig) -> Result<Vec<usize>> {
 /// # Errors
 /// When one side would be empty.
 pub fn split(rows: &[Row], config: &TrainConfig) -> Result<Split> {
-    let fold = fold_of_rows(rows, config)?;
-    let (mut test, mut train): (Vec<usize>, Vec<usize>) = (0..rows.len()).partition(|&i| fold[i] == config.fold);
+    let mut test = Vec::new();
+    let mut train: Vec<usize> = (0..rows.len()).collect();
+    let seed = |part: u64| key(&[config.fold_seed, config.fold as u64, part]);
+    if config.held_out != HeldOut::None {
+        let fold = fold_of_rows(rows, config)?;
+        (test, train) = train.into_iter().partition(|&i| fold[i] == config.fold);
+    }
     if config.held_out == HeldOut::Val {
-        let seed = key(&[config.fold_seed, config.fold as u64]);
-        (train, test) = folds::hold_out(rows, &train, VALIDATION, seed)?;
+        (train, test) = folds::hold_out(rows, &train, VALIDATION, key(&[config.fold_seed, config.fold as u64]))?;
+    }
+    let mut validation = Vec::new();
+    if config.validation == Some(ValidateOn::Inner) {
+        (train, validation) = folds::hold_out(rows, &train, VALIDATION, seed(1))?;
     }
     train.retain(|&i| config.task.trains(rows[i].class));
     test.retain(|&i| config.task.tests(rows[i].class));
-    if train.is_empty() || test.is_empty() {
-        let n = (train.len(), test.len());
-        return Err(Error::Split(format!(
-            "{} nodules would train and {} be held out on {}; use more data",
-            n.0,
-            n.1,
-            config.task.name()
-        )));
+    validation.retain(|&i| config.task.tests(rows[i].class));
+    let needed = [
+        ("train", &train, true),
+        ("be held out", &test, config.held_out != HeldOut::None),
+        ("be validated on", &validation, config.validation == Some(ValidateOn::Inner)),
+    ];
+    match needed.iter().find(|(_, rows, needed)| *needed && rows.is_empty()) {
+        Some((what, ..)) => {
+            Err(Error::Split(format!("no nodule would {what} on {}; use more data", config.task.name())))
+        }
+        None => Ok(Split { train, held_out: test, validation }),
     }
-    Ok(Split { train, held_out: test })
 }
 
 #[cfg(test)]
@@ -91,6 +103,33 @@ mod tests {
         assert!(unsure(&b.train) && !unsure(&b.held_out));
         assert!(!unsure(&c.train) && !unsure(&c.held_out));
         assert!(b.held_out.iter().all(|i| a.held_out.contains(i)) && b.held_out == c.held_out);
+    }
+
+    #[test]
+    fn everything_trains_where_nothing_is_held_out() {
+        let rows = rows(200);
+        let config = TrainConfig { held_out: HeldOut::None, ..Default::default() };
+        let s = split(&rows, &config).unwrap();
+        assert_eq!((s.train.len(), s.held_out.len(), s.validation.len()), (rows.len(), 0, 0));
+    }
+
+    /// The inner split takes whole patients from those that train, and leaves the held-out ones as they are.
+    #[test]
+    fn the_inner_split_is_taken_from_training() {
+        let rows = rows(200);
+        for held_out in [HeldOut::Test, HeldOut::Val, HeldOut::None] {
+            let plain = TrainConfig { held_out, ..Default::default() };
+            let without = split(&rows, &plain).unwrap();
+            let with = split(&rows, &TrainConfig { validation: Some(ValidateOn::Inner), ..plain }).unwrap();
+            assert_eq!(with.held_out, without.held_out);
+            let patients = |v: &[usize]| v.iter().map(|&i| rows[i].patient_id.clone()).collect::<BTreeSet<_>>();
+            assert!(patients(&with.train).is_disjoint(&patients(&with.validation)));
+            let mut both = [with.train, with.validation.clone()].concat();
+            both.sort_unstable();
+            assert_eq!(both, without.train);
+            let share = with.validation.len() as f64 / both.len() as f64;
+            assert!((share - VALIDATION).abs() < 0.04, "{share}");
+        }
     }
 
     /// Dealing single nodules leaks patients: the option exists to measure that.

@@ -6,6 +6,7 @@ use safetensors::SafeTensors;
 
 use super::config::TrainConfig;
 use super::step::Trainer;
+use super::validate::Best;
 use crate::base::tensors::{Arrays, Precision, read, write};
 use crate::error::{Error, Result};
 use crate::methods::Setup;
@@ -17,6 +18,7 @@ const LAYOUT: &str = "2";
 const MODEL: &str = "model.";
 const EMA: &str = "ema.";
 const VELOCITY: &str = "velocity.";
+const BEST: &str = "best.";
 
 /// The state's bytes (safetensors).
 ///
@@ -29,15 +31,22 @@ pub fn save(trainer: &Trainer, norm: &Normalisation) -> Result<Vec<u8>> {
     add(MODEL, collect(&trainer.network));
     add(EMA, collect(&trainer.ema.module));
     add(VELOCITY, trainer.optimizer.buffers(&trainer.network, &trainer.names()));
+    if let Some(best) = &trainer.best {
+        add(BEST, collect(&best.network));
+    }
     let json = |v: std::result::Result<String, serde_json::Error>| {
         v.map_err(|e| Error::BadJson { file: "state".into(), reason: e.to_string() })
     };
-    let metadata = [
+    let mut metadata = vec![
         ("layout".to_owned(), LAYOUT.to_owned()),
         ("config".to_owned(), json(serde_json::to_string(&trainer.config))?),
         ("normalisation".to_owned(), json(serde_json::to_string(norm))?),
         ("step".to_owned(), trainer.step.to_string()),
     ];
+    if let Some(best) = &trainer.best {
+        metadata.push(("best_epoch".to_owned(), best.epoch.to_string()));
+        metadata.push(("best_loss".to_owned(), best.loss.to_string()));
+    }
     write(&all, Precision::F32, &metadata)
 }
 
@@ -79,6 +88,13 @@ pub fn load(
     let names = trainer.names();
     trainer.optimizer.restore(&trainer.network, &names, part(VELOCITY), device, file)?;
     trainer.step = step;
+    if let Ok(epoch) = text_of("best_epoch") {
+        let number = |what: &str| bad(format!("`{what}` is not a number"));
+        let epoch = epoch.parse().map_err(|_| number("best_epoch"))?;
+        let loss = text_of("best_loss")?.parse().map_err(|_| number("best_loss"))?;
+        let network = apply(trainer.ema.module.clone(), part(BEST), file)?;
+        trainer.best = Some(Best { epoch, loss, network });
+    }
     Ok((trainer, norm))
 }
 

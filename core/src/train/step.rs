@@ -15,6 +15,7 @@ use super::network::Network;
 use super::optimizer::{Optimizer, gradient_norm};
 use super::recompute::recompute;
 use super::schedule::cosine;
+use super::validate::Best;
 use crate::dataset::crops::Dataset;
 use crate::error::{Error, Result};
 use crate::methods::{Loss, Setup};
@@ -30,6 +31,8 @@ pub struct Trainer {
     pub optimizer: Optimizer,
     /// Steps done.
     pub step: u64,
+    /// Where the best epoch is chosen: that of the epochs so far.
+    pub best: Option<Best>,
     device: Device,
 }
 
@@ -44,7 +47,7 @@ impl Trainer {
         let network = Network::new(&config.method, setup, &device)?;
         let optimizer = Optimizer::new(config.momentum, config.weight_decay, network.head.no_decay());
         let ema = Ema::new(&network, config.ema);
-        Ok(Self { config, network, ema, optimizer, step: 0, device })
+        Ok(Self { config, network, ema, optimizer, step: 0, best: None, device })
     }
 
     /// The device with autodiff, on which batches belong.
@@ -78,6 +81,7 @@ impl Trainer {
             gradient_norm: numbers.gradient_norm,
             accuracy: right as f64 / batch.truth.labels.len() as f64,
             samples: batch.truth.labels.len(),
+            validation: None,
         };
         for (name, value) in [("loss", log.loss), ("gradient's norm", log.gradient_norm)] {
             if !value.is_finite() {
@@ -111,21 +115,33 @@ impl Trainer {
         Ok(self)
     }
 
-    /// After the last step of a run on these rows.
+    /// After the last step of a run on these rows: what is left is the averaged network, of the last epoch or of the best.
     ///
     /// # Errors
     /// When the device fails.
     pub fn finish(mut self, data: &Dataset, train: &[usize], norm: &Normalisation) -> Result<Self> {
-        if self.config.ema_bn == EmaBn::Recompute {
-            let device = self.device.clone().without_autodiff();
-            let Network { backbone, head } = self.ema.module;
-            let backbone = recompute(backbone, data, train, norm, &self.config, &device);
-            // what a head measures on the training data belongs to the averaged weights then, too
-            let (frozen, trunk) = (backbone.clone(), head.trunk().clone());
-            let head = head.end_epoch(|| outputs(frozen, &trunk, data, train, norm, &self.config))?;
-            self.ema.module = Network { backbone, head };
-        }
+        self.ema.module = match self.best.take() {
+            Some(best) => best.network,
+            None => self.averaged(data, train, norm)?,
+        };
         Ok(self)
+    }
+
+    /// The averaged network with the running statistics that it is to be used with.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn averaged(&self, data: &Dataset, train: &[usize], norm: &Normalisation) -> Result<Network> {
+        let averaged = self.ema.module.clone();
+        if self.config.ema_bn == EmaBn::Copy {
+            return Ok(averaged);
+        }
+        let device = self.device.clone().without_autodiff();
+        let backbone = recompute(averaged.backbone, data, train, norm, &self.config, &device);
+        // what a head measures on the training data belongs to the averaged weights then, too
+        let (frozen, trunk) = (backbone.clone(), averaged.head.trunk().clone());
+        let head = averaged.head.end_epoch(|| outputs(frozen, &trunk, data, train, norm, &self.config))?;
+        Ok(Network { backbone, head })
     }
 
     /// The averaged network's probabilities by the text features, for methods that can answer by them.

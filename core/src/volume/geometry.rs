@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::grid::Margin;
+use super::grid::{Margin, SIDE};
 use crate::error::{Error, Result};
 
 /// A side's length: positive and finite.
@@ -97,6 +97,16 @@ impl CropGeometry {
     pub fn size(self, diameter_mm: f64) -> Result<CropSize> {
         let diameter = positive("the nodule's diameter", diameter_mm, " mm")?;
         CropSize::new(self.in_plane.of(diameter), self.through_plane.of(diameter))
+    }
+
+    /// How many of a crop's cells a diameter covers, along z and in the plane, for a nodule of this equivalent diameter.
+    pub fn cells_a_diameter(self, diameter_mm: f64) -> [f64; 2] {
+        [self.through_plane, self.in_plane].map(|side| SIDE as f64 * diameter_mm / side.of(diameter_mm))
+    }
+
+    /// Whether the box grows with the nodule, along z and in the plane.
+    pub fn scales_with_diameter(self) -> [bool; 2] {
+        [self.through_plane, self.in_plane].map(|side| matches!(side.0, Unit::Diameters(_)))
     }
 
     /// The geometry that the notes of a data set of schema 1 name: a cube of N mm where they say `fixed N mm cube`, else the published one.

@@ -3,6 +3,7 @@
 pub mod crop;
 #[cfg(feature = "lidc")]
 pub mod dicom;
+pub mod displaced;
 pub mod frame;
 pub mod geometry;
 pub mod grid;

@@ -1,0 +1,62 @@
+//! What a cell keeps for the report's pictures: features of the held-out nodules, and maps of its worst errors.
+
+use std::path::Path;
+
+use anyhow::Result;
+use clip_lung_core::base::tensors::{Array, Arrays, Precision, write};
+use clip_lung_core::dataset::crops::Dataset;
+use clip_lung_core::model::predict::Model;
+use clip_lung_core::volume::crop::SIDE;
+
+use super::scoring;
+use crate::io::files;
+
+/// How many errors are kept.
+const ERRORS: usize = 6;
+
+/// `features.safetensors` (`features` `[n, 512]`, the classifier's input) and `maps.safetensors` (`maps` `[k, 32, 32]`, Grad-CAM of the
+/// answers that were most wrong, and `slices` `[k, 32, 32]`, the middle axial slice in HU), each with the nodules' ids.
+pub fn write_files(dir: &Path, model: &Model, data: &Dataset, rows: &[usize]) -> Result<()> {
+    let id = |i: usize| data.rows[i].nodule_id.clone();
+    let ids = |rows: &[usize]| serde_json::to_string(&rows.iter().map(|&i| id(i)).collect::<Vec<_>>());
+    let mut features = Vec::new();
+    for part in rows.chunks(scoring::BATCH) {
+        let crops = part.iter().map(|&i| data.crop(i)).collect::<clip_lung_core::Result<Vec<_>>>()?;
+        let diameters: Vec<f64> = part.iter().map(|&i| data.rows[i].diameter_mm).collect();
+        features.extend(model.features(&crops, &diameters)?);
+    }
+    let width = features.len() / rows.len().max(1);
+    let array = Array { shape: vec![rows.len(), width], values: features };
+    let bytes = write(&[("features".into(), array)].into(), Precision::F16, &[("nodules".into(), ids(rows)?)])?;
+    files::write(&dir.join("features.safetensors"), &bytes)?;
+
+    let worst = worst(model, data, rows)?;
+    let (mut maps, mut slices) = (Vec::new(), Vec::new());
+    for &i in &worst {
+        let crop = data.crop(i)?;
+        maps.extend(model.explain(&crop, Some(data.rows[i].diameter_mm), None)?.heat);
+        let middle = SIDE / 2 * SIDE * SIDE;
+        slices.extend(&crop.hu()[middle..middle + SIDE * SIDE]);
+    }
+    let shape = vec![worst.len(), SIDE, SIDE];
+    let arrays: Arrays = [
+        ("maps".to_owned(), Array { shape: shape.clone(), values: maps }),
+        ("slices".to_owned(), Array { shape, values: slices }),
+    ]
+    .into();
+    files::write(&dir.join("maps.safetensors"), &write(&arrays, Precision::F16, &[("nodules".into(), ids(&worst)?)])?)
+}
+
+/// The wrong answers that gave the true class the least, the worst first.
+fn worst(model: &Model, data: &Dataset, rows: &[usize]) -> Result<Vec<usize>> {
+    let mut wrong = Vec::new();
+    for (&i, prediction) in rows.iter().zip(scoring::predict(model, data, rows)?) {
+        let truth = data.rows[i].class;
+        let place = model.config.classes.iter().position(|c| *c == truth);
+        if let Some(place) = place.filter(|_| prediction.class != truth) {
+            wrong.push((prediction.probabilities[place], i));
+        }
+    }
+    wrong.sort_by(|a, b| a.0.total_cmp(&b.0));
+    Ok(wrong.into_iter().take(ERRORS).map(|(_, i)| i).collect())
+}

@@ -1,0 +1,112 @@
+//! What `train` does beside a fold: all nodules, weights to start from, validation, events for TensorBoard.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod common;
+
+use std::path::{Path, PathBuf};
+
+use common::{fails, is_bad_input, ok, run, text};
+use serde_json::Value;
+
+fn data(dir: &Path) -> PathBuf {
+    let data = dir.join("data");
+    ok(&["phantom", "--limit", "60", "--out", &text(&data)]);
+    data
+}
+
+/// Trains two epochs of few steps; what it said.
+fn train(data: &Path, out: &Path, more: &[&str]) -> String {
+    let (data, out) = (text(data), text(out));
+    let words = ["train", "--data", &data, "--out", &out, "--epochs", "2", "--batch-size", "16", "--device", "cpu"];
+    let words: Vec<&str> = words.iter().chain(more).copied().collect();
+    let done = run(&words);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8(done.stdout).unwrap() + &String::from_utf8_lossy(&done.stderr)
+}
+
+fn json(path: &Path) -> Value {
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+fn log(run: &Path) -> Vec<Value> {
+    let lines = std::fs::read_to_string(run.join("log.jsonl")).unwrap();
+    lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn all_nodules_train_and_none_is_scored() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, out) = (data(dir.path()), dir.path().join("run"));
+    let said = train(&data, &out, &["--method", "ce", "--fold", "all"]);
+    assert!(said.contains("60 nodules train, 0 are held out") && said.contains("none is held out"), "{said}");
+    assert!(!out.join("predictions.csv").exists());
+    assert!(json(&out.join("metrics.json")).get("model").is_none());
+    assert!(std::fs::read_to_string(out.join("model/README.md")).unwrap().contains("nothing left out"));
+    ok(&["predict", "--model", &text(&out), "--data", &text(&data), "--device", "cpu", "--json"]);
+    for (fold, part) in [("5", "below 5"), ("-1", "--fold"), ("some", "`all`")] {
+        let words = ["train", "--data", &text(&data), "--out", &text(&out), "--method", "ce", "--fold", fold];
+        let (code, message) = fails(&words);
+        assert!(code == 2 && message.contains(part), "{message}");
+    }
+}
+
+#[test]
+fn validation_is_logged_and_the_best_epoch_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, out) = (data(dir.path()), dir.path().join("run"));
+    train(&data, &out, &["--method", "ce", "--validate", "inner", "--lr", "0.01", "--tensorboard"]);
+    let log = log(&out);
+    let validated: Vec<_> = log.iter().filter(|line| line.get("validation").is_some()).collect();
+    assert_eq!(validated.len(), 2);
+    assert_eq!(validated[1]["step"], log.last().unwrap()["step"]);
+    assert!(validated.iter().all(|line| line["validation"]["loss"].as_f64().unwrap() > 0.0));
+    let svg = std::fs::read_to_string(out.join("curves.svg")).unwrap();
+    assert!(svg.contains("validation"));
+    let events = std::fs::read(out.join("events.out.tfevents.clip-lung")).unwrap();
+    let count = |tag: &[u8]| events.windows(tag.len()).filter(|part| part == &tag).count();
+    assert_eq!((count(b"training/loss"), count(b"validation/loss")), (log.len(), 2));
+
+    // another data set: its own losses, and the training patients stay whole
+    let other = dir.path().join("other");
+    ok(&["phantom", "--limit", "30", "--out", &text(&other)]);
+    let own = dir.path().join("own");
+    let said = train(&data, &own, &["--method", "ce", "--validate", &text(&other), "--choose-epoch", "best"]);
+    assert!(said.contains("validation loss"), "{said}");
+    let config = json(&own.join("config.json"));
+    assert_eq!(config["validation"]["data"]["name"], "lidc-phantom");
+    assert_eq!(config["choose"], "best");
+
+    let words = ["train", "--data", &text(&data), "--out", &text(&own.join("x")), "--choose-epoch", "best"];
+    let (code, message) = fails(&words);
+    assert!(code == 2 && message.contains("validated"), "{message}");
+}
+
+#[test]
+fn weights_to_start_from() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, first) = (data(dir.path()), dir.path().join("first"));
+    train(&data, &first, &["--method", "ce", "--lr", "0.01"]);
+    // so small a rate that nothing moves: what comes out is what went in
+    let second = dir.path().join("second");
+    let first_name = text(&first);
+    train(&data, &second, &["--method", "ce", "--lr", "1e-12", "--init", &first_name]);
+    let read = |run: &Path| std::fs::read_to_string(run.join("predictions.csv")).unwrap();
+    let numbers = |text: String| -> Vec<f64> { text.split([',', '\n']).filter_map(|cell| cell.parse().ok()).collect() };
+    let (before, after) = (numbers(read(&first)), numbers(read(&second)));
+    assert!(before.len() > 30 && before.len() == after.len());
+    assert!(json(&second.join("config.json"))["init"].as_str().unwrap().starts_with("first (sha256 "));
+    // the running statistics go on, so predictions are close, not equal
+    let furthest = before.iter().zip(&after).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    assert!(furthest < 0.1, "{furthest}");
+    // another head: its own tensors start at random, and that is said
+    let third = dir.path().join("third");
+    let said = train(&data, &third, &["--method", "udm", "--init", &text(&first.join("model"))]);
+    assert!(said.contains("at random") && said.contains("fc.weight"), "{said}");
+    let broken = dir.path().join("broken");
+    std::fs::create_dir(&broken).unwrap();
+    is_bad_input(
+        &["train", "--data", &text(&data), "--out", &text(&third), "--init", &text(&broken)],
+        "model.safetensors",
+    );
+}
