@@ -43,7 +43,7 @@ fn all_nodules_train_and_none_is_scored() {
     assert!(!out.join("predictions.csv").exists());
     assert!(json(&out.join("metrics.json")).get("model").is_none());
     assert!(std::fs::read_to_string(out.join("model/README.md")).unwrap().contains("nothing left out"));
-    ok(&["predict", "--model", &text(&out), "--data", &text(&data), "--device", "cpu", "--json"]);
+    ok(&["predict", "--model", &text(&out), &text(&data), "--device", "cpu", "--json"]);
     for (fold, part) in [("5", "below 5"), ("-1", "--fold"), ("some", "`all`")] {
         let words = ["train", "--data", &text(&data), "--out", &text(&out), "--method", "ce", "--fold", fold];
         let (code, message) = fails(&words);
@@ -109,4 +109,44 @@ fn weights_to_start_from() {
         &["train", "--data", &text(&data), "--out", &text(&third), "--init", &text(&broken)],
         "model.safetensors",
     );
+}
+
+/// Several models as one directory: the average of their probabilities, on the command line everywhere a model is taken.
+#[test]
+fn an_ensemble_averages() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = data(dir.path());
+    let runs: Vec<PathBuf> = ["0", "1"]
+        .into_iter()
+        .map(|fold| {
+            let out = dir.path().join(format!("fold{fold}"));
+            train(&data, &out, &["--method", "nsb", "--lr", "0.01", "--fold", fold]);
+            out
+        })
+        .collect();
+    let both = text(&dir.path().join("both"));
+    let said = ok(&["export", &text(&runs[0]), &text(&runs[1]), "--out", &both, "--dtype", "f32"]);
+    assert!(said.contains("ensemble of 2"), "{said}");
+    let probabilities = |model: &str| -> Vec<f64> {
+        let said = ok(&["predict", "--model", model, &text(&data), "--device", "cpu", "--json"]);
+        let found: Value = serde_json::from_str(&said).unwrap();
+        let of = |p: &Value| ["benign", "unsure", "malignant"].map(|c| p["probabilities"][c].as_f64().unwrap());
+        found["predictions"].as_array().unwrap().iter().flat_map(of).collect()
+    };
+    let [a, b, mean] = [&text(&runs[0]), &text(&runs[1]), &both].map(|model| probabilities(model));
+    assert_eq!(mean.len(), 180);
+    for ((a, b), mean) in a.iter().zip(&b).zip(&mean) {
+        assert!(((a + b) / 2.0 - mean).abs() < 1e-6, "{a} and {b} give {mean}");
+    }
+    assert!(a.iter().zip(&b).any(|(a, b)| (a - b).abs() > 1e-3));
+    ok(&["evaluate", &both, "--data", &text(&data), "--device", "cpu", "--json"]);
+    let picture = text(&dir.path().join("heat.png"));
+    ok(&["explain", "--model", &both, &text(&data), "--index", "0", "--out", &picture, "--device", "cpu"]);
+    // members that answer other questions
+    let other = dir.path().join("other");
+    train(&data, &other, &["--method", "ce", "--task", "lidc-c"]);
+    is_bad_input(&["export", &text(&runs[0]), &text(&other), "--out", &text(&dir.path().join("mixed"))], "member1");
+    assert!(!dir.path().join("mixed").exists());
+    std::fs::remove_dir_all(Path::new(&both).join("member1")).unwrap();
+    is_bad_input(&["predict", "--model", &both, &text(&data)], "member1");
 }

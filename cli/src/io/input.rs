@@ -8,6 +8,7 @@ use clip_lung_core::dataset::class::Thresholds;
 use clip_lung_core::dataset::crops::{CROPS, Dataset, HEADER, NODULES};
 use clip_lung_core::error::Error;
 use clip_lung_core::model::directory::{CARD, CONFIG, GOLDEN, WEIGHTS};
+use clip_lung_core::model::ensemble::{ENSEMBLE, EnsembleFile};
 use clip_lung_core::model::predict::Model;
 use clip_lung_core::phantom;
 use clip_lung_core::volume::crop::{Crop, SIDE, VOXELS};
@@ -46,8 +47,18 @@ pub fn dataset(place: &str) -> Result<Dataset> {
     Ok(Dataset::parse(place, &crops, &nodules, &header)?)
 }
 
-/// A model directory, or the one of a finished run.
+/// A model directory, the one of a finished run, or an ensemble.
 pub fn model(dir: &Path, device: &Device) -> Result<Model> {
+    let file = dir.join(ENSEMBLE);
+    if !file.is_file() {
+        return single(dir, device);
+    }
+    let names = EnsembleFile::parse(&files::read(&file)?, &file.display().to_string())?.members;
+    let members = names.iter().map(|name| single(&dir.join(name), device)).collect::<Result<Vec<_>>>()?;
+    Ok(Model::ensemble(members, &names)?)
+}
+
+fn single(dir: &Path, device: &Device) -> Result<Model> {
     let dir = model_dir(dir)?;
     let found = files::read_some(&dir, &[WEIGHTS, CONFIG, GOLDEN, CARD])?;
     Ok(Model::load(&found, &dir.display().to_string(), device)?)

@@ -11,6 +11,7 @@ use axum::http::HeaderValue;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
+use clip_lung_core::model::ensemble::ENSEMBLE;
 use tower_http::services::ServeDir;
 
 use crate::failure::Failure;
@@ -49,6 +50,11 @@ pub fn run(mut args: Args) -> Result<()> {
         let place = args.model.display();
         let message =
             format!("{place}: no model directory there; `clip-lung demo` makes demo/model, or name one with --model");
+        return Err(Failure::File(message).into());
+    }
+    if args.model.join(ENSEMBLE).is_file() {
+        let place = args.model.display();
+        let message = format!("{place}: it is an ensemble, which the page can't load; serve one of its members");
         return Err(Failure::File(message).into());
     }
     args.model = model_dir(&args.model)?;

@@ -110,7 +110,17 @@ impl Model {
         let net = apply(ImageNet::new(shape, Initial::Blank, device), arrays, &file)?.fold();
         let output_weights = gradcam::output_weights(reduce.as_deref(), &fc, shape.units);
         let norm = config.input.normalisation();
-        Ok(Self { config, net, norm, readout, temperature, words, output_weights, device: device.clone() })
+        Ok(Self {
+            config,
+            net,
+            norm,
+            readout,
+            temperature,
+            words,
+            output_weights,
+            device: device.clone(),
+            others: Vec::new(),
+        })
     }
 
     /// Predicts the golden pair of `golden.safetensors` again; the largest difference of a probability.

@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod directory;
+pub mod ensemble;
 pub mod explain;
 pub mod network;
 pub mod predict;

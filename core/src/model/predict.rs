@@ -3,6 +3,7 @@
 use burn::tensor::{Device, Tensor, TensorData, read_sync};
 
 use super::config::ModelConfig;
+use super::ensemble;
 use super::explain::{attributes, gradcam};
 use super::network::ImageNet;
 use crate::dataset::class::Class;
@@ -36,6 +37,8 @@ pub struct Model {
     /// What Grad-CAM needs, `[512]` for each of the classifier's outputs.
     pub(super) output_weights: Vec<Vec<f32>>,
     pub(super) device: Device,
+    /// The other members of an ensemble, whose first member this is; empty for a model of its own.
+    pub(super) others: Vec<Model>,
 }
 
 /// The probabilities of one crop.
@@ -107,6 +110,15 @@ impl Model {
     /// # Errors
     /// As [`Model::predict`].
     pub async fn predict_async(&self, crops: &[Crop], diameters_mm: &[f64]) -> Result<Vec<Prediction>> {
+        let own = self.own_predictions(crops, diameters_mm).await?;
+        let mut members = vec![own];
+        for other in &self.others {
+            members.push(other.own_predictions(crops, diameters_mm).await?);
+        }
+        Ok(ensemble::predictions(&self.config, members))
+    }
+
+    async fn own_predictions(&self, crops: &[Crop], diameters_mm: &[f64]) -> Result<Vec<Prediction>> {
         self.check_diameters(crops, diameters_mm)?;
         let units = self.output_weights.len();
         let mut out = Vec::with_capacity(crops.len());
@@ -177,6 +189,29 @@ impl Model {
                 expected: format!("one of {}", known.join(", ")),
             });
         }
+        if self.others.is_empty() {
+            return self.own_explanations(crops, diameters_mm, class).await;
+        }
+        // all members explain one class: the one asked for, or each crop's own
+        let mut out = Vec::with_capacity(crops.len());
+        for (n, prediction) in self.predict_async(crops, diameters_mm).await?.into_iter().enumerate() {
+            let (crop, diameter) = (&crops[n..=n], diameters_mm.get(n..=n).unwrap_or_default());
+            let class = class.unwrap_or(prediction.class);
+            let mut members = self.own_explanations(crop, diameter, Some(class)).await?;
+            for other in &self.others {
+                members.extend(other.own_explanations(crop, diameter, Some(class)).await?);
+            }
+            out.push(ensemble::explanation(prediction, class, &members));
+        }
+        Ok(out)
+    }
+
+    async fn own_explanations(
+        &self,
+        crops: &[Crop],
+        diameters_mm: &[f64],
+        class: Option<Class>,
+    ) -> Result<Vec<Explanation>> {
         self.check_diameters(crops, diameters_mm)?;
         let mut out = Vec::with_capacity(crops.len());
         for (part, diameters) in parts(crops, diameters_mm) {

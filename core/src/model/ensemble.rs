@@ -1,0 +1,146 @@
+//! Several models as one: the average of their probabilities. On the disk `ensemble.json`, which names the members' directories.
+
+use serde::{Deserialize, Serialize};
+
+use super::config::ModelConfig;
+use super::predict::{Explanation, Model, Prediction};
+use crate::dataset::class::Class;
+use crate::error::{Error, Result};
+
+/// The file that makes a directory an ensemble.
+pub const ENSEMBLE: &str = "ensemble.json";
+/// The only schema there is.
+const SCHEMA: u32 = 1;
+/// The most members: no study has as many folds and seeds.
+const MOST: usize = 100;
+
+/// `ensemble.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EnsembleFile {
+    pub schema: u32,
+    /// Directories beside the file.
+    pub members: Vec<String>,
+}
+
+impl EnsembleFile {
+    /// Of these members.
+    pub fn new(members: Vec<String>) -> Self {
+        Self { schema: SCHEMA, members }
+    }
+
+    /// Reads it; `file` names it in errors.
+    ///
+    /// # Errors
+    /// Another schema, no member, too many, or one that is no plain name of a directory beside the file.
+    pub fn parse(bytes: &[u8], file: &str) -> Result<Self> {
+        let bad = |reason: String| Error::BadJson { file: file.into(), reason };
+        let read: Self = serde_json::from_slice(bytes).map_err(|e| bad(e.to_string()))?;
+        let plain = |name: &&String| name.is_empty() || name.starts_with('.') || name.contains(['/', '\\', ':']);
+        if read.schema != SCHEMA {
+            return Err(bad(format!("schema {} is not supported, only {SCHEMA}", read.schema)));
+        }
+        if !(1..=MOST).contains(&read.members.len()) {
+            return Err(bad(format!("it has {} members, and must have from 1 to {MOST}", read.members.len())));
+        }
+        match read.members.iter().find(plain) {
+            Some(name) => Err(bad(format!("the member `{name}` must be a directory beside the file"))),
+            None => Ok(read),
+        }
+    }
+}
+
+impl Model {
+    /// One model of several, which answers by the average of their probabilities; each keeps its own weights, input statistics and
+    /// calibration. `names` are the members' in errors.
+    ///
+    /// # Errors
+    /// No member, or members of different classes, crops, decisions or inputs.
+    pub fn ensemble(members: Vec<Self>, names: &[String]) -> Result<Self> {
+        let mut members = members.into_iter();
+        let missing = || Error::OutOfRange {
+            what: "the ensemble".into(),
+            value: "empty".into(),
+            expected: "of at least one member".into(),
+        };
+        let mut first = members.next().ok_or_else(missing)?;
+        let kind = |c: &ModelConfig| (c.task, c.classes.clone(), c.decision, c.diameter, c.input.crop);
+        for (other, name) in members.zip(names.iter().skip(1)) {
+            if kind(&other.config) != kind(&first.config) {
+                return Err(Error::OutOfRange {
+                    what: format!("the ensemble's member {name}"),
+                    value: format!("{} on {}", other.config.method.name(), other.config.task.name()),
+                    expected: format!(
+                        "of the same task, classes, crops, decision and inputs as {}",
+                        names.first().map_or("the first", String::as_str)
+                    ),
+                });
+            }
+            first.others.push(other);
+        }
+        Ok(first)
+    }
+
+    /// Models that answer together; 1 for one of its own.
+    pub fn members(&self) -> usize {
+        1 + self.others.len()
+    }
+}
+
+/// The members' predictions of the same crops as one; those of one member as they are.
+pub(super) fn predictions(config: &ModelConfig, mut members: Vec<Vec<Prediction>>) -> Vec<Prediction> {
+    if members.len() < 2 {
+        return members.pop().unwrap_or_default();
+    }
+    let crops = members.iter().map(Vec::len).min().unwrap_or(0);
+    let mean = |n: usize| -> Prediction {
+        let probabilities = average(members.iter().map(|m| m[n].probabilities.iter().copied()));
+        let logits = probabilities.iter().map(|p| p.max(f64::MIN_POSITIVE).ln()).collect();
+        let class = config.classes[config.decision.decide(&probabilities)];
+        Prediction { logits, probabilities, class }
+    };
+    (0..crops).map(mean).collect()
+}
+
+/// The members' explanations of one crop and class: the average of their maps, and of their words where all have them.
+pub(super) fn explanation(prediction: Prediction, class: Class, members: &[Explanation]) -> Explanation {
+    let single = |values: Vec<f64>| values.into_iter().map(|v| v as f32).collect::<Vec<f32>>();
+    let heat = single(average(members.iter().map(|m| m.heat.iter().map(|v| f64::from(*v)))));
+    let words: Vec<&Vec<f32>> = members.iter().filter_map(|m| m.attributes.as_ref()).collect();
+    let attributes = (words.len() == members.len())
+        .then(|| single(average(words.iter().map(|scores| scores.iter().map(|v| f64::from(*v))))));
+    Explanation { prediction, class, heat, attributes }
+}
+
+fn average(rows: impl ExactSizeIterator<Item = impl Iterator<Item = f64>>) -> Vec<f64> {
+    let count = rows.len() as f64;
+    let mut sum: Vec<f64> = Vec::new();
+    for row in rows {
+        let row: Vec<f64> = row.collect();
+        sum.resize(row.len(), 0.0);
+        sum.iter_mut().zip(row).for_each(|(s, v)| *s += v);
+    }
+    sum.into_iter().map(|v| v / count).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_that_are_no_ensemble() {
+        let parse = |text: &str| EnsembleFile::parse(text.as_bytes(), "e/ensemble.json");
+        assert_eq!(parse(r#"{"schema":1,"members":["fold0"]}"#).unwrap().members, ["fold0"]);
+        for (text, part) in [
+            (r#"{"schema":2,"members":["fold0"]}"#, "schema 2"),
+            (r#"{"schema":1,"members":[]}"#, "0 members"),
+            (r#"{"schema":1,"members":["../fold0"]}"#, "../fold0"),
+            (r#"{"schema":1,"members":["/etc"]}"#, "/etc"),
+            (r#"{"schema":1,"members":["a"],"more":1}"#, "more"),
+            ("[", "e/ensemble.json"),
+        ] {
+            let message = parse(text).unwrap_err().to_string();
+            assert!(message.contains(part), "{message}");
+        }
+    }
+}
