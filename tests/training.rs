@@ -44,6 +44,16 @@ fn all_nodules_train_and_none_is_scored() {
     assert!(json(&out.join("metrics.json")).get("model").is_none());
     assert!(std::fs::read_to_string(out.join("model/README.md")).unwrap().contains("nothing left out"));
     ok(&["predict", "--model", &text(&out), &text(&data), "--device", "cpu", "--json"]);
+    let (code, message) = fails(&["evaluate", &text(&out), "--data", &text(&data)]);
+    assert!(code == 2 && message.contains("trained on all nodules"), "{message}");
+    // its model on any data, disturbed too
+    let model = text(&out.join("model"));
+    let said = ok(&["evaluate", &model, "--data", &text(&data), "--robustness", "--json", "--device", "cpu"]);
+    let found: Value = serde_json::from_str(&said).unwrap();
+    let rows = found["robustness"].as_array().unwrap();
+    assert_eq!((rows.len(), rows[0]["changed"].as_f64().unwrap()), (15, 0.0));
+    let difference = rows[0]["accuracy"].as_f64().unwrap() - found["model"]["accuracy"]["value"].as_f64().unwrap();
+    assert!(difference.abs() < 1e-12);
     for (fold, part) in [("5", "below 5"), ("-1", "--fold"), ("some", "`all`")] {
         let words = ["train", "--data", &text(&data), "--out", &text(&out), "--method", "ce", "--fold", fold];
         let (code, message) = fails(&words);

@@ -10,6 +10,7 @@ pub mod hub;
 pub mod init;
 pub mod recipe;
 pub mod results;
+pub mod robustness;
 pub mod scoring;
 pub mod shared;
 pub mod training;

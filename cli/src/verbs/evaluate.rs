@@ -6,13 +6,14 @@ use anyhow::Result;
 use clip_lung_core::Error;
 use clip_lung_core::dataset::crops::Dataset;
 use clip_lung_core::dataset::task::Task;
-use clip_lung_core::train::config::TrainConfig;
+use clip_lung_core::train::config::{HeldOut, TrainConfig};
 use clip_lung_core::train::split::split;
 
+use crate::failure::Failure;
 use crate::io::input::{self, OtherCrop};
 use crate::io::run_dir::RunDir;
 use crate::machine::device;
-use crate::run::scoring;
+use crate::run::{robustness, scoring};
 use crate::show::table::{Anchors, render, shown};
 
 #[derive(clap::Args)]
@@ -25,6 +26,9 @@ pub struct Args {
     /// Score a model on this task instead of its own (lidc-a and lidc-b share their models)
     #[arg(long, value_enum)]
     task: Option<Task>,
+    /// Also score crops whose centre, diameter, HU or slices are disturbed, as by a user's click or another scanner
+    #[arg(long)]
+    robustness: bool,
     #[command(flatten)]
     other: OtherCrop,
     #[command(flatten)]
@@ -43,6 +47,15 @@ pub fn run(args: Args) -> Result<()> {
     task.check(&model.config.classes)?;
     args.other.check(&data, &args.data, &model, &args.target)?;
     let run = if is_run { Some(run_config(&args.target, &data)?) } else { None };
+    if run.as_ref().is_some_and(|config| config.held_out == HeldOut::None) {
+        let model = args.target.join("model");
+        let message = format!(
+            "{}: the run trained on all nodules, so none is left to score it on; score {} on another data set",
+            args.target.display(),
+            model.display()
+        );
+        return Err(Failure::Usage(message).into());
+    }
     let (rows, train) = match &run {
         Some(config) => {
             let parts = split(&data.rows, &TrainConfig { task, ..config.clone() })?;
@@ -55,14 +68,18 @@ pub fn run(args: Args) -> Result<()> {
     let scored = scoring::scored(&data, &rows, &probabilities, task, model.config.decision);
     let report = scoring::score(&scored, task)?;
     let size_only = train.map(|train| scoring::size_only(&data, &train, &rows, task)).transpose()?;
+    let robustness = args.robustness.then(|| robustness::table(&model, &data, &rows, task)).transpose()?;
     let meta = &model.config.metadata;
     let seen = run.is_none() && meta.training_data.contains(&data.digest()?);
     if args.json {
-        let document = serde_json::json!({
+        let mut document = serde_json::json!({
             "intended_use": "research", "data": data.header.name, "task": task, "method": model.config.method,
             "text_encoder": meta.text_encoder, "includes_training_nodules": seen,
             "model": report, "size_only": size_only,
         });
+        if let Some(rows) = &robustness {
+            document["robustness"] = serde_json::to_value(rows)?;
+        }
         println!("{document}");
     } else {
         let heading = format!("{} on {}", model.config.method.name(), task.name());
@@ -70,6 +87,9 @@ pub fn run(args: Args) -> Result<()> {
             "{}",
             render(&report, &Anchors { size_only: size_only.as_ref() }, &heading, &meta.text_encoder, &shown(&data))
         );
+        if let Some(rows) = &robustness {
+            print!("\n{}", robustness::render(rows));
+        }
         if seen {
             println!(
                 "  warning: this model was trained on a part of these nodules; evaluate its run directory for held-out numbers"

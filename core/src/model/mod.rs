@@ -7,3 +7,4 @@ pub mod explain;
 pub mod network;
 pub mod predict;
 pub mod readout_file;
+pub mod robustness;

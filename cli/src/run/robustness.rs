@@ -1,0 +1,87 @@
+//! A model's scores on disturbed crops: what a click beside the centre, a misjudged diameter or another scanner does to its answers.
+
+use anyhow::Result;
+use clip_lung_core::dataset::crops::Dataset;
+use clip_lung_core::dataset::task::Task;
+use clip_lung_core::metrics::classification::{auc, benign_malignant, macro_auc};
+use clip_lung_core::model::predict::{Model, Prediction};
+use clip_lung_core::model::robustness::Disturbance;
+use serde::Serialize;
+
+use super::scoring;
+
+/// One disturbance, the mean over its directions.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    pub disturbance: String,
+    pub accuracy: f64,
+    pub macro_auc: Option<f64>,
+    pub benign_malignant_auc: Option<f64>,
+    /// The share of nodules whose class is another than undisturbed.
+    pub changed: f64,
+}
+
+/// All disturbances on these rows of a data set.
+pub fn table(model: &Model, data: &Dataset, rows: &[usize], task: Task) -> Result<Vec<Row>> {
+    let plain = Disturbance::None.predictions(model, data, rows)?.into_iter().next().unwrap_or_default();
+    let row = |disturbance: &Disturbance| -> Result<Row> {
+        let sets = disturbance.predictions(model, data, rows)?;
+        let one = |set: &Vec<Prediction>| scores(model, data, rows, task, set, &plain);
+        let scores: Vec<[Option<f64>; 4]> = sets.iter().map(one).collect();
+        let mean = |k: usize| -> Option<f64> {
+            let all: Option<Vec<f64>> = scores.iter().map(|s| s[k]).collect();
+            all.map(|all| all.iter().sum::<f64>() / all.len() as f64)
+        };
+        Ok(Row {
+            disturbance: disturbance.words(),
+            accuracy: mean(0).unwrap_or(0.0),
+            macro_auc: mean(1),
+            benign_malignant_auc: mean(2),
+            changed: mean(3).unwrap_or(0.0),
+        })
+    };
+    Disturbance::ALL.iter().map(row).collect()
+}
+
+/// Accuracy, macro AUC, benign/malignant AUC and the share of other answers than `plain`.
+fn scores(
+    model: &Model,
+    data: &Dataset,
+    rows: &[usize],
+    task: Task,
+    set: &[Prediction],
+    plain: &[Prediction],
+) -> [Option<f64>; 4] {
+    let probabilities: Vec<Vec<f64>> = set.iter().map(|p| p.probabilities.clone()).collect();
+    let scored = scoring::scored(data, rows, &probabilities, task, model.config.decision);
+    let right = scored.answers().iter().zip(&scored.truth).filter(|(answer, truth)| answer == truth).count();
+    let classes = task.classes().len();
+    let (positive, values): (Vec<bool>, Vec<f64>) =
+        benign_malignant(&scored, classes).map(|(_, malignant, score)| (malignant, score)).unzip();
+    let changed = set.iter().zip(plain).filter(|(a, b)| a.class != b.class).count();
+    [
+        Some(right as f64 / scored.len().max(1) as f64),
+        macro_auc(&scored, classes),
+        auc(&positive, &values),
+        Some(changed as f64 / set.len().max(1) as f64),
+    ]
+}
+
+/// As a table for the terminal, or for a card.
+pub fn render(rows: &[Row]) -> String {
+    let number = |value: Option<f64>| value.map_or("-".into(), |v| format!("{v:.3}"));
+    let mut out = String::from(
+        "| disturbance | accuracy | macro AUC | AUC benign/malignant | other class |\n|---|---|---|---|---|\n",
+    );
+    for row in rows {
+        out += &format!(
+            "| {} | {:.3} | {} | {} | {:.1} % |\n",
+            row.disturbance,
+            row.accuracy,
+            number(row.macro_auc),
+            number(row.benign_malignant_auc),
+            row.changed * 100.0
+        );
+    }
+    out
+}
