@@ -115,6 +115,8 @@ pub fn directory(case: &Case, norm: &Normalisation) -> BTreeMap<String, Vec<u8>>
         diameter: shape.diameter,
         input: Input::new(norm, CropGeometry::cube(Extent::diameters(2.0).unwrap())),
         metadata: Metadata::default(),
+        guard: None,
+        answer_set: None,
         sha256: BTreeMap::new(),
     };
     let golden: [Crop; 2] = crops(2).try_into().unwrap();

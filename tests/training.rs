@@ -160,3 +160,56 @@ fn an_ensemble_averages() {
     std::fs::remove_dir_all(Path::new(&both).join("member1")).unwrap();
     is_bad_input(&["predict", "--model", &both, &text(&data)], "member1");
 }
+
+/// What held-out predictions and the training data teach an exported model.
+#[test]
+fn a_model_is_calibrated_and_guarded() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = data(dir.path());
+    let folds: Vec<String> = ["0", "1"]
+        .into_iter()
+        .map(|fold| {
+            let out = dir.path().join(format!("fold{fold}"));
+            train(&data, &out, &["--method", "ce", "--lr", "0.01", "--fold", fold]);
+            text(&out)
+        })
+        .collect();
+    let all = dir.path().join("all");
+    train(&data, &all, &["--method", "ce", "--lr", "0.01", "--fold", "all"]);
+    let model = text(&dir.path().join("model"));
+    let (data, run) = (text(&data), text(&all));
+    let said = ok(&["export", &run, "--out", &model, "--calibrate", &folds[0], &folds[1], "--guard", &data]);
+    assert!(said.contains("temperature ") && said.contains("% of held-out nodules"), "{said}");
+    let config = json(&Path::new(&model).join("config.json"));
+    assert_eq!(config["answer_set"]["coverage"], 0.9);
+    assert_eq!(config["guard"]["nodules"], 60);
+
+    let said = ok(&["predict", "--model", &model, &data, "--device", "cpu", "--json"]);
+    let found: Value = serde_json::from_str(&said).unwrap();
+    let predictions = found["predictions"].as_array().unwrap();
+    let flagged = predictions.iter().filter(|p| p["in_distribution"] == false).count();
+    assert!(flagged <= 6, "{flagged} of 60 nodules are taken for none");
+    for p in predictions {
+        let set: Vec<&str> = p["set"].as_array().unwrap().iter().map(|c| c.as_str().unwrap()).collect();
+        assert!(set.contains(&p["class"].as_str().unwrap()));
+    }
+    // air all over
+    let air = dir.path().join("air.npy");
+    let mut bytes = Vec::new();
+    {
+        use npyz::WriterBuilder;
+        let options = npyz::WriteOptions::new().default_dtype().shape(&[32, 32, 32]);
+        let mut writer = options.writer(&mut bytes).begin_nd().unwrap();
+        writer.extend(std::iter::repeat_n(-1000f32, 32 * 32 * 32)).unwrap();
+        writer.finish().unwrap();
+    }
+    std::fs::write(&air, bytes).unwrap();
+    let said = ok(&["predict", "--model", &model, &text(&air), "--device", "cpu", "--json"]);
+    let found: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(found["predictions"][0]["in_distribution"], false);
+    assert!(found["predictions"][0]["reason"].as_str().unwrap().contains("air"));
+    let said = ok(&["predict", "--model", &model, &text(&air), "--device", "cpu"]);
+    assert!(said.contains("looks like air"), "{said}");
+    // folds twice
+    is_bad_input(&["export", &run, "--out", &model, "--calibrate", &folds[0], &folds[0]], "give each fold once");
+}

@@ -26,6 +26,12 @@ export interface Prediction {
   label: ClassName;
   /** The classifier's logits for models with the readout softmax, log-probabilities for all others. */
   logits: number[];
+  /** The classes that the answer leaves open, the label among them; absent where the model has no rule for it. */
+  set?: ClassName[];
+  /** Whether the crop may be a lung nodule's; absent where the model has no rule for it. */
+  inDistribution?: boolean;
+  /** Why it is none, in a sentence. */
+  reason?: string;
   /** Closeness to the words radiologists use, summing to 1; absent where the model has no words. */
   attributes?: Record<(typeof ATTRIBUTES)[number], number>;
   /** Of the pass, which may have held several inputs. */
@@ -67,6 +73,10 @@ export interface Info {
   decision: 'argmax' | 'median';
   /** Whether every input needs its nodule's `diameter` (mm), a crop too. */
   diameter: boolean;
+  /** The model's rule for crops that are no lung nodule. */
+  guard?: { middle_hu: number; tissue_around: number; false_alarms: number; nodules: number };
+  /** The model's rule for the classes that an answer leaves open. */
+  answer_set?: { coverage: number; threshold: number; measured: number };
   /** `crop`: the box that every crop covers. */
   input: { crop: CropGeometry; hu_window: [number, number] };
   metadata: { version: string; created: string; training_data: string; synthetic: boolean; text_encoder: string; intended_use: string; metrics: unknown };
@@ -99,6 +109,7 @@ export class ClipLung {
   #coming: Engine | undefined;
   #fallback: string | undefined;
   #disposed = false;
+  #reasons: string[] = [];
 
   private constructor(base: URL, options: Options) {
     this.#base = base;
@@ -176,21 +187,25 @@ export class ClipLung {
     this.#end(gone());
   }
 
-  /** Numbers of a row before the map: logits, probabilities and the class decided on. */
+  /** Numbers of a row before the map: logits, probabilities, the class decided on, the classes left open, why it is no nodule. */
   get #numbers(): number {
-    return 2 * this.info.classes.length + 1;
+    return 2 * this.info.classes.length + 3;
   }
 
   #prediction(row: Float32Array, ms: number, device: Device): Prediction {
-    const { classes, sha256 } = this.info;
+    const { classes, sha256, guard } = this.info;
     const count = classes.length;
+    const [decided, open, reason] = row.subarray(2 * count, 2 * count + 3) as unknown as [number, number, number];
     const probabilities = row.subarray(count, 2 * count);
     const words = row.subarray(this.#numbers + MAP);
     const attributes = Object.fromEntries(ATTRIBUTES.map((a, i) => [a, words[i]!])) as NonNullable<Prediction['attributes']>;
     return {
       probabilities: Object.fromEntries(classes.map((c, i) => [c, probabilities[i]!])),
-      label: classes[row[2 * count]!]!,
+      label: classes[decided]!,
       logits: Array.from(row.subarray(0, count)),
+      ...(open && { set: classes.filter((_, i) => open & (1 << i)) }),
+      ...(guard && { inDistribution: !reason }),
+      ...(reason && { reason: this.#reasons[reason - 1]! }),
       ...(words.length && { attributes }),
       ms,
       device,
@@ -238,6 +253,7 @@ export class ClipLung {
       return load(await fetchModel(this.#base, () => undefined, signal));
     });
     keepModel(this.#base, loaded);
+    this.#reasons = loaded.reasons;
     return loaded.info;
   }
 

@@ -17,6 +17,8 @@ export interface ModelFile {
 /** What a load gives: `config.json`, and the files, which the page keeps now that they are known to be right. */
 export interface Loaded {
   info: string;
+  /** The sentences of a row's reason, from number 1 on. */
+  reasons: string[];
   files: ModelFile[];
 }
 
@@ -27,8 +29,8 @@ export type Request =
   | { kind: 'selfTest' }
   | { kind: 'read'; inputs: { hu: Float32Array; volume?: VolumeRequest; diameter?: number }[]; target?: string };
 
-/** What one pass gives, a row an input: logits, probabilities, the index of the class decided on, Grad-CAM (32 x 32), attribute scores
- * (8, or none). */
+/** What one pass gives, a row an input: logits, probabilities, the index of the class decided on, the classes left open (a bit
+ * each), the number of the reason why it is no nodule (0: none), Grad-CAM (32 x 32), attribute scores (8, or none). */
 export interface Reading {
   values: Float32Array;
   ms: number;

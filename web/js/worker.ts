@@ -25,7 +25,7 @@ export function serve({ default: init, Engine, Files }: Module): void {
       engine = await Engine.load(files, digests);
       // the first pass grows the memory and compiles shaders; a user should not wait for that
       if (!request.files.some(({ name }) => name === 'golden.safetensors')) await engine.read(new Float32Array(VOXELS), Float64Array.of(8));
-      const loaded: Loaded = { info: engine.info(), files: request.files };
+      const loaded: Loaded = { info: engine.info(), reasons: Engine.reasons(), files: request.files };
       return loaded;
     }
     const model = engine;

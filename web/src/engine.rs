@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use clip_lung_core::dataset::class::Class;
 use clip_lung_core::model::directory::GOLDEN;
+use clip_lung_core::model::guard::OutOfPlace;
 use clip_lung_core::model::predict::{Explanation, Model};
 use clip_lung_core::volume::crop::{Crop, VOXELS};
 use clip_lung_core::volume::frame::Point;
@@ -72,7 +73,8 @@ impl Engine {
     }
 
     /// Crops in HU, `n * 32768` samples (z, y, x), in one pass, with their nodules' diameters in mm where the model reads them (or none).
-    /// A row each: the logits, the probabilities, the index of the class decided on, the Grad-CAM of a class (the predicted one if none;
+    /// A row each: the logits, the probabilities, the index of the class decided on, the classes left open (a bit each; 0 without a rule for
+    /// it), why the crop is no nodule (0: it may be one; [`Engine::reasons`] from 1), the Grad-CAM of a class (the predicted one if none;
     /// 32 x 32 in 0..1), the eight attributes' scores where the model has the words.
     pub async fn read(&self, hu: Vec<f32>, diameters: Vec<f64>, class: Option<String>) -> Result<Vec<f32>> {
         let class = match class {
@@ -90,9 +92,18 @@ impl Engine {
             let decided = classes.iter().position(|c| *c == e.prediction.class).unwrap_or(0) as f32;
             let numbers = e.prediction.logits.into_iter().chain(e.prediction.probabilities).map(|v| v as f32);
             let rest = e.heat.into_iter().chain(e.attributes.into_iter().flatten());
-            numbers.chain([decided]).chain(rest).collect::<Vec<_>>()
+            let of = |class: &Class| classes.iter().position(|c| c == class).map_or(0, |k| 1 << k);
+            let open = e.prediction.set.iter().flatten().map(of).sum::<u32>() as f32;
+            let reason = e.prediction.out_of_place.and_then(|r| OutOfPlace::ALL.iter().position(|known| *known == r));
+            let reason = reason.map_or(0.0, |k| k as f32 + 1.0);
+            numbers.chain([decided, open, reason]).chain(rest).collect::<Vec<_>>()
         };
         Ok(found.into_iter().flat_map(row).collect())
+    }
+
+    /// The sentences of [`Engine::read`]'s reasons, from number 1 on.
+    pub fn reasons() -> Vec<String> {
+        OutOfPlace::ALL.iter().map(|reason| reason.words().to_owned()).collect()
     }
 
     /// The crop around a voxel `centre` (x, y, z) of a volume in HU with the model's geometry: `dims` in voxels and `spacing` in mm,

@@ -76,6 +76,8 @@ impl Trained {
                 git_commit: env!("CLIP_LUNG_COMMIT").into(),
                 seed: run.seed,
             },
+            guard: None,
+            answer_set: None,
             sha256: BTreeMap::new(),
         };
         let card = card(&config);

@@ -11,6 +11,7 @@ pub mod init;
 pub mod recipe;
 pub mod results;
 pub mod robustness;
+pub mod rules;
 pub mod scoring;
 pub mod shared;
 pub mod training;

@@ -5,17 +5,19 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use burn::tensor::Device;
-use clip_lung_core::base::tensors::{Precision, read};
+use clip_lung_core::base::tensors::{Array, Precision, read};
 use clip_lung_core::model::config::ModelConfig;
 use clip_lung_core::model::directory::{CARD, CONFIG, GOLDEN, Parts, WEIGHTS, build};
 use clip_lung_core::model::ensemble::{ENSEMBLE, EnsembleFile};
 use clip_lung_core::model::predict::Model;
+use clip_lung_core::model::readout_file::TEMPERATURE;
 
 use crate::failure::Failure;
 use crate::io::files;
 use crate::io::run_dir::model_dir;
 use crate::machine::device;
 use crate::run::bundle::golden_pair;
+use crate::run::rules;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -25,6 +27,13 @@ pub struct Args {
     /// Where to write the model directory
     #[arg(long)]
     out: PathBuf,
+    /// Predictions of the same recipe's held-out folds (runs, or predictions.csv files): the model gets the temperature that makes its
+    /// probabilities honest, and a rule for which classes an answer leaves open
+    #[arg(long, num_args = 1..)]
+    calibrate: Vec<PathBuf>,
+    /// The data set that the model was trained on: the model gets a rule for crops that are no lung nodule
+    #[arg(long)]
+    guard: Option<String>,
     /// How weights are stored: f32, or f16 for half the size
     #[arg(long, value_parser = ["f32", "f16"], default_value = "f32")]
     dtype: String,
@@ -35,7 +44,7 @@ pub fn run(args: Args) -> Result<()> {
     let (device, _) = device::select("cpu")?;
     let mut all = Vec::new();
     for run in &args.runs {
-        all.push(exported(run, precision, &device)?);
+        all.push(exported(run, precision, &args, &device)?);
     }
     let size = all.iter().flat_map(|one| one.files.values()).map(Vec::len).sum::<usize>() as f64 / 1e6;
     if let [only] = &all[..] {
@@ -63,7 +72,7 @@ struct Exported {
     files: BTreeMap<String, Vec<u8>>,
 }
 
-fn exported(run: &Path, precision: Precision, device: &Device) -> Result<Exported> {
+fn exported(run: &Path, precision: Precision, args: &Args, device: &Device) -> Result<Exported> {
     let source = model_dir(run)?;
     let found = files::read_some(&source, &[WEIGHTS, CONFIG, GOLDEN, CARD])?;
     let get = |name: &str| {
@@ -72,11 +81,31 @@ fn exported(run: &Path, precision: Precision, device: &Device) -> Result<Exporte
         found.get(name).map(|bytes| (bytes, path)).ok_or(missing)
     };
     let (bytes, path) = get(CONFIG)?;
-    let config = ModelConfig::parse(bytes, &path)?;
+    let mut config = ModelConfig::parse(bytes, &path)?;
     // checks digests and the golden pair before anything is written
     let model = Model::load(&found, &source.display().to_string(), device)?;
     let (bytes, path) = get(WEIGHTS)?;
-    let arrays = read(bytes, &path)?;
+    let mut arrays = read(bytes, &path)?;
+    if !args.calibrate.is_empty() {
+        let found = rules::calibration(&args.calibrate, &config)?;
+        let temperature = Array { shape: vec![1], values: vec![found.temperature as f32] };
+        arrays.insert(TEMPERATURE.into(), temperature);
+        config.answer_set = Some(found.set);
+        println!(
+            "temperature {:.3} (held-out loss {:.4}, before {:.4}); classes from {:.3} on are left open: the true one is among \
+             them in {:.1} %",
+            found.temperature,
+            found.loss,
+            found.loss_before,
+            found.set.threshold,
+            found.set.measured * 100.0
+        );
+    }
+    if let Some(place) = &args.guard {
+        let guard = rules::guard(place, &config)?;
+        println!("{:.1} % of held-out nodules would be taken for none", guard.false_alarms * 100.0);
+        config.guard = Some(guard);
+    }
     // a model of version 0.1 may carry crops of patients
     let golden = golden_pair()?;
     let card = String::from_utf8_lossy(get(CARD)?.0).into_owned();

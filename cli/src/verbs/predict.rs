@@ -65,6 +65,12 @@ pub fn run(args: Args) -> Result<()> {
         let id = &target.id;
         let shares: String = p.probabilities.iter().map(|v| format!("{v:>11.4}")).collect();
         println!("{id:<28}{:<11}{shares}", p.class.name());
+        if let Some(set) = p.set.as_ref().filter(|set| set.len() > 1) {
+            println!("{:<28}open: {}", "", set.iter().map(|c| c.name()).collect::<Vec<_>>().join(" or "));
+        }
+        if let Some(reason) = p.out_of_place {
+            println!("{:<28}{}", "", reason.words());
+        }
     }
     println!(
         "text encoder of the training: {}; research use only, not a medical device",
@@ -78,6 +84,15 @@ fn document(model: &Model, target: &Target, p: &Prediction, ms: f64) -> Value {
         model.config.classes.iter().zip(&p.probabilities).map(|(c, v)| (c.name().to_owned(), json!(v))).collect();
     let mut row =
         json!({"id": target.id, "class": p.class, "probabilities": probabilities, "logits": p.logits, "ms": ms});
+    if let Some(set) = &p.set {
+        row["set"] = json!(set);
+    }
+    if model.config.guard.is_some() {
+        row["in_distribution"] = p.out_of_place.is_none().into();
+    }
+    if let Some(reason) = p.out_of_place {
+        row["reason"] = reason.words().into();
+    }
     if let Some(geometry) = &target.geometry {
         row["crop"] = geometry.clone();
     }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::answer_set::AnswerSet;
+use super::guard::Guard;
 use crate::dataset::class::Class;
 use crate::dataset::task::Task;
 use crate::error::{Error, Result};
@@ -35,6 +37,12 @@ pub struct ModelConfig {
     pub diameter: bool,
     pub input: Input,
     pub metadata: Metadata,
+    /// Which crops are no lung nodule, where the model was given a rule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guard: Option<Guard>,
+    /// Which classes an answer leaves open, where the model was given a rule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer_set: Option<AnswerSet>,
     /// SHA-256 of the other files.
     #[serde(default)]
     pub sha256: BTreeMap<String, String>,

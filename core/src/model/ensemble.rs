@@ -87,8 +87,8 @@ impl Model {
     }
 }
 
-/// The members' predictions of the same crops as one; those of one member as they are.
-pub(super) fn predictions(config: &ModelConfig, mut members: Vec<Vec<Prediction>>) -> Vec<Prediction> {
+/// The members' predictions of the same crops as one, by the rules of the first; those of one member as they are.
+pub(super) fn predictions(first: &Model, mut members: Vec<Vec<Prediction>>) -> Vec<Prediction> {
     if members.len() < 2 {
         return members.pop().unwrap_or_default();
     }
@@ -96,8 +96,8 @@ pub(super) fn predictions(config: &ModelConfig, mut members: Vec<Vec<Prediction>
     let mean = |n: usize| -> Prediction {
         let probabilities = average(members.iter().map(|m| m[n].probabilities.iter().copied()));
         let logits = probabilities.iter().map(|p| p.max(f64::MIN_POSITIVE).ln()).collect();
-        let class = config.classes[config.decision.decide(&probabilities)];
-        Prediction { logits, probabilities, class }
+        let (class, set) = first.decide(&probabilities);
+        Prediction { logits, probabilities, class, set, out_of_place: members[0][n].out_of_place }
     };
     (0..crops).map(mean).collect()
 }

@@ -1,9 +1,11 @@
 //! A trained model, ready to answer: its configuration, its directory, predictions and explanations.
 
+pub mod answer_set;
 pub mod config;
 pub mod directory;
 pub mod ensemble;
 pub mod explain;
+pub mod guard;
 pub mod network;
 pub mod predict;
 pub mod readout_file;

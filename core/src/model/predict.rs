@@ -5,6 +5,7 @@ use burn::tensor::{Device, Tensor, TensorData, read_sync};
 use super::config::ModelConfig;
 use super::ensemble;
 use super::explain::{attributes, gradcam};
+use super::guard::{OutOfPlace, Surroundings};
 use super::network::ImageNet;
 use crate::dataset::class::Class;
 use crate::error::{Error, Result};
@@ -49,6 +50,10 @@ pub struct Prediction {
     pub probabilities: Vec<f64>,
     /// The class decided on.
     pub class: Class,
+    /// The classes that the answer leaves open, the decided one among them; where the model has a rule for it.
+    pub set: Option<Vec<Class>>,
+    /// Why the crop is no lung nodule, where the model has a rule for it and the rule says so.
+    pub out_of_place: Option<OutOfPlace>,
 }
 
 /// Why a crop was predicted as it was.
@@ -115,7 +120,7 @@ impl Model {
         for other in &self.others {
             members.push(other.own_predictions(crops, diameters_mm).await?);
         }
-        Ok(ensemble::predictions(&self.config, members))
+        Ok(ensemble::predictions(self, members))
     }
 
     async fn own_predictions(&self, crops: &[Crop], diameters_mm: &[f64]) -> Result<Vec<Prediction>> {
@@ -127,6 +132,7 @@ impl Model {
                 out.push(self.prediction(outputs)?);
             }
         }
+        self.judge(crops, diameters_mm, &mut out);
         Ok(out)
     }
 
@@ -152,12 +158,29 @@ impl Model {
         }
         let logs = self.readout.log_probabilities(outputs);
         let probabilities = Probabilities::of_logs(&logs, self.temperature)?.values().to_vec();
-        let class = self.config.classes[self.config.decision.decide(&probabilities)];
+        let (class, set) = self.decide(&probabilities);
         let logits = match self.readout.kind() {
             ReadoutKind::Softmax => outputs.iter().map(|u| f64::from(*u)).collect(),
             _ => probabilities.iter().map(|p| p.max(f64::MIN_POSITIVE).ln()).collect(),
         };
-        Ok(Prediction { logits, probabilities, class })
+        Ok(Prediction { logits, probabilities, class, set, out_of_place: None })
+    }
+
+    /// The class decided on, and those that are left open.
+    pub(super) fn decide(&self, probabilities: &[f64]) -> (Class, Option<Vec<Class>>) {
+        let classes = &self.config.classes;
+        let decided = self.config.decision.decide(probabilities);
+        let set = self.config.answer_set.map(|rule| rule.of(probabilities, decided));
+        (classes[decided], set.map(|set| set.into_iter().map(|k| classes[k]).collect()))
+    }
+
+    /// Says of each crop whether it is a lung nodule's, where the model has a rule for it.
+    fn judge(&self, crops: &[Crop], diameters_mm: &[f64], predictions: &mut [Prediction]) {
+        let Some(guard) = self.config.guard else { return };
+        for (n, (crop, prediction)) in crops.iter().zip(predictions).enumerate() {
+            let surroundings = Surroundings::of(crop, self.config.input.crop, diameters_mm.get(n).copied());
+            prediction.out_of_place = surroundings.and_then(|s| guard.judge(s));
+        }
     }
 
     /// The prediction of a crop, its Grad-CAM for `class` (the predicted one when `None`; 32 x 32, 0..1), the class shown, and
@@ -227,6 +250,10 @@ impl Model {
                 let (groups, outputs) = rest.split_at(words);
                 out.push(self.explanation(layer4, groups, outputs, class)?);
             }
+        }
+        for (n, (crop, one)) in crops.iter().zip(&mut out).enumerate() {
+            let diameter = diameters_mm.get(n..=n).unwrap_or_default();
+            self.judge(std::slice::from_ref(crop), diameter, std::slice::from_mut(&mut one.prediction));
         }
         Ok(out)
     }

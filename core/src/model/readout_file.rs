@@ -9,7 +9,8 @@ const THRESHOLDS: &str = "head.thresholds";
 /// Stored as I32.
 pub const SPLITS: &str = "head.splits";
 const LEAVES: &str = "head.leaves";
-const TEMPERATURE: &str = "head.temperature";
+/// The calibration's temperature, `[1]`.
+pub const TEMPERATURE: &str = "head.temperature";
 
 /// The tensors of a readout.
 pub fn arrays(readout: &Readout) -> Arrays {

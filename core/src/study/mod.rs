@@ -2,6 +2,7 @@
 
 pub mod anchors;
 pub mod audit;
+pub mod calibration;
 pub mod cells;
 pub mod embedding;
 pub mod grid;
