@@ -54,7 +54,7 @@ fn all_nodules_train_and_none_is_scored() {
     assert_eq!((rows.len(), rows[0]["changed"].as_f64().unwrap()), (15, 0.0));
     let difference = rows[0]["accuracy"].as_f64().unwrap() - found["model"]["accuracy"]["value"].as_f64().unwrap();
     assert!(difference.abs() < 1e-12);
-    for (fold, part) in [("5", "below 5"), ("-1", "--fold"), ("some", "`all`")] {
+    for (fold, part) in [("5", "below 5"), ("-1", "a fold's number"), ("some", "`all`")] {
         let words = ["train", "--data", &text(&data), "--out", &text(&out), "--method", "ce", "--fold", fold];
         let (code, message) = fails(&words);
         assert!(code == 2 && message.contains(part), "{message}");

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use clip_lung_core::dataset::class::Class;
+use clip_lung_core::model::answer::Explanation;
 use clip_lung_core::model::directory::GOLDEN;
 use clip_lung_core::model::guard::OutOfPlace;
-use clip_lung_core::model::predict::{Explanation, Model};
+use clip_lung_core::model::predict::Model;
 use clip_lung_core::volume::crop::{Crop, VOXELS};
 use clip_lung_core::volume::frame::Point;
 use clip_lung_core::volume::voxels::Volume;

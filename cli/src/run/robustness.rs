@@ -4,7 +4,8 @@ use anyhow::Result;
 use clip_lung_core::dataset::crops::Dataset;
 use clip_lung_core::dataset::task::Task;
 use clip_lung_core::metrics::classification::{auc, benign_malignant, macro_auc};
-use clip_lung_core::model::predict::{Model, Prediction};
+use clip_lung_core::model::answer::Prediction;
+use clip_lung_core::model::predict::Model;
 use clip_lung_core::model::robustness::Disturbance;
 use serde::Serialize;
 

@@ -8,7 +8,8 @@ use clip_lung_core::dataset::task::Task;
 use clip_lung_core::metrics::Scored;
 use clip_lung_core::metrics::report::{Report, report};
 use clip_lung_core::metrics::size_only::logistic;
-use clip_lung_core::model::predict::{Model, Prediction};
+use clip_lung_core::model::answer::Prediction;
+use clip_lung_core::model::predict::Model;
 
 use crate::failure::Failure;
 

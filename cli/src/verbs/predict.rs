@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::Result;
-use clip_lung_core::model::predict::{Model, Prediction};
+use clip_lung_core::model::answer::Prediction;
+use clip_lung_core::model::predict::Model;
 use clip_lung_core::volume::crop::Crop;
 use serde_json::{Map, Value, json};
 

@@ -59,7 +59,7 @@ pub struct Args {
     #[arg(long, value_enum, default_value = "lidc-a")]
     pub task: Task,
     /// The fold that is held out, from 0, or `all`: nothing is held out, as for a model to ship
-    #[arg(long, default_value = "0", value_parser = fold)]
+    #[arg(long, default_value = "0", value_parser = fold, allow_negative_numbers = true)]
     pub fold: Fold,
     #[arg(long, default_value_t = 5)]
     pub folds: usize,

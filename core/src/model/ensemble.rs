@@ -3,8 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::config::ModelConfig;
-use super::predict::{Explanation, Model, Prediction};
-use crate::dataset::class::Class;
+use super::predict::Model;
 use crate::error::{Error, Result};
 
 /// The file that makes a directory an ensemble.
@@ -85,42 +84,6 @@ impl Model {
     pub fn members(&self) -> usize {
         1 + self.others.len()
     }
-}
-
-/// The members' predictions of the same crops as one, by the rules of the first; those of one member as they are.
-pub(super) fn predictions(first: &Model, mut members: Vec<Vec<Prediction>>) -> Vec<Prediction> {
-    if members.len() < 2 {
-        return members.pop().unwrap_or_default();
-    }
-    let crops = members.iter().map(Vec::len).min().unwrap_or(0);
-    let mean = |n: usize| -> Prediction {
-        let probabilities = average(members.iter().map(|m| m[n].probabilities.iter().copied()));
-        let logits = probabilities.iter().map(|p| p.max(f64::MIN_POSITIVE).ln()).collect();
-        let (class, set) = first.decide(&probabilities);
-        Prediction { logits, probabilities, class, set, out_of_place: members[0][n].out_of_place }
-    };
-    (0..crops).map(mean).collect()
-}
-
-/// The members' explanations of one crop and class: the average of their maps, and of their words where all have them.
-pub(super) fn explanation(prediction: Prediction, class: Class, members: &[Explanation]) -> Explanation {
-    let single = |values: Vec<f64>| values.into_iter().map(|v| v as f32).collect::<Vec<f32>>();
-    let heat = single(average(members.iter().map(|m| m.heat.iter().map(|v| f64::from(*v)))));
-    let words: Vec<&Vec<f32>> = members.iter().filter_map(|m| m.attributes.as_ref()).collect();
-    let attributes = (words.len() == members.len())
-        .then(|| single(average(words.iter().map(|scores| scores.iter().map(|v| f64::from(*v))))));
-    Explanation { prediction, class, heat, attributes }
-}
-
-fn average(rows: impl ExactSizeIterator<Item = impl Iterator<Item = f64>>) -> Vec<f64> {
-    let count = rows.len() as f64;
-    let mut sum: Vec<f64> = Vec::new();
-    for row in rows {
-        let row: Vec<f64> = row.collect();
-        sum.resize(row.len(), 0.0);
-        sum.iter_mut().zip(row).for_each(|(s, v)| *s += v);
-    }
-    sum.into_iter().map(|v| v / count).collect()
 }
 
 #[cfg(test)]

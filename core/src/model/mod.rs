@@ -1,6 +1,8 @@
 //! A trained model, ready to answer: its configuration, its directory, predictions and explanations.
 
+pub mod answer;
 pub mod answer_set;
+pub mod average;
 pub mod config;
 pub mod directory;
 pub mod ensemble;

@@ -2,10 +2,11 @@
 
 use burn::tensor::{Device, Tensor, TensorData, read_sync};
 
+use super::answer::{Explanation, Prediction};
+use super::average;
 use super::config::ModelConfig;
-use super::ensemble;
 use super::explain::{attributes, gradcam};
-use super::guard::{OutOfPlace, Surroundings};
+use super::guard::Surroundings;
 use super::network::ImageNet;
 use crate::dataset::class::Class;
 use crate::error::{Error, Result};
@@ -40,31 +41,6 @@ pub struct Model {
     pub(super) device: Device,
     /// The other members of an ensemble, whose first member this is; empty for a model of its own.
     pub(super) others: Vec<Model>,
-}
-
-/// The probabilities of one crop.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Prediction {
-    /// One a class, in the order of `config.classes`: the classifier's logits for the readout softmax, log-probabilities for every other.
-    pub logits: Vec<f64>,
-    pub probabilities: Vec<f64>,
-    /// The class decided on.
-    pub class: Class,
-    /// The classes that the answer leaves open, the decided one among them; where the model has a rule for it.
-    pub set: Option<Vec<Class>>,
-    /// Why the crop is no lung nodule, where the model has a rule for it and the rule says so.
-    pub out_of_place: Option<OutOfPlace>,
-}
-
-/// Why a crop was predicted as it was.
-pub struct Explanation {
-    pub prediction: Prediction,
-    /// The class explained.
-    pub class: Class,
-    /// Grad-CAM, 32 x 32, 0..1.
-    pub heat: Vec<f32>,
-    /// The scores of the eight attributes, where the model has the words.
-    pub attributes: Option<Vec<f32>>,
 }
 
 impl Model {
@@ -120,7 +96,7 @@ impl Model {
         for other in &self.others {
             members.push(other.own_predictions(crops, diameters_mm).await?);
         }
-        Ok(ensemble::predictions(self, members))
+        Ok(average::predictions(|p| self.decide(p), members))
     }
 
     async fn own_predictions(&self, crops: &[Crop], diameters_mm: &[f64]) -> Result<Vec<Prediction>> {
@@ -167,7 +143,7 @@ impl Model {
     }
 
     /// The class decided on, and those that are left open.
-    pub(super) fn decide(&self, probabilities: &[f64]) -> (Class, Option<Vec<Class>>) {
+    fn decide(&self, probabilities: &[f64]) -> (Class, Option<Vec<Class>>) {
         let classes = &self.config.classes;
         let decided = self.config.decision.decide(probabilities);
         let set = self.config.answer_set.map(|rule| rule.of(probabilities, decided));
@@ -224,7 +200,7 @@ impl Model {
             for other in &self.others {
                 members.extend(other.own_explanations(crop, diameter, Some(class)).await?);
             }
-            out.push(ensemble::explanation(prediction, class, &members));
+            out.push(average::explanation(prediction, class, &members));
         }
         Ok(out)
     }

@@ -3,7 +3,8 @@
 
 use serde::Serialize;
 
-use super::predict::{Model, Prediction};
+use super::answer::Prediction;
+use super::predict::Model;
 use crate::base::random::{Stream, key};
 use crate::dataset::crops::Dataset;
 use crate::error::Result;

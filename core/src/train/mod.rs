@@ -1,6 +1,7 @@
 //! Training: one step at a time, so that the caller owns the loop, the clock and the files.
 
 pub mod batch;
+pub mod best;
 pub mod config;
 pub mod ema;
 pub mod evaluate;

@@ -4,9 +4,9 @@
 use burn::tensor::Device;
 use safetensors::SafeTensors;
 
+use super::best::Best;
 use super::config::TrainConfig;
 use super::step::Trainer;
-use super::validate::Best;
 use crate::base::tensors::{Arrays, Precision, read, write};
 use crate::error::{Error, Result};
 use crate::methods::Setup;

@@ -7,6 +7,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 
 use super::batch::Batch;
+use super::best::Best;
 use super::config::{EmaBn, TrainConfig};
 use super::ema::Ema;
 use super::evaluate::{outputs, text_probabilities};
@@ -15,7 +16,6 @@ use super::network::Network;
 use super::optimizer::{Optimizer, gradient_norm};
 use super::recompute::recompute;
 use super::schedule::cosine;
-use super::validate::Best;
 use crate::dataset::crops::Dataset;
 use crate::error::{Error, Result};
 use crate::methods::{Loss, Setup};

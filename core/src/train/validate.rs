@@ -1,9 +1,9 @@
 //! The averaged network on nodules that don't train, after each epoch; the best epoch is kept where it is asked for.
 
+use super::best::Best;
 use super::config::Choose;
 use super::evaluate::probabilities;
 use super::log::Validated;
-use super::network::Network;
 use super::step::Trainer;
 use crate::dataset::crops::Dataset;
 use crate::error::Result;
@@ -11,15 +11,6 @@ use crate::metrics::Scored;
 use crate::metrics::calibration::negative_log_likelihood;
 use crate::metrics::classification::macro_auc;
 use crate::volume::crop::Normalisation;
-
-/// The averaged network of the epoch that did best so far.
-#[derive(Clone)]
-pub struct Best {
-    /// Counted from 0.
-    pub epoch: usize,
-    pub loss: f64,
-    pub network: Network,
-}
 
 /// Nodules to validate on: rows of a data set, which may be another than the training's.
 #[derive(Clone, Copy)]
