@@ -15,7 +15,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use common::{fails, ok, program, text};
+use common::{fails, is_bad_input, ok, program, text};
+use serde_json::Value;
 use snapbox::assert::DEFAULT_ACTION_ENV;
 use snapbox::{Assert, Data};
 use study::{plan_of, states};
@@ -86,7 +87,10 @@ fn submitted_with_what_is_there() {
 
     let python = stand_ins(&dir.path().join("python"), &[("python3", "exit 0")]);
     assert!(submit(&study, &hyperqueue, &python).0);
-    assert_eq!(calls(&python), "python3 -c import hyperqueue\npython3 hyperqueue_job.py\n");
+    assert!(calls(&python).ends_with("\npython3 hyperqueue_job.py\n"), "{}", calls(&python));
+    let without = stand_ins(&dir.path().join("without"), &[("python3", "exit 1")]);
+    let (done, said) = submit(&study, &hyperqueue, &without);
+    assert!(!done && said.contains("pip install hyperqueue"), "{said}");
     let hq = stand_ins(&dir.path().join("hq"), &[("python3", "exit 0"), ("hq", "exit 0")]);
     assert!(submit(&study, &hyperqueue, &hq).0);
     assert_eq!(calls(&hq), "hq job submit-file hyperqueue.toml\n");
@@ -152,12 +156,15 @@ fn a_task_of_slurm_saves_and_goes_on() {
 fn a_cell_that_another_process_has() {
     let dir = tempfile::tempdir().unwrap();
     let study = small(dir.path());
-    let cell = "nsb.lidc-a.f1.s2";
+    let cell = "ce.lidc-a.f0.s2";
     let place = study.join("cells").join(cell);
     std::fs::create_dir_all(&place).unwrap();
     let lock = std::fs::File::create(place.join("lock")).unwrap();
     lock.lock().unwrap();
     let name = text(&study);
+    // neither it nor the cell that waits for it is submitted
+    let told = ok(&["sweep", "submit", &name, "--engine", "slurm", "--dry-run"]);
+    assert!(told.contains("cells=(\n    nsb.lidc-a.f1.s2\n)\n"), "{told}");
     let words = ["sweep", "run", name.as_str(), "--cell", cell, "--device", "cpu"];
     let (code, message) = fails(&words);
     assert!(code == 3 && message.contains("another process"), "{message}");
@@ -186,6 +193,13 @@ fn submissions_that_are_none() {
         let (code, message) = fails(&[&["sweep", "submit", &name, "--dry-run"][..], words].concat());
         assert!(code == 2 && message.contains(part), "{words:?}: {message}");
     }
+    let mut planned: Value = serde_json::from_slice(&std::fs::read(study.join("study.json")).unwrap()).unwrap();
+    let config = &mut planned["cells"][0]["config"];
+    config["lr"] = 0.5.into();
+    let stale = study.join("cells/ce.lidc-b.f0.s2");
+    std::fs::create_dir_all(&stale).unwrap();
+    std::fs::write(stale.join("config.json"), config.to_string()).unwrap();
+    is_bad_input(&["sweep", "submit", &name, "--engine", "slurm"], "cells/ce.lidc-b.f0.s2 is of other settings");
     std::fs::remove_file(study.join("places.json")).unwrap();
     let (code, message) = fails(&["sweep", "submit", &name, "--engine", "slurm", "--dry-run"]);
     assert!(code == 2 && message.contains("--data"), "{message}");

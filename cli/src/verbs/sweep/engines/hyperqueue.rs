@@ -13,6 +13,8 @@ use super::task::{self, Job, LOGS};
 pub const DEFINITION: &str = "hyperqueue.toml";
 /// For Python. A script of the package's own name would be imported in its stead.
 pub const SCRIPT: &str = "hyperqueue_job.py";
+/// Whether Python has the package.
+const LOOK: &str = "import importlib.util, sys; sys.exit(importlib.util.find_spec('hyperqueue') is None)";
 /// A worker gives each task GPUs of its pool, and names them to the task in CUDA_VISIBLE_DEVICES.
 const GPUS: &str = "gpus/nvidia";
 
@@ -47,33 +49,28 @@ pub fn files(job: &Job) -> Result<Vec<(&'static str, String)>> {
 
 /// Submits with `hq`, or else with Python; the files are written.
 pub fn submit(job: &Job) -> Result<()> {
-    let mut hq = Command::new("hq");
-    hq.args(["job", "submit-file", DEFINITION]);
-    let mut python = Command::new("python3");
-    python.arg(SCRIPT);
-    let mut look = Command::new("python3");
-    look.args(["-c", "import hyperqueue"]).stderr(std::process::Stdio::null());
-    if let Some(done) = ran(job, &mut hq)? {
-        anyhow::ensure!(done, "hq has refused {}; see its message above", job.study.join(DEFINITION).display());
+    let (definition, script) = (job.study.join(DEFINITION), job.study.join(SCRIPT));
+    if let Some(done) = ran(job, "hq", &["job", "submit-file", DEFINITION])? {
+        anyhow::ensure!(done, "hq has refused {}; see its message above", definition.display());
         return Ok(());
     }
-    if ran(job, &mut look)? == Some(true) {
-        let done = ran(job, &mut python)?;
-        anyhow::ensure!(done == Some(true), "{} has failed; see its message above", job.study.join(SCRIPT).display());
+    if ran(job, "python3", &["-c", LOOK])? == Some(true) {
+        let done = ran(job, "python3", &[SCRIPT])?;
+        anyhow::ensure!(done == Some(true), "{} has failed; see its message above", script.display());
         return Ok(());
     }
     anyhow::bail!(
         "neither the program hq nor Python's package hyperqueue is here; install one of them (pip install hyperqueue), or submit {} where it is",
-        job.study.join(DEFINITION).display()
+        definition.display()
     )
 }
 
-/// Whether a command succeeded in the study's directory; `None` where there is no such program.
-fn ran(job: &Job, command: &mut Command) -> Result<Option<bool>> {
-    match command.current_dir(&job.study).status() {
+/// Whether a program succeeded in the study's directory; `None` where there is no such program.
+fn ran(job: &Job, program: &str, words: &[&str]) -> Result<Option<bool>> {
+    match Command::new(program).args(words).current_dir(&job.study).status() {
         Ok(status) => Ok(Some(status.success())),
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(e).with_context(|| format!("{} can't be started", command.get_program().display())),
+        Err(e) => Err(e).with_context(|| format!("{program} can't be started")),
     }
 }
 

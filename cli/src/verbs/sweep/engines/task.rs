@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use clip_lung_core::study::cells::{Cell, CellId};
 
-use crate::io::files;
+use crate::failure::Failure;
 use crate::io::study_dir::{CellState, StudyDir};
 use crate::run::cell;
 
@@ -45,15 +45,21 @@ pub struct Job {
 }
 
 impl Job {
-    /// The cells that are neither done nor running.
+    /// The cells that are neither done nor running, but those that wait for one that is.
     pub fn new(dir: &StudyDir, needs: Needs) -> Result<Self> {
         let program = std::env::current_exe().context("the program's own file can't be found")?;
+        let is_running = |cell: &Cell| Ok::<_, anyhow::Error>(matches!(dir.state(cell)?, CellState::Running { .. }));
         let mut cells: Vec<(&Cell, Option<&Cell>)> = Vec::new();
         for cell in &dir.study.cells {
             match dir.state(cell)? {
                 CellState::Done | CellState::Running { .. } => {}
-                CellState::Stale { error } => anyhow::bail!("{}: {error}", cell.id),
-                CellState::Failed { .. } | CellState::Waiting { .. } => cells.push((cell, cell::twin(dir, cell)?)),
+                CellState::Stale { error } => return Err(Failure::File(error).into()),
+                CellState::Failed { .. } | CellState::Waiting { .. } => {
+                    let twin = cell::twin(dir, cell)?;
+                    if !twin.map(is_running).transpose()?.unwrap_or(false) {
+                        cells.push((cell, twin));
+                    }
+                }
             }
         }
         let (waiting, free): (Vec<_>, Vec<_>) =
@@ -62,7 +68,8 @@ impl Job {
         let waiting = waiting.iter().map(|(cell, twin)| (cell, twin.and_then(place)));
         let tasks = free.iter().map(|(cell, _)| (cell, None)).chain(waiting);
         let tasks = tasks.map(|(cell, after)| Task { cell: cell.id.clone(), after }).collect();
-        let study = files::whole(&dir.path.display().to_string()).into();
+        // links are kept: what they lead to may differ from node to node
+        let study = std::path::absolute(&dir.path).context("the study's place can't be found")?;
         Ok(Self { program: program.display().to_string(), study, needs, tasks })
     }
 
