@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what a fresh Debian machine lacks, and says what it did. Nothing is done twice. `setup.sh web` adds what the browser
-# package and the demo page need, `setup.sh browser` also the browser of their tests, `setup.sh lint` what `make lint` needs.
+# package and the demo page need, `setup.sh browser` also the browser of their tests, `setup.sh lint` what `make lint` needs, `setup.sh slurm`
+# the scheduler that the test `cluster` starts.
 set -eu
 cd "$(dirname "$0")"
 target="${CARGO_TARGET_DIR:-$HOME/.cache/clip-lung/target}"
@@ -39,6 +40,11 @@ case "${1:-}" in
             CARGO_TARGET_DIR="$target/tools/target" cargo install --quiet --locked cargo-deny --version "$version" --root "$target/tools"
             echo "setup: installed cargo-deny $version in $target/tools"
         fi
+        exit 0 ;;
+    slurm)
+        PATH="$PATH:/usr/sbin"
+        need slurmctld slurm-wlm
+        need munged munge
         exit 0 ;;
     web) ;;
     browser) need chromium chromium ;;

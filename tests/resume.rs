@@ -176,7 +176,7 @@ fn killed_runs_continue_bit_equal() {
     }
 }
 
-/// SIGTERM: the step is finished, the state saved, exit code 4; the same command continues.
+/// SIGTERM, also twice as from a scheduler: the step is finished, the state saved, exit code 4; the same command continues.
 #[cfg(unix)]
 #[test]
 fn a_signal_saves_and_exits_4() {
@@ -194,7 +194,10 @@ fn a_signal_saves_and_exits_4() {
     while !std::fs::read_to_string(out.join("log.jsonl")).is_ok_and(|l| !l.is_empty()) {
         std::thread::sleep(Duration::from_millis(5));
     }
-    std::process::Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    for _ in 0..2 {
+        std::process::Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+        std::thread::sleep(Duration::from_millis(5));
+    }
     let status = child.wait().unwrap();
     assert_eq!(status.code(), Some(4));
     assert!(out.join("state.safetensors").is_file() && !out.join("model").exists());

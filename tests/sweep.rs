@@ -3,55 +3,15 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
+mod study;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
 use clip_lung_core::base::random::Stream;
 use common::{fails, is_bad_input, ok, program, text};
-use serde_json::Value;
-
-/// Twelve cells of three steps: three methods, two folds, and lidc-b, which trains as lidc-a.
-fn plan(dir: &Path, name: &str) -> PathBuf {
-    let (data, study) = (dir.join("data"), dir.join(name));
-    if !data.exists() {
-        ok(&["phantom", "--limit", "60", "--out", &text(&data)]);
-    }
-    let (data, out) = (text(&data), text(&study));
-    let grid = ["--methods", "ce,corf,clip", "--tasks", "lidc-a,lidc-b", "--folds", "0,1", "--fold-count", "3"];
-    let recipe = ["--epochs", "1", "--batch-size", "16", "--lr", "0.01", "--text-encoder", "random:minilm"];
-    let head = ["sweep", "plan", out.as_str(), "--data", data.as_str()];
-    ok(&head.iter().chain(&grid).chain(&recipe).copied().collect::<Vec<_>>());
-    study
-}
-
-fn states(study: &Path) -> Vec<(String, String)> {
-    let status: Value = serde_json::from_str(&ok(&["sweep", "status", "--json", &text(study)])).unwrap();
-    let word = |v: &Value| v.as_str().unwrap().to_owned();
-    status["cells"].as_array().unwrap().iter().map(|c| (word(&c["id"]), word(&c["state"]))).collect()
-}
-
-fn run(study: &Path) {
-    ok(&["sweep", "run", &text(study), "--jobs", "2", "--device", "cpu", "--save-every", "0"]);
-}
-
-/// That two studies ended alike, file by file.
-fn same(study: &Path, other: &Path) {
-    let cells = states(study);
-    assert_eq!(cells.len(), 12);
-    for (id, state) in cells {
-        assert_eq!(state, "done", "{id}");
-        for file in ["predictions.csv", "metrics.json", "config.json"] {
-            let read = |study: &Path| std::fs::read(study.join("cells").join(&id).join(file)).unwrap();
-            assert!(read(study) == read(other), "{id}: {file} differs");
-        }
-        if id.contains("lidc-a") {
-            let weights = |study: &Path| std::fs::read(study.join("cells").join(&id).join("model/model.safetensors"));
-            assert!(weights(study).unwrap() == weights(other).unwrap(), "{id}: other weights");
-        }
-    }
-}
+use study::{plan, run, same, states};
 
 /// kill -9 of everything, of the command alone (its workers then stop by themselves) and of a worker alone, ten times at random moments.
 #[cfg(target_os = "linux")]

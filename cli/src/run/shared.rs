@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use burn::tensor::Device;
 use clip_lung_core::Error;
+use clip_lung_core::dataset::class::Class;
 use clip_lung_core::dataset::crops::Dataset;
 use clip_lung_core::dataset::task::Task;
 use clip_lung_core::nn::text::side::TextSide;
@@ -28,13 +29,7 @@ pub struct Shared {
 impl Shared {
     /// Reads the data, and checks that they are the study's.
     pub fn load(dir: &StudyDir) -> Result<Self> {
-        let planned_elsewhere = || {
-            Failure::Usage(format!(
-                "{}: nothing says where its data lie on this machine; give --data, and --text-encoder where its methods need one",
-                dir.path.display()
-            ))
-        };
-        let places = Places::read(&dir.path)?.ok_or_else(planned_elsewhere)?;
+        let places = Places::read(&dir.path)?.ok_or_else(|| planned_elsewhere(&dir.path))?;
         let data = input::dataset(&places.data)?;
         check_data(&data, &places.data, &dir.study)?;
         Ok(Self { data, encoders: places.text_encoders, loaded: Vec::new() })
@@ -74,23 +69,48 @@ fn check_data(data: &Dataset, place: &str, study: &Study) -> Result<()> {
     Err(Error::OtherRun { file: place.to_owned(), reason }.into())
 }
 
-/// Where things lie on this machine, as said now: kept for this run and later ones.
-pub fn keep_places(
-    study: &Path,
-    data: Option<&str>,
-    text_encoder: Option<&str>,
-    seed: u64,
-    device: &Device,
-) -> Result<()> {
-    let mut places = Places::read(study)?.unwrap_or_default();
-    if let Some(data) = data {
-        places.data = input::whole_place(data);
+/// Where data and text encoder of a study lie here, when it was planned elsewhere.
+#[derive(clap::Args)]
+pub struct Here {
+    /// Where the data lie, when the study was planned elsewhere
+    #[arg(long)]
+    data: Option<String>,
+    /// A text encoder of the study, when it was planned elsewhere
+    #[arg(long)]
+    text_encoder: Option<String>,
+    /// Of a text encoder with random weights
+    #[arg(long, default_value_t = 2)]
+    text_seed: u64,
+}
+
+impl Here {
+    /// Keeps what was said, for this run and later ones.
+    pub fn keep(&self, study: &Path, device: &Device) -> Result<()> {
+        let mut places = Places::read(study)?.unwrap_or_default();
+        if let Some(data) = &self.data {
+            places.data = input::whole_place(data);
+        }
+        if let Some(choice) = &self.text_encoder {
+            let choice = encoder::whole_choice(choice);
+            let name = encoder::load(&choice, &Class::ALL.map(Class::name), self.text_seed, device)?.name().to_owned();
+            places.set(Encoder { name, choice, seed: self.text_seed });
+        }
+        if self.data.is_some() || self.text_encoder.is_some() {
+            places.write(study)?;
+        }
+        Ok(())
     }
-    if let Some(choice) = text_encoder {
-        let choice = encoder::whole_choice(choice);
-        let classes = clip_lung_core::dataset::class::Class::ALL.map(clip_lung_core::dataset::class::Class::name);
-        let name = encoder::load(&choice, &classes, seed, device)?.name().to_owned();
-        places.set(Encoder { name, choice, seed });
+
+    /// That the data's place is known, or said now.
+    pub fn check(&self, study: &Path) -> Result<()> {
+        let known = self.data.is_some() || Places::read(study)?.is_some_and(|places| !places.data.is_empty());
+        if known { Ok(()) } else { Err(planned_elsewhere(study).into()) }
     }
-    if data.is_some() || text_encoder.is_some() { places.write(study) } else { Ok(()) }
+}
+
+fn planned_elsewhere(study: &Path) -> Failure {
+    Failure::Usage(format!(
+        "{}: nothing says where its data lie on this machine; give --data, and --text-encoder where its methods need one",
+        study.display()
+    ))
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
+use signal_hook::consts::{SIGINT, SIGTERM};
 
 /// A line this often where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(30);
@@ -58,11 +59,12 @@ impl Drop for Progress {
     }
 }
 
-/// A flag that SIGINT and SIGTERM set; a second SIGINT ends the process at once.
+/// A flag that SIGINT and SIGTERM set. A second SIGINT ends the process at once; a second SIGTERM does not: who sends it to a whole
+/// job, as schedulers do, reaches both a process and the script that passes it on.
 pub fn stop_signal() -> Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop))?;
+    signal_hook::flag::register_conditional_shutdown(SIGINT, 130, Arc::clone(&stop))?;
+    for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
     Ok(stop)

@@ -1,8 +1,10 @@
 //! `clip-lung sweep`: a study's cells, planned, run, looked at and handed to a cluster.
 
+mod engines;
 mod plan;
 mod run;
 mod status;
+mod submit;
 mod worker;
 
 use anyhow::Result;
@@ -17,6 +19,8 @@ pub enum Verb {
     Run(run::Args),
     /// Which cells are done, running, failed and waiting
     Status(status::Args),
+    /// Hand the cells that are not done to a cluster: HyperQueue or Slurm
+    Submit(submit::Args),
 }
 
 pub fn run(verb: Verb) -> Result<()> {
@@ -24,6 +28,7 @@ pub fn run(verb: Verb) -> Result<()> {
         Verb::Plan(args) => plan::run(args),
         Verb::Run(args) => run::run(args),
         Verb::Status(args) => status::run(args),
+        Verb::Submit(args) => submit::run(args),
     }
 }
 

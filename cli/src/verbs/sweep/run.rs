@@ -1,14 +1,15 @@
 //! `clip-lung sweep run`: starts workers, watches them, and goes on without those that die.
 
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use burn::tensor::Device;
 use clip_lung_core::study::cells::{Cell, CellId};
 
 use super::worker::{self, Event};
@@ -17,7 +18,7 @@ use crate::io::run_dir::Lock;
 use crate::io::study_dir::{CellState, StudyDir};
 use crate::machine::device;
 use crate::run::cell;
-use crate::run::shared::{self, Shared};
+use crate::run::shared::{Here, Shared};
 use crate::run::training::{Pace, Shown};
 use crate::show::progress;
 use crate::show::study_progress::{Cost, StudyProgress};
@@ -32,15 +33,11 @@ pub struct Args {
     /// Processes that run cells at the same time
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     jobs: u16,
-    /// Where the data lie, when the study was planned elsewhere
-    #[arg(long)]
-    data: Option<String>,
-    /// A text encoder of the study, when it was planned elsewhere
-    #[arg(long)]
-    text_encoder: Option<String>,
-    /// Of a text encoder with random weights
-    #[arg(long, default_value_t = 2)]
-    text_seed: u64,
+    /// Seconds to wait for another process that has the cell, as one that is about to stop
+    #[arg(long, default_value_t = 0, requires = "cell")]
+    wait: u64,
+    #[command(flatten)]
+    here: Here,
     #[command(flatten)]
     on: device::Choice,
     /// Seconds between saved states; 0 saves after each step
@@ -66,27 +63,46 @@ pub fn run(args: Args) -> Result<()> {
         return worker::run(&args.study, &device, save_every, &stop);
     }
     let study = StudyDir::open(&args.study)?;
-    shared::keep_places(&args.study, args.data.as_deref(), args.text_encoder.as_deref(), args.text_seed, &device)?;
+    args.here.keep(&args.study, &device)?;
     match &args.cell {
-        Some(id) => {
-            let cell = study.cell(id)?;
-            if study.state(cell)? == CellState::Done {
-                println!("{id} is done");
-                return Ok(());
-            }
-            let mut shared = Shared::load(&study)?;
-            let lock = Lock::take(&study.cell_dir(id))?;
-            let ran =
-                cell::run(&study, cell, lock, &mut shared, &device, Pace { save_every, stop: &stop }, Shown::new());
-            if let Err(e) = &ran
-                && !stop.load(Ordering::Relaxed)
-            {
-                study.keep_error(id, &format!("{e:#}"))?;
-            }
-            ran
-        }
+        Some(id) => alone(&study, id, &device, Duration::from_secs(args.wait), Pace { save_every, stop: &stop }),
         None => supervise(&study, &args, &stop),
     }
+}
+
+/// One cell, in this process.
+fn alone(study: &StudyDir, id: &CellId, device: &Device, wait: Duration, pace: Pace<'_>) -> Result<()> {
+    let cell = study.cell(id)?;
+    let is_done = || Ok::<_, anyhow::Error>(study.state(cell)? == CellState::Done);
+    let lock = if is_done()? { None } else { Some(lock(&study.cell_dir(id), wait, pace.stop)?) };
+    // another process may have done it between the look and the lock
+    let Some(lock) = lock.filter(|_| !is_done().unwrap_or(false)) else {
+        println!("{id} is done");
+        return Ok(());
+    };
+    let mut shared = Shared::load(study)?;
+    let ran = cell::run(study, cell, lock, &mut shared, device, pace, Shown::new());
+    if let Err(e) = &ran
+        && !pace.stop.load(Ordering::Relaxed)
+    {
+        study.keep_error(id, &format!("{e:#}"))?;
+    }
+    ran
+}
+
+/// A directory's lock, as soon as no other process has it.
+fn lock(path: &Path, wait: Duration, stop: &AtomicBool) -> Result<Lock> {
+    let start = Instant::now();
+    while start.elapsed() < wait {
+        if let Some(lock) = Lock::try_take(path)? {
+            return Ok(lock);
+        }
+        if stop.load(Ordering::Relaxed) {
+            return Err(Failure::Interrupted("stopped before another process was done with the cell".into()).into());
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    Lock::take(path)
 }
 
 /// What comes from a worker: a line it said, or its end.

@@ -1,0 +1,153 @@
+//! The engines themselves, where they can be had: HyperQueue from Python's package index, Slurm from the system.
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use crate::common::{program, skipped, text};
+use crate::study::{ended, plan, run};
+
+/// The package that was tried.
+const HYPERQUEUE: &str = "hyperqueue==0.27.0";
+
+/// A file beside this one.
+fn file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/cluster").join(name)
+}
+
+/// Python with HyperQueue, kept in the target directory.
+fn python() -> Result<PathBuf, String> {
+    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("hyperqueue");
+    let python = place.join("bin/python3");
+    let quiet = |command: &mut Command| command.stdout(Stdio::null()).output();
+    let is_there = || quiet(Command::new(&python).args(["-c", "import hyperqueue"])).is_ok_and(|o| o.status.success());
+    if is_there() {
+        return Ok(python);
+    }
+    let make = |command: &mut Command| match quiet(command) {
+        Ok(out) if out.status.success() => Ok(()),
+        Ok(out) => Err(String::from_utf8_lossy(&out.stderr).lines().last().unwrap_or_default().to_owned()),
+        Err(e) => Err(e.to_string()),
+    };
+    make(Command::new("python3").args(["-m", "venv", &text(&place)]))?;
+    make(Command::new(&python).args(["-m", "pip", "install", "--quiet", HYPERQUEUE]))?;
+    Ok(python)
+}
+
+fn said(out: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr))
+}
+
+/// How the same study ends where nobody disturbs it.
+fn undisturbed() -> &'static BTreeMap<String, String> {
+    static ENDED: OnceLock<BTreeMap<String, String>> = OnceLock::new();
+    ENDED.get_or_init(|| {
+        let dir = tempfile::tempdir().unwrap();
+        let study = plan(dir.path(), "undisturbed");
+        run(&study);
+        ended(&study)
+    })
+}
+
+/// How often a study's cell was started.
+fn starts(study: &Path, cell: &str) -> usize {
+    let log = std::fs::read_to_string(study.join("log.txt")).unwrap_or_default();
+    log.lines().filter(|line| line.ends_with(&format!(" start {cell}"))).count()
+}
+
+/// A worker is killed while it runs a cell; another one takes the cell over.
+#[test]
+fn hyperqueue_loses_a_worker() {
+    let python = match python() {
+        Ok(python) => python,
+        Err(why) => return skipped(&format!("HyperQueue can't be installed ({why})")),
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let study = plan(dir.path(), "it's a \"study\"");
+    let server = dir.path().join("server");
+    let mut command = Command::new(&python);
+    command.arg(file("lose_a_worker.py")).args([env!("CARGO_BIN_EXE_clip-lung"), &text(&study), &text(&server)]);
+    let out = command.output().unwrap();
+    assert!(out.status.success(), "{}", said(&out));
+    // the server introduces itself first
+    let cell = String::from_utf8(out.stdout).unwrap().lines().last().unwrap().to_owned();
+    assert_eq!(starts(&study, &cell), 2, "{cell}");
+    // lidc-b waits for lidc-a, and takes its training over
+    assert!(!study.join("cells/ce.lidc-b.f0.s2/model").exists());
+    assert_eq!(ended(&study), *undisturbed());
+}
+
+/// One task is queued anew by Slurm's own command, one is told that its time is up.
+#[test]
+fn slurm_queues_tasks_anew() {
+    let there = |name: &str| ["/usr/sbin", "/usr/bin"].iter().any(|dir| Path::new(dir).join(name).is_file());
+    if let Some(missing) = ["sbatch", "slurmctld", "slurmd", "munged"].iter().find(|name| !there(name)) {
+        return skipped(&format!("Slurm is not installed: there is no {missing} (./setup.sh slurm)"));
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let study = plan(dir.path(), "it's a \"study\"");
+    let slurm = Slurm::start(dir.path());
+    let words = ["sweep", "submit", &text(&study), "--engine", "slurm", "--save-every", "0"];
+    let out = slurm.of(&mut program(&words)).output().unwrap();
+    assert!(out.status.success(), "{}", said(&out));
+    assert!(said(&out).contains("Slurm has them as job 1 and 2"), "{}", said(&out));
+
+    let cells = ["ce.lidc-a.f0.s2", "corf.lidc-a.f0.s2"];
+    slurm.until("the first cell runs", || starts(&study, cells[0]) == 1);
+    slurm.run("scontrol", &["requeue", "1_0"]);
+    slurm.until("the second cell runs", || starts(&study, cells[1]) == 1);
+    slurm.run("scancel", &["--batch", "--signal=TERM", "1_1"]);
+    slurm.until("all tasks end", || slurm.run("squeue", &["--noheader"]).is_empty());
+    for cell in cells {
+        assert_eq!(starts(&study, cell), 2, "{cell}");
+    }
+    assert!(!study.join("cells/ce.lidc-b.f0.s2/model").exists());
+    assert_eq!(ended(&study), *undisturbed());
+}
+
+/// A cluster of this machine alone, gone with this value.
+struct Slurm {
+    place: PathBuf,
+}
+
+impl Slurm {
+    fn start(dir: &Path) -> Self {
+        let slurm = Self { place: dir.join("slurm") };
+        let free = || TcpListener::bind("127.0.0.1:0").unwrap();
+        let ports = [free(), free()].map(|l| l.local_addr().unwrap().port().to_string());
+        let mut command = Command::new("bash");
+        let out = command.arg(file("slurm.sh")).arg("start").arg(&slurm.place).args(ports).output().unwrap();
+        assert!(out.status.success(), "{}", said(&out));
+        slurm.until("the node is idle", || slurm.run("sinfo", &["--noheader", "--format=%T"]).trim() == "idle");
+        slurm
+    }
+
+    /// A command that speaks to this cluster.
+    fn of<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        command.env("SLURM_CONF", self.place.join("slurm.conf"))
+    }
+
+    fn run(&self, name: &str, words: &[&str]) -> String {
+        let out = self.of(Command::new(name).args(words)).output().unwrap();
+        String::from_utf8(out.stdout).unwrap()
+    }
+
+    /// Waits, for five minutes at most.
+    fn until(&self, what: &str, holds: impl Fn() -> bool) {
+        let start = Instant::now();
+        while !holds() {
+            let logs = ["slurmctld.log", "slurmd.log"].map(|log| std::fs::read_to_string(self.place.join(log)));
+            assert!(start.elapsed() < Duration::from_secs(300), "not so: {what}; {logs:?}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Slurm {
+    fn drop(&mut self) {
+        let _ = Command::new("bash").arg(file("slurm.sh")).arg("stop").arg(&self.place).status();
+    }
+}
