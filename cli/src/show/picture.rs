@@ -51,7 +51,7 @@ pub fn explanation(crop: &Crop, hu_window: [f32; 2], heat: &[f32], caption: &[St
 }
 
 /// Black-body colours: black, red, yellow, white.
-fn colour(v: f32) -> [f32; 3] {
+pub fn colour(v: f32) -> [f32; 3] {
     let ramp = |start: f32| ((v.clamp(0.0, 1.0) - start) / 0.37).clamp(0.0, 1.0) * 255.0;
     [ramp(0.0), ramp(0.35), ramp(0.70)]
 }
