@@ -36,7 +36,9 @@ fn panel(family: &Family, measure: Measure) -> Option<Panel> {
     let of = |c: &Compared| -> Option<(String, Difference, bool)> {
         let d = c.comparison.differences.iter().find(|d| d.measure == measure)?.clone();
         let sure = c.holm_of(measure).is_some_and(|p| p < LEVEL);
-        Some((numbers::shown(&c.comparison.first).to_owned(), d, sure))
+        // of a variant of the reference its own word says enough
+        let name = c.comparison.first.strip_prefix(&format!("{}.", family.reference)).unwrap_or(&c.comparison.first);
+        Some((numbers::shown(name).to_owned(), d, sure))
     };
     let rows: Vec<(String, Difference, bool)> = family.comparisons.iter().filter_map(of).collect();
     let scale = if measure == Measure::Accuracy { 100.0 } else { 1.0 };

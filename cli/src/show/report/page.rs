@@ -66,12 +66,20 @@ pub fn page(summary: &Summary, figures: &[(usize, Figure)], drawn: &Drawn, study
 }
 
 fn section(index: usize, task: &TaskSummary, figures: &[(usize, Figure)]) -> Markup {
+    let tables = tables::of_task(task);
+    // a figure stands behind the last table that it belongs to
+    let after = |figure: &Figure| tables.iter().rposition(|t| t.figures.contains(&figure.name));
+    let own: Vec<(Option<usize>, &Figure)> =
+        figures.iter().filter(|(of, _)| *of == index).map(|(_, f)| (after(f), f)).collect();
     html! {
         section id=(task.task.name()) {
             h2 { (task.task.name()) }
             p { (sizes(task)) }
-            @for table in tables::of_task(task) { (markup(&table)) }
-            @for (_, figure) in figures.iter().filter(|(of, _)| *of == index) { (figure.markup()) }
+            @for (i, table) in tables.iter().enumerate() {
+                (markup(table))
+                @for (_, figure) in own.iter().filter(|(at, _)| *at == Some(i)) { (figure.markup()) }
+            }
+            @for (_, figure) in own.iter().filter(|(at, _)| at.is_none()) { (figure.markup()) }
         }
     }
 }
@@ -131,9 +139,10 @@ dl{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1rem;margin:1rem
 nav a{margin-right:.8rem}a{color:inherit}small{opacity:.75}pre{padding:.6rem;background:var(--code);overflow-x:auto;border-radius:4px}\
 .scroll{overflow-x:auto}table{border-collapse:collapse;font-size:.875rem;font-variant-numeric:tabular-nums}\
 th,td{padding:.25rem .6rem;text-align:right;white-space:nowrap;border-bottom:1px solid var(--line)}\
-thead th{vertical-align:bottom}th:first-child{text-align:left;position:sticky;left:0;background:var(--paper)}\
+thead th{vertical-align:bottom;white-space:normal;max-width:8rem}th:first-child{text-align:left;position:sticky;left:0;background:var(--paper)}\
 figure{margin:0 0 1rem}.panels{display:flex;flex-wrap:wrap;gap:.8rem 1.2rem}.panel{max-width:100%;height:auto}summary{cursor:pointer}\
-@media (max-width:40rem){dl{grid-template-columns:1fr}dt{margin-top:.4rem}}\
+@media screen and (max-width:40rem){dl{grid-template-columns:1fr}dt{margin-top:.4rem}\
+.panels{flex-wrap:nowrap;overflow-x:auto}.panel{flex:none;max-width:calc(100vw - 3rem)}}\
 @media print{body{font-size:10pt;max-width:none}.scroll{overflow:visible}table{font-size:7pt}th,td{padding:1pt 3pt}\
 h2,h3,h4{break-after:avoid}tr,.panel{break-inside:avoid}nav{display:none}}\
 ";

@@ -21,4 +21,6 @@ pub struct Table {
     pub legend: String,
     pub columns: Vec<String>,
     pub rows: Vec<Vec<TableCell>>,
+    /// Names of the figures that show the same.
+    pub figures: Vec<String>,
 }

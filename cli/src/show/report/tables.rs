@@ -6,6 +6,7 @@ use clip_lung_core::study::paired::Difference;
 use clip_lung_core::study::summary::cohorts::{Compared, Family};
 use clip_lung_core::study::summary::document::TaskSummary;
 use clip_lung_core::study::summary::level::Row;
+use clip_lung_core::study::summary::stability::{MethodRanks, Ranks};
 
 use super::table::{Table, TableCell};
 use crate::show::numbers;
@@ -32,17 +33,17 @@ fn levels(task: &TaskSummary) -> Table {
     measures.extend(tested().map(Measure::Recall).chain(tested().map(Measure::F1)));
     let legend = "Mean over the folds ± standard deviation (ddof 1), in percent; in brackets the published figure. \
                   Rows without an image first, variants last.";
-    table(task, "Accuracy, recall and F1", legend, &measures)
+    table(task, "Accuracy, recall and F1", legend, &measures, &["recall"])
 }
 
 fn further(task: &TaskSummary) -> Table {
     use Measure::*;
     let measures = [MacroAuc, BenignMalignantAuc, QuadraticKappa, BalancedAccuracy, MacroF1, Nll, Ece];
     let legend = "Mean over the folds ± standard deviation (ddof 1). NLL and ECE (15 bins): less is better.";
-    table(task, "AUC, agreement and calibration", legend, &measures)
+    table(task, "AUC, agreement and calibration", legend, &measures, &["roc", "reliability", "confusion"])
 }
 
-fn table(task: &TaskSummary, title: &str, legend: &str, measures: &[Measure]) -> Table {
+fn table(task: &TaskSummary, title: &str, legend: &str, measures: &[Measure], figures: &[&str]) -> Table {
     let row = |row: &Row| {
         let cells = measures.iter().map(|m| level(row, *m));
         [numbers::shown(&row.name).into(), rests_on(row).into()].into_iter().chain(cells).collect()
@@ -52,6 +53,7 @@ fn table(task: &TaskSummary, title: &str, legend: &str, measures: &[Measure]) ->
         legend: legend.into(),
         columns: ["".into(), "folds".into()].into_iter().chain(measures.iter().map(|m| numbers::name(*m))).collect(),
         rows: task.rows.iter().map(row).collect(),
+        figures: figures.iter().map(|f| format!("{f}.{}", task.task.name())).collect(),
     }
 }
 
@@ -97,6 +99,7 @@ fn differences(task: &TaskSummary, family: &Family) -> Table {
             .into(),
         columns: columns.map(Into::into).into(),
         rows: rows.collect(),
+        figures: vec![format!("forest.{}.{}", task.task.name(), family.reference)],
     }
 }
 
@@ -123,10 +126,10 @@ fn difference(compared: &Compared, d: &Difference) -> Vec<TableCell> {
 }
 
 fn ranks(task: &TaskSummary) -> Vec<Table> {
-    let of = |ranks: &clip_lung_core::study::summary::stability::Ranks| {
+    let of = |ranks: &Ranks| {
         let mut methods: Vec<_> = ranks.methods.iter().collect();
         methods.sort_by_key(|m| m.rank);
-        let row = |m: &&clip_lung_core::study::summary::stability::MethodRanks| {
+        let row = |m: &&MethodRanks| {
             let interval = m.interval.map_or("-".into(), |i| format!("{:.0} to {:.0}", i.low, i.high));
             let first = m.shares.first().map_or(0.0, |s| 100.0 * s);
             vec![m.name.as_str().into(), m.rank.to_string().into(), interval.into(), format!("{first:.0} %").into()]
@@ -140,6 +143,7 @@ fn ranks(task: &TaskSummary) -> Vec<Table> {
             ),
             columns: ["", "rank", "95 % of resamples", "first"].map(Into::into).into(),
             rows: methods.iter().map(row).collect(),
+            figures: vec![format!("ranks.{}", task.task.name())],
         }
     };
     task.ranks.iter().map(of).collect()
