@@ -12,8 +12,16 @@ use crate::io::files;
 
 /// Rows of features in the order of the predictions.
 const FEATURES: &str = "features.safetensors";
-/// Maps by nodule.
+/// Maps by nodule, with the middle axial slices that they lie over.
 const MAPS: &str = "maps.safetensors";
+
+/// What a cell kept of one nodule.
+pub struct Map {
+    /// Grad-CAM, 0 to 1.
+    pub heat: Vec<f32>,
+    /// The middle axial slice in HU.
+    pub slice: Option<Vec<f32>>,
+}
 
 /// The classifier's input of each of `rows` test nodules, in the order of `predictions.csv`; `None` where it was not kept.
 pub fn features(run: &Path, rows: usize) -> Result<Option<Vec<Vec<f64>>>> {
@@ -31,7 +39,7 @@ pub fn features(run: &Path, rows: usize) -> Result<Option<Vec<Vec<f64>>>> {
 }
 
 /// Heat maps by nodule, each of `side` x `side` values; empty where none were kept.
-pub fn maps(run: &Path, side: usize) -> Result<BTreeMap<String, Vec<f32>>> {
+pub fn maps(run: &Path, side: usize) -> Result<BTreeMap<String, Map>> {
     let path = run.join(MAPS);
     if !path.is_file() {
         return Ok(BTreeMap::new());
@@ -42,16 +50,28 @@ pub fn maps(run: &Path, side: usize) -> Result<BTreeMap<String, Vec<f32>>> {
     let list = header.metadata().as_ref().and_then(|m| m.get("nodules"));
     let list = list.ok_or_else(|| bad("its metadata don't name the `nodules`".into()))?;
     let nodules: Vec<String> = serde_json::from_str(list).map_err(|e| bad(e.to_string()))?;
-    let array = tensor(&bytes, "maps", &file)?;
-    if array.shape != [nodules.len(), side, side] {
-        return Err(other_shape(file, "maps", vec![nodules.len(), side, side], array.shape));
-    }
-    Ok(nodules.into_iter().zip(array.values.chunks(side * side).map(<[f32]>::to_vec)).collect())
+    let mut arrays = tensors::read(&bytes, &file)?;
+    let mut images = |name: &str| -> Result<Option<Vec<Vec<f32>>>> {
+        let Some(array) = arrays.remove(name) else { return Ok(None) };
+        if array.shape != [nodules.len(), side, side] {
+            return Err(other_shape(file.clone(), name, vec![nodules.len(), side, side], array.shape));
+        }
+        Ok(Some(array.values.chunks(side * side).map(<[f32]>::to_vec).collect()))
+    };
+    let heats = images("maps")?.ok_or_else(|| missing(&file, "maps"))?;
+    let mut slices = images("slices")?.unwrap_or_default().into_iter();
+    let map = |heat: Vec<f32>| Map { heat, slice: slices.next() };
+    let maps: Vec<Map> = heats.into_iter().map(map).collect();
+    Ok(nodules.into_iter().zip(maps).collect())
 }
 
 fn tensor(bytes: &[u8], name: &str, file: &str) -> Result<Array> {
     let found = tensors::read(bytes, file)?.remove(name);
-    Ok(found.ok_or_else(|| Error::MissingTensor { file: file.into(), name: name.into() })?)
+    Ok(found.ok_or_else(|| missing(file, name))?)
+}
+
+fn missing(file: &str, name: &str) -> Error {
+    Error::MissingTensor { file: file.into(), name: name.into() }
 }
 
 fn other_shape(file: String, name: &str, expected: Vec<usize>, found: Vec<usize>) -> anyhow::Error {

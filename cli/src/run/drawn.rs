@@ -12,7 +12,7 @@ use clip_lung_core::study::embedding::tsne::{PERPLEXITY, embed};
 use clip_lung_core::study::summary::document::Summary;
 use clip_lung_core::study::summary::finished::Finished;
 
-use crate::io::kept;
+use crate::io::kept::{self, Map};
 use crate::io::run_dir;
 use crate::io::study_results::StudyResults;
 use crate::show::figure::embedding::Picture;
@@ -38,10 +38,10 @@ pub fn drawn(study: &StudyResults, summary: &Summary) -> Result<Drawn> {
         {
             drawn.pictures.push((task.task, fold, pictures));
         }
-        if let Some(choice) = &task.choice {
-            let heats = heats(study, &choice.cell)?;
+        if let Some(id) = task.choice.as_ref().and_then(|c| c.models.first()) {
+            let heats = heats(study, task.task, id)?;
             if !heats.is_empty() {
-                drawn.heats.push((task.task, choice.cell.to_string(), heats));
+                drawn.heats.push((task.task, id.to_string(), heats));
             }
         }
     }
@@ -98,8 +98,10 @@ fn pictures(study: &StudyResults, task: Task) -> Result<Option<(usize, Vec<Pictu
 }
 
 /// The maps that a cell kept of nodules that it got wrong, the most certain errors first.
-fn heats(study: &StudyResults, id: &CellId) -> Result<Vec<Heat>> {
-    let Some(f) = study.finished.iter().find(|f| f.cell.id == *id) else { return Ok(Vec::new()) };
+fn heats(study: &StudyResults, task: Task, id: &CellId) -> Result<Vec<Heat>> {
+    let Some(f) = study.finished.iter().find(|f| f.cell.id == *id && f.cell.task == task) else {
+        return Ok(Vec::new());
+    };
     let mut maps = kept::maps(&study.dir.cell_dir(id), SIDE)?;
     let classes = f.cell.task.classes();
     let answers = f.predictions.scored().answers();
@@ -110,7 +112,15 @@ fn heats(study: &StudyResults, id: &CellId) -> Result<Vec<Heat>> {
             && let Some(map) = maps.remove(&nodule.nodule_id)
         {
             let probability = nodule.probabilities[answer as usize];
-            heats.push(Heat { nodule: nodule.nodule_id.clone(), class: nodule.class, answer, probability, map });
+            let Map { heat, slice } = map;
+            heats.push(Heat {
+                nodule: nodule.nodule_id.clone(),
+                class: nodule.class,
+                answer,
+                probability,
+                heat,
+                slice,
+            });
         }
     }
     heats.sort_by(|a, b| b.probability.total_cmp(&a.probability));

@@ -27,9 +27,7 @@ pub fn explanation(crop: &Crop, hu_window: [f32; 2], heat: &[f32], caption: &[St
             let i = (y / ZOOM) as usize * SIDE + (x / ZOOM) as usize;
             let plain = grey(i);
             image.put_pixel(MARGIN + x, MARGIN + y, Rgb([plain as u8; 3]));
-            let (colour, opacity) = (colour(heat[i]), 0.55 * heat[i].clamp(0.0, 1.0).sqrt());
-            let mixed = [0, 1, 2].map(|c| (plain * (1.0 - opacity) + colour[c] * opacity) as u8);
-            image.put_pixel(2 * MARGIN + PANEL + x, MARGIN + y, Rgb(mixed));
+            image.put_pixel(2 * MARGIN + PANEL + x, MARGIN + y, Rgb(mixed(plain, heat[i]).map(|v| v as u8)));
         }
     }
     let bar = 2 * PANEL + 3 * MARGIN;
@@ -48,6 +46,12 @@ pub fn explanation(crop: &Crop, hu_window: [f32; 2], heat: &[f32], caption: &[St
     let mut png = std::io::Cursor::new(Vec::new());
     image.write_to(&mut png, image::ImageFormat::Png)?;
     Ok(png.into_inner())
+}
+
+/// Heat from 0 to 1 over a grey from 0 to 255.
+pub fn mixed(grey: f32, heat: f32) -> [f32; 3] {
+    let opacity = 0.55 * heat.clamp(0.0, 1.0).sqrt();
+    colour(heat).map(|c| grey * (1.0 - opacity) + c * opacity)
 }
 
 /// Black-body colours: black, red, yellow, white.

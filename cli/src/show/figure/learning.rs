@@ -92,6 +92,7 @@ mod tests {
             gradient_norm: 1.0,
             accuracy: 0.5,
             samples: 10,
+            validation: None,
         };
         let long = "x".repeat(60);
         let curves = [

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use clip_lung_core::study::cells::CellId;
 use clip_lung_core::study::summary::choice::Choice;
 use clip_lung_core::study::summary::document::{Summary, TaskSummary};
 
@@ -32,7 +33,8 @@ pub fn document(summary: &Summary, study: &Path) -> String {
             out += &markdown(&table);
         }
         if let Some(choice) = &task.choice {
-            out += &format!("\n{}\n\n    {}\n", escaped(&choice.reason), command(choice, study));
+            out += &format!("\n{}\n\n", escaped(&choice.reason));
+            commands(choice, study).iter().for_each(|line| out += &format!("    {line}\n"));
         }
     }
     out
@@ -44,10 +46,17 @@ pub fn sizes(task: &TaskSummary) -> String {
     format!("{} nodules of {} patients: {}.", task.nodules, task.patients, classes.join(", "))
 }
 
-/// The command that uses the model of choice.
-pub fn command(choice: &Choice, study: &Path) -> String {
-    let model = study.join("cells").join(choice.cell.as_str()).join("model");
-    format!("clip-lung predict --model {} SCAN --centre X,Y,Z --diameter MM", model.display())
+/// The commands that use the models of choice.
+pub fn commands(choice: &Choice, study: &Path) -> Vec<String> {
+    let cell = |id: &CellId| study.join("cells").join(id.as_str()).display().to_string();
+    let predict = |model: String| format!("clip-lung predict --model {model} SCAN --centre X,Y,Z --diameter MM");
+    match &choice.models[..] {
+        [only] => vec![predict(cell(only))],
+        several => {
+            let runs: Vec<String> = several.iter().map(cell).collect();
+            vec![format!("clip-lung export {} --out best", runs.join(" ")), predict("best".into())]
+        }
+    }
 }
 
 fn markdown(table: &Table) -> String {

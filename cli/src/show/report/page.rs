@@ -7,7 +7,7 @@ use clip_lung_core::study::summary::document::{CellScores, Summary, TaskSummary}
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::drawn::Drawn;
-use super::markdown::{command, sizes};
+use super::markdown::{commands, sizes};
 use super::table::Table;
 use super::tables;
 use crate::show::figure::panel::{Figure, style};
@@ -45,7 +45,7 @@ pub fn page(summary: &Summary, figures: &[(usize, Figure)], drawn: &Drawn, study
                         @if let Some(choice) = &task.choice {
                             h3 { (task.task.name()) ": " (choice.method) }
                             p { (choice.reason) }
-                            pre { (command(choice, study)) }
+                            pre { (commands(choice, study).join("\n")) }
                         }
                     }
                     p { "Where a cell's model was not kept, running the cell again makes it." }

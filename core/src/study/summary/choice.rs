@@ -5,8 +5,11 @@ use serde::Serialize;
 use super::cohorts::{Compared, Family};
 use super::entry::{Entry, Kind};
 use super::level::Row;
-use crate::study::cells::CellId;
+use crate::dataset::task::Task;
+use crate::error::Result;
+use crate::study::cells::{CellId, Study};
 use crate::study::measures::Measure;
+use crate::train::config::TrainConfig;
 
 /// What the choice goes by.
 pub const MEASURE: Measure = Measure::MacroAuc;
@@ -17,8 +20,8 @@ pub const LEVEL: f64 = 0.05;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Choice {
     pub method: String,
-    /// Whose model to use: that of the first fold, not of the fold that happened to score best.
-    pub cell: CellId,
+    /// Whose models to use together: one a fold, so that no fold is chosen for its score.
+    pub models: Vec<CellId>,
     pub measure: Measure,
     /// Mean over the folds.
     pub mean: f64,
@@ -28,22 +31,55 @@ pub struct Choice {
 }
 
 /// The method with the highest [`MEASURE`] among those with the most folds; `None` when none has one.
+///
+/// # Errors
+/// When a cell's settings in the plan are none.
 pub fn choose(
+    study: &Study,
     entries: &[Entry],
     rows: &[Row],
     against_ce: Option<&Family>,
     against_size: Option<&Family>,
-) -> Option<Choice> {
+) -> Result<Option<Choice>> {
+    let Some((best, mean)) = highest(entries, rows) else { return Ok(None) };
+    let models = best.cells.iter().map(|id| trained_as(study, id)).collect::<Result<_>>()?;
+    Ok(explained(best, mean, models, against_ce, against_size))
+}
+
+/// The row with the highest mean over the folds.
+fn highest<'a>(entries: &'a [Entry], rows: &[Row]) -> Option<(&'a Entry, f64)> {
     let methods = || entries.iter().zip(rows).filter(|(e, _)| e.kind == Kind::Method);
     let most = methods().map(|(e, _)| e.folds.len()).max()?;
     let complete = methods().filter(|(e, _)| e.folds.len() == most);
     let scored = complete.filter_map(|(e, r)| Some((e, r.level(MEASURE)?.mean)));
-    let (best, mean) = scored.reduce(|best, other| if other.1 > best.1 { other } else { best })?;
+    scored.reduce(|best, other| if other.1 > best.1 { other } else { best })
+}
+
+/// The cell that holds a cell's model: lidc-b trains as lidc-a does, and keeps no model of its own where the other has it.
+fn trained_as(study: &Study, id: &CellId) -> Result<CellId> {
+    let Some(cell) = study.cell(id).filter(|c| c.task == Task::LidcB) else { return Ok(id.clone()) };
+    let wanted = TrainConfig { task: Task::LidcA, ..cell.config()? };
+    for other in study.cells.iter().filter(|c| c.task == Task::LidcA && c.fold == cell.fold) {
+        if other.config()? == wanted {
+            return Ok(other.id.clone());
+        }
+    }
+    Ok(id.clone())
+}
+
+fn explained(
+    best: &Entry,
+    mean: f64,
+    models: Vec<CellId>,
+    against_ce: Option<&Family>,
+    against_size: Option<&Family>,
+) -> Option<Choice> {
     let find = |family: Option<&Family>| -> Option<Compared> {
         family?.comparisons.iter().find(|c| c.comparison.first == best.name).cloned()
     };
     let (ce, size) = (find(against_ce), find(against_size));
-    let mut reason = format!("{} has the highest macro AUC, {mean:.3} as the mean of {most} fold(s).", best.name);
+    let mut reason =
+        format!("{} has the highest macro AUC, {mean:.3} as the mean of {} fold(s).", best.name, best.folds.len());
     for (compared, name) in [(&ce, "ce"), (&size, "the diameter alone")] {
         let Some(compared) = compared else { continue };
         let (words, low_high) = (verdict(compared)?, interval(compared));
@@ -54,7 +90,7 @@ pub fn choose(
     }
     Some(Choice {
         method: best.name.clone(),
-        cell: best.cells.first()?.clone(),
+        models,
         measure: MEASURE,
         mean,
         sure_against_ce: ce.as_ref().and_then(sure),

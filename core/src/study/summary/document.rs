@@ -95,7 +95,7 @@ pub fn summarise(study: &Study, finished: &[Finished], anchors: &[(Anchor, Predi
     for task in [Task::LidcA, Task::LidcB, Task::LidcC] {
         let entries = entries(task, finished, anchors)?;
         if !entries.is_empty() {
-            tasks.push(TaskSummary::new(task, &entries, &mut notes)?);
+            tasks.push(TaskSummary::new(study, task, &entries, &mut notes)?);
         }
     }
     let cells = finished.iter().map(CellScores::of_cell);
@@ -120,7 +120,7 @@ pub fn summarise(study: &Study, finished: &[Finished], anchors: &[(Anchor, Predi
 }
 
 impl TaskSummary {
-    fn new(task: Task, entries: &[Entry], notes: &mut Vec<String>) -> Result<Self> {
+    fn new(study: &Study, task: Task, entries: &[Entry], notes: &mut Vec<String>) -> Result<Self> {
         let mut cohorts = Cohorts::default();
         let rows = entries.iter().map(|e| Row::new(e, &mut cohorts)).collect::<Result<Vec<_>>>()?;
         let of = |kind: Kind| entries.iter().filter(|e| e.kind == kind).collect::<Vec<&Entry>>();
@@ -168,7 +168,7 @@ impl TaskSummary {
             patients: nodules.iter().map(|n| &n.patient_id).collect::<BTreeSet<_>>().len(),
             classes: Class::ALL.into_iter().filter(|c| task.tests(*c)).map(count).collect(),
             nodules: nodules.len(),
-            choice: choose(entries, &rows, against_ce.as_ref(), against_size.as_ref()),
+            choice: choose(study, entries, &rows, against_ce.as_ref(), against_size.as_ref())?,
             reliability: drawn().map(Reliability::new).collect(),
             roc: roc.into_iter().flatten().collect(),
             ranks: ranked,
@@ -285,7 +285,8 @@ mod tests {
         );
         assert_eq!((task.ranks.len(), task.roc.len(), task.reliability.len()), (2, 3, 3));
         let choice = task.choice.as_ref().unwrap();
-        assert_eq!((choice.method.as_str(), choice.cell.as_str()), ("clip-lung", "clip-lung.lidc-a.f0.s2"));
+        assert_eq!((choice.method.as_str(), choice.models.len()), ("clip-lung", 5));
+        assert_eq!(choice.models[0].as_str(), "clip-lung.lidc-a.f0.s2");
         assert_eq!((choice.sure_against_ce, choice.sure_against_size_only), (Some(true), Some(true)));
         assert_eq!(summary.cells.len(), 13 + 5);
         assert_eq!(task.classes.values().sum::<usize>(), task.nodules);
