@@ -189,6 +189,24 @@ fn what_was_touched_is_refused_by_name() {
     report(&place, "out");
 }
 
+/// The audit of the data, where the study keeps it, is in the report; a leak is said first.
+#[test]
+fn the_audit_is_in_the_report() {
+    let place = Place::new();
+    made_study::write(&place.path("study"), &Plan::default());
+    let audit = ok(&["inspect", &place.data(), "--audit", "--folds", "2", "--json"]);
+    std::fs::write(place.path("study/audit.json"), &audit).unwrap();
+    let text = |files: &BTreeMap<String, Vec<u8>>, name: &str| String::from_utf8(files[name].clone()).unwrap();
+    let files = report(&place, "out");
+    assert!(text(&files, "table.md").contains("| mean, inclusive, 1 or more readers | "));
+    assert!(text(&files, "report.html").contains("How far readers agree"));
+    assert_eq!(json(&text(&files, "summary.json"))["audit"], json(&audit));
+    let leaking = audit.replacen("\"patients\":[]", "\"patients\":[\"P007\"]", 1);
+    std::fs::write(place.path("study/audit.json"), leaking).unwrap();
+    let first = json(&text(&report(&place, "out"), "summary.json"))["notes"][0].clone();
+    assert!(first.as_str().unwrap().contains("1 patients are on both sides (P007"), "{first}");
+}
+
 /// Some folds of one method are missing: each row says what it rests on, and methods meet on the folds that both have.
 #[test]
 fn an_unfinished_study_is_reported_as_far_as_it_is() {

@@ -6,20 +6,27 @@ use anyhow::Result;
 use clip_lung_core::Error;
 use clip_lung_core::dataset::task::Task;
 use clip_lung_core::study::anchors::Anchor;
+use clip_lung_core::study::audit::document::Audit;
 use clip_lung_core::study::cells::Cell;
 use clip_lung_core::study::pooled::Predictions;
 use clip_lung_core::study::summary::finished::Finished;
 
 use crate::failure::Failure;
+use crate::io::files;
 use crate::io::predictions::{self, Metrics};
 use crate::io::run_dir::RunDir;
 use crate::io::study_dir::StudyDir;
+
+/// What the data and their split are worth.
+pub const AUDIT: &str = "audit.json";
 
 /// A study with what is finished of it.
 pub struct StudyResults {
     pub dir: StudyDir,
     pub finished: Vec<Finished>,
     pub anchors: Vec<(Anchor, Predictions)>,
+    /// Of the data, where it was kept.
+    pub audit: Option<Audit>,
 }
 
 impl StudyResults {
@@ -45,8 +52,17 @@ impl StudyResults {
                 }
             }
         }
-        Ok(Self { dir, finished, anchors })
+        let audit = audit(&path.join(AUDIT))?;
+        Ok(Self { dir, finished, anchors, audit })
     }
+}
+
+fn audit(path: &Path) -> Result<Option<Audit>> {
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let bad = |e: serde_json::Error| Error::BadJson { file: path.display().to_string(), reason: e.to_string() };
+    Ok(Some(serde_json::from_slice(&files::read(path)?).map_err(bad)?))
 }
 
 /// Where an anchor's predictions are kept.

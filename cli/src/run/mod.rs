@@ -1,6 +1,7 @@
 //! A training run, from the text encoder to a scored model directory.
 
 pub mod anchors;
+pub mod audit;
 pub mod bundle;
 pub mod card;
 pub mod cell;

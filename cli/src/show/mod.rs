@@ -1,5 +1,6 @@
 //! What people see: tables, pictures, pages, progress.
 
+pub mod audit;
 pub mod comparison;
 pub mod curves;
 pub mod figure;

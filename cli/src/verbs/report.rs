@@ -24,7 +24,7 @@ pub struct Args {
 
 pub fn run(args: Args) -> Result<()> {
     let study = StudyResults::read(&args.study)?;
-    let summary = summarise(&study.dir.study, &study.finished, &study.anchors)?;
+    let summary = summarise(&study.dir.study, &study.finished, &study.anchors)?.with_audit(study.audit.clone());
     let written = report::files(&summary, &drawn(&study, &summary)?, &args.study)?;
     files::write_dir(&args.out, &written)?;
     if args.json {

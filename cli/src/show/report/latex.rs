@@ -17,7 +17,8 @@ pub fn document(summary: &Summary) -> String {
     for note in &summary.notes {
         out += &format!("% {}\n", escaped(note));
     }
-    for table in summary.tasks.iter().flat_map(tables::of_task) {
+    let audit = summary.audit.iter().flat_map(tables::of_audit);
+    for table in summary.tasks.iter().flat_map(tables::of_task).chain(audit) {
         out += &latex(&table);
     }
     out

@@ -27,6 +27,10 @@ pub fn document(summary: &Summary, study: &Path) -> String {
         out += &format!("- {}\n", escaped(note));
     }
     out += &format!("- Published figures: {}.\n", escaped(summary.published));
+    if let Some(audit) = &summary.audit {
+        out += "\n## Data\n";
+        tables::of_audit(audit).iter().for_each(|table| out += &markdown(table));
+    }
     for task in &summary.tasks {
         out += &format!("\n## {}\n\n{}\n", task.task.name(), sizes(task));
         for table in tables::of_task(task) {

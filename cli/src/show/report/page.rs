@@ -51,6 +51,9 @@ pub fn page(summary: &Summary, figures: &[(usize, Figure)], drawn: &Drawn, study
                     p { "Where a cell's model was not kept, running the cell again makes it." }
                 }
                 @for (i, task) in summary.tasks.iter().enumerate() { (section(i, task, figures)) }
+                @if let Some(audit) = &summary.audit {
+                    section #data { h2 { "Data" } @for table in tables::of_audit(audit) { (markup(&table)) } }
+                }
                 @if !drawn.absent.is_empty() {
                     section { h2 { "Not shown" } ul { @for sentence in &drawn.absent { li { (sentence) } } } }
                 }

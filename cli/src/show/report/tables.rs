@@ -1,6 +1,7 @@
 //! The tables of one task.
 
 use clip_lung_core::dataset::class::Class;
+use clip_lung_core::study::audit::document::Audit;
 use clip_lung_core::study::measures::Measure;
 use clip_lung_core::study::paired::Difference;
 use clip_lung_core::study::summary::cohorts::{Compared, Family};
@@ -9,6 +10,7 @@ use clip_lung_core::study::summary::level::Row;
 use clip_lung_core::study::summary::stability::{MethodRanks, Ranks};
 
 use super::table::{Table, TableCell};
+use crate::show::audit::rule;
 use crate::show::numbers;
 
 /// The measures that methods are compared by in tables; `summary.json` has all.
@@ -147,4 +149,58 @@ fn ranks(task: &TaskSummary) -> Vec<Table> {
         }
     };
     task.ranks.iter().map(of).collect()
+}
+
+/// Folds, leaks, label policies and readers.
+pub fn of_audit(audit: &Audit) -> Vec<Table> {
+    let table = |title: &str, legend: String, columns: &[&str], rows: Vec<Vec<TableCell>>| Table {
+        title: title.into(),
+        legend,
+        columns: columns.iter().map(|c| (*c).to_owned()).collect(),
+        rows,
+        figures: Vec::new(),
+    };
+    let counts = |name: String, counts: [usize; 3]| {
+        let all = counts.iter().sum::<usize>();
+        [name].into_iter().chain(counts.into_iter().chain([all]).map(|n| n.to_string())).map(TableCell::from).collect()
+    };
+    let columns = ["", "benign", "unsure", "malignant", "all"];
+    let (patients, twins) = (audit.leakage.patients.len(), audit.leakage.twins.len());
+    let folds = audit.folds.iter().enumerate().map(|(f, n)| counts(format!("fold {f}"), *n)).collect();
+    let policies = audit.policies.iter();
+    let policies = policies.map(|p| counts(rule(p.statistic, p.thresholds, p.min_readers), p.counts)).collect();
+    let mut all = vec![
+        table(
+            "Folds",
+            format!(
+                "Patients in two folds or more: {patients}; pairs of nearly the same crops in different folds: {twins}."
+            ),
+            &columns,
+            folds,
+        ),
+        table(
+            "Classes under other rules",
+            "Thresholds 2.5 and 3.5, which are unsure where strict.".into(),
+            &columns,
+            policies,
+        ),
+    ];
+    all.extend(audit.readers.as_ref().map(|r| {
+        let kappa = |v: Option<f64>| v.map_or("-".into(), |v| format!("{v:.3}"));
+        let share = |v: f64| format!("{:.1} %", 100.0 * v);
+        let rows = [
+            ("one reader against the mean of the others: class", share(r.with_the_others)),
+            ("the same, quadratic kappa", kappa(r.quadratic_kappa_with_the_others)),
+            ("two readers: class", share(r.same_class)),
+            ("two readers: score of 1 to 5", share(r.same_score)),
+            ("two readers: linear kappa of the classes", kappa(r.linear_kappa)),
+            ("two readers: quadratic kappa of the classes", kappa(r.quadratic_kappa)),
+        ];
+        let legend = format!(
+            "{} nodules with two readers or more. The first row is the ceiling of a model of such labels.",
+            r.nodules
+        );
+        table("How far readers agree", legend, &["", "agreement"], rows.map(|(n, v)| vec![n.into(), v.into()]).into())
+    }));
+    all
 }

@@ -19,6 +19,7 @@ use crate::error::Result;
 use crate::methods::Method;
 use crate::metrics::intervals::RESAMPLES;
 use crate::study::anchors::Anchor;
+use crate::study::audit::document::Audit;
 use crate::study::cells::{CellId, Study};
 use crate::study::measures::{Measure, Measured};
 use crate::study::pooled::Predictions;
@@ -45,6 +46,8 @@ pub struct Summary {
     pub published: &'static str,
     /// What a reader must know of these numbers.
     pub notes: Vec<String>,
+    /// Of the data, where the study keeps it.
+    pub audit: Option<Audit>,
     pub tasks: Vec<TaskSummary>,
     pub cells: Vec<CellScores>,
 }
@@ -114,9 +117,21 @@ pub fn summarise(study: &Study, finished: &[Finished], anchors: &[(Anchor, Predi
         bootstrap_seed: SEED,
         published: published::SOURCE,
         notes,
+        audit: None,
         tasks,
         cells: cells.chain(anchored).collect(),
     })
+}
+
+impl Summary {
+    /// With the audit of its data; what leaks is said first.
+    #[must_use]
+    pub fn with_audit(mut self, audit: Option<Audit>) -> Self {
+        if let Some(Err(leak)) = audit.as_ref().map(|a| a.leakage.check()) {
+            self.notes.insert(0, format!("The audit of the data found a leak: {leak}."));
+        }
+        Self { audit, ..self }
+    }
 }
 
 impl TaskSummary {
