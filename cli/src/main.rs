@@ -42,6 +42,10 @@ enum Verb {
     Sweep(verbs::sweep::Verb),
     /// Score a run or a model on a data set
     Evaluate(verbs::evaluate::Args),
+    /// Compare two runs, methods of a study or files of predictions: paired differences with intervals
+    Compare(verbs::compare::Args),
+    /// Write a study's tables and figures, from its kept predictions alone
+    Report(verbs::report::Args),
     /// Predict crops
     Predict(verbs::predict::Args),
     /// Draw what a prediction rests on (Grad-CAM)
@@ -84,6 +88,8 @@ fn main() -> ExitCode {
         Verb::Train(args) => verbs::train::run(args).map(drop),
         Verb::Sweep(verb) => verbs::sweep::run(verb),
         Verb::Evaluate(args) => verbs::evaluate::run(args),
+        Verb::Compare(args) => verbs::compare::run(args),
+        Verb::Report(args) => verbs::report::run(args),
         Verb::Predict(args) => verbs::predict::run(args),
         Verb::Explain(args) => verbs::explain::run(args),
         Verb::Export(args) => verbs::export::run(args),

@@ -1,12 +1,16 @@
 //! What is read and written: files, archives of DICOM, scans, data sets, run directories.
 
 pub mod archive;
+pub mod contender;
 pub mod events;
 pub mod files;
 pub mod input;
+pub mod kept;
 pub mod nodules;
 pub mod places;
+pub mod predictions;
 pub mod run_dir;
 pub mod scan;
 pub mod study_dir;
+pub mod study_results;
 pub mod word;

@@ -189,8 +189,13 @@ impl RunDir {
 
     /// All steps so far.
     pub fn steps(&self) -> Vec<StepLog> {
-        read_log(&self.file(LOG)).into_iter().map(|(_, log)| log).collect()
+        steps(&self.path)
     }
+}
+
+/// All steps of the run in this directory; none where no log was kept.
+pub fn steps(run: &Path) -> Vec<StepLog> {
+    read_log(&run.join(LOG)).into_iter().map(|(_, log)| log).collect()
 }
 
 /// The whole lines of a log, as text and read; a last line that a kill cut short is left out.

@@ -13,7 +13,7 @@ use crate::io::files;
 use crate::io::run_dir::{Lock, RunDir};
 
 /// The study's own file.
-const STUDY: &str = "study.json";
+pub const STUDY: &str = "study.json";
 const ERROR: &str = "error.txt";
 const TIME: &str = "time.json";
 

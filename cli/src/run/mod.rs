@@ -1,8 +1,11 @@
 //! A training run, from the text encoder to a scored model directory.
 
+pub mod anchors;
+pub mod audit;
 pub mod bundle;
 pub mod card;
 pub mod cell;
+pub mod drawn;
 pub mod encoder;
 pub mod evidence;
 pub mod fit;

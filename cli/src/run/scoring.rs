@@ -10,6 +10,7 @@ use clip_lung_core::metrics::report::{Report, report};
 use clip_lung_core::metrics::size_only::logistic;
 use clip_lung_core::model::answer::Prediction;
 use clip_lung_core::model::predict::Model;
+use clip_lung_core::study::pooled::{PredictedNodule, Predictions};
 
 use crate::failure::Failure;
 
@@ -77,18 +78,19 @@ pub fn csv(
     classes: &[Class],
     fold: usize,
 ) -> Result<String> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(["nodule_id", "patient_id", "fold", "true_class", "p_benign", "p_unsure", "p_malignant"])?;
-    for (&i, p) in rows.iter().zip(probabilities) {
+    let nodule = |(&i, p): (&usize, &Vec<f64>)| {
         let row = &data.rows[i];
-        let of = |class: Class| {
-            let index = classes.iter().position(|c| *c == class);
-            format!("{:.DECIMALS$}", index.map_or(0.0, |k| rounded(p[k])))
-        };
-        let [benign, unsure, malignant] = Class::ALL.map(of);
-        let fold = fold.to_string();
-        let cells: [&str; 7] = [&row.nodule_id, &row.patient_id, &fold, row.class.name(), &benign, &unsure, &malignant];
-        writer.write_record(cells)?;
-    }
-    Ok(String::from_utf8(writer.into_inner()?)?)
+        let of = |class: Class| classes.iter().position(|c| *c == class).map_or(0.0, |k| rounded(p[k]));
+        PredictedNodule {
+            nodule_id: row.nodule_id.clone(),
+            patient_id: row.patient_id.clone(),
+            fold,
+            class: row.class,
+            probabilities: Class::ALL.map(of),
+        }
+    };
+    let nodules = rows.iter().zip(probabilities).map(nodule).collect();
+    let predictions =
+        Predictions { name: "predictions.csv".into(), task: Task::default(), nodules, decision: Decision::default() };
+    Ok(String::from_utf8(predictions.write()?)?)
 }

@@ -25,7 +25,7 @@ const COLOURS: [RGBColor; 6] = [
 type Value<'a> = Box<dyn Fn(&StepLog) -> Option<f64> + 'a>;
 
 fn draw(out: &mut String, steps: &[StepLog], title: &str) -> std::result::Result<(), Box<dyn std::error::Error>> {
-    let epochs = steps.iter().map(|s| s.epoch + 1).max().unwrap_or(1);
+    let epochs = epochs(steps).max(1);
     let mut names: Vec<&String> = steps.iter().flat_map(|s| s.terms.keys()).collect();
     names.sort_unstable();
     names.dedup();
@@ -35,17 +35,7 @@ fn draw(out: &mut String, steps: &[StepLog], title: &str) -> std::result::Result
         (name.as_str(), *colour, value)
     });
     let series: Vec<(&str, RGBColor, Value<'_>)> = std::iter::once(("total", BLACK, total)).chain(terms).collect();
-    let points = |value: &dyn Fn(&StepLog) -> Option<f64>| -> Vec<(f64, f64)> {
-        (0..epochs)
-            .filter_map(|e| {
-                let inside = steps.iter().filter(|s| s.epoch == e);
-                let (sum, n) = inside
-                    .filter_map(|s| value(s).map(|v| (v * s.samples as f64, s.samples as f64)))
-                    .fold((0.0, 0.0), |a, b| (a.0 + b.0, a.1 + b.1));
-                (n > 0.0).then(|| (e as f64 + 1.0, sum / n))
-            })
-            .collect()
-    };
+    let points = |value: &dyn Fn(&StepLog) -> Option<f64>| by_epoch(steps, value);
     let top = points(&|s| Some(s.loss)).iter().map(|p| p.1).fold(0.1, f64::max) * 1.05;
     let root = SVGBackend::with_string(out, (900, 360)).into_drawing_area();
     root.fill(&WHITE)?;
@@ -109,4 +99,20 @@ where
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], colour));
     }
     Ok(())
+}
+
+fn epochs(steps: &[StepLog]) -> usize {
+    steps.iter().map(|s| s.epoch + 1).max().unwrap_or(0)
+}
+
+/// (epoch from 1, mean over its samples) of every epoch that has the value.
+pub fn by_epoch(steps: &[StepLog], value: &dyn Fn(&StepLog) -> Option<f64>) -> Vec<(f64, f64)> {
+    let mean = |e: usize| {
+        let inside = steps.iter().filter(|s| s.epoch == e);
+        let (sum, n) = inside
+            .filter_map(|s| value(s).map(|v| (v * s.samples as f64, s.samples as f64)))
+            .fold((0.0, 0.0), |a, b| (a.0 + b.0, a.1 + b.1));
+        (n > 0.0).then(|| (e as f64 + 1.0, sum / n))
+    };
+    (0..epochs(steps)).filter_map(mean).collect()
 }

@@ -1,8 +1,13 @@
 //! What people see: tables, pictures, pages, progress.
 
+pub mod audit;
+pub mod comparison;
 pub mod curves;
+pub mod figure;
 pub mod gallery;
+pub mod numbers;
 pub mod picture;
 pub mod progress;
+pub mod report;
 pub mod study_progress;
 pub mod table;

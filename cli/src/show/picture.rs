@@ -27,9 +27,7 @@ pub fn explanation(crop: &Crop, hu_window: [f32; 2], heat: &[f32], caption: &[St
             let i = (y / ZOOM) as usize * SIDE + (x / ZOOM) as usize;
             let plain = grey(i);
             image.put_pixel(MARGIN + x, MARGIN + y, Rgb([plain as u8; 3]));
-            let (colour, opacity) = (colour(heat[i]), 0.55 * heat[i].clamp(0.0, 1.0).sqrt());
-            let mixed = [0, 1, 2].map(|c| (plain * (1.0 - opacity) + colour[c] * opacity) as u8);
-            image.put_pixel(2 * MARGIN + PANEL + x, MARGIN + y, Rgb(mixed));
+            image.put_pixel(2 * MARGIN + PANEL + x, MARGIN + y, Rgb(mixed(plain, heat[i]).map(|v| v as u8)));
         }
     }
     let bar = 2 * PANEL + 3 * MARGIN;
@@ -50,8 +48,14 @@ pub fn explanation(crop: &Crop, hu_window: [f32; 2], heat: &[f32], caption: &[St
     Ok(png.into_inner())
 }
 
+/// Heat from 0 to 1 over a grey from 0 to 255.
+pub fn mixed(grey: f32, heat: f32) -> [f32; 3] {
+    let opacity = 0.55 * heat.clamp(0.0, 1.0).sqrt();
+    colour(heat).map(|c| grey * (1.0 - opacity) + c * opacity)
+}
+
 /// Black-body colours: black, red, yellow, white.
-fn colour(v: f32) -> [f32; 3] {
+pub fn colour(v: f32) -> [f32; 3] {
     let ramp = |start: f32| ((v.clamp(0.0, 1.0) - start) / 0.37).clamp(0.0, 1.0) * 255.0;
     [ramp(0.0), ramp(0.35), ramp(0.70)]
 }

@@ -1,12 +1,18 @@
-//! `clip-lung inspect`: a data set as a page to look at.
+//! `clip-lung inspect`: a data set as a page to look at, or audited.
 
 use std::path::PathBuf;
 
 use anyhow::Result;
+use clip_lung_core::dataset::crops::Dataset;
+use clip_lung_core::study::audit::document::audit;
+use clip_lung_core::train::config::{Grouping, TrainConfig};
 
 use super::prepare::DROPPED;
+use crate::failure::Failure;
 use crate::io::files;
 use crate::io::input;
+use crate::io::word::word;
+use crate::show::audit::render;
 use crate::show::gallery::{self, LeftOut};
 
 #[derive(clap::Args)]
@@ -19,9 +25,30 @@ pub struct Args {
     /// Only the first N nodules
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..), allow_negative_numbers = true)]
     limit: Option<u32>,
+    /// Audit instead of drawing: leaks between folds, classes under other label rules, how far readers agree
+    #[arg(long, conflicts_with = "out")]
+    audit: bool,
+    #[command(flatten)]
+    split: SplitArgs,
     /// Print a summary as JSON
     #[arg(long)]
     json: bool,
+}
+
+/// The split that is audited.
+#[derive(clap::Args)]
+struct SplitArgs {
+    #[arg(long, default_value_t = 5, requires = "audit")]
+    folds: usize,
+    /// Of the folds
+    #[arg(long, default_value_t = 2, requires = "audit")]
+    fold_seed: u64,
+    /// Deal whole patients to folds, or single nodules (leaks patients)
+    #[arg(long, value_parser = word::<Grouping>, default_value = "patient", requires = "audit")]
+    grouping: Grouping,
+    /// Exit with 0 though patients or nearly the same crops are in two folds
+    #[arg(long, requires = "audit")]
+    allow_leaks: bool,
 }
 
 pub fn run(args: Args) -> Result<()> {
@@ -29,6 +56,9 @@ pub fn run(args: Args) -> Result<()> {
     let all = data.len();
     if let Some(limit) = args.limit {
         data = data.truncated(limit as usize);
+    }
+    if args.audit {
+        return audited(&data, &args.split, args.json);
     }
     let dir = PathBuf::from(&args.dataset);
     let skipped = dir.join("skipped.csv");
@@ -55,4 +85,25 @@ pub fn run(args: Args) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// Prints the audit, then refuses what leaks.
+fn audited(data: &Dataset, split: &SplitArgs, json: bool) -> Result<()> {
+    let config = TrainConfig {
+        folds: split.folds,
+        fold_seed: split.fold_seed,
+        grouping: split.grouping,
+        ..TrainConfig::default()
+    };
+    config.check().map_err(|e| Failure::Usage(e.to_string()))?;
+    let audit = audit(data, &config)?;
+    if json {
+        println!("{}", serde_json::to_string(&audit)?);
+    } else {
+        print!("{}", render(&audit));
+    }
+    if split.allow_leaks {
+        return Ok(());
+    }
+    Ok(audit.leakage.check()?)
 }

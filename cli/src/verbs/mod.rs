@@ -1,5 +1,6 @@
 //! One file a verb.
 
+pub mod compare;
 pub mod demo;
 pub mod doctor;
 pub mod evaluate;
@@ -9,6 +10,7 @@ pub mod inspect;
 pub mod phantom;
 pub mod predict;
 pub mod prepare;
+pub mod report;
 pub mod serve;
 pub mod sweep;
 pub mod train;

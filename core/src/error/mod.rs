@@ -78,6 +78,9 @@ pub enum Error {
     /// Two sets of predictions that can't be compared row by row.
     #[error("{first} and {second} can't be paired: {reason}; compare predictions of the same nodules and folds")]
     Unpaired { first: String, second: String, reason: String },
+    /// A finished cell of a study that is not the one planned.
+    #[error("the cell {cell} is stale: {reason}; run it again (`clip-lung sweep run`), or remove its directory")]
+    Stale { cell: String, reason: String },
     /// What is tested was seen in training.
     #[error("{0}; split by patient, and leave out one of two equal crops")]
     Leak(String),

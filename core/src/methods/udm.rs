@@ -61,6 +61,15 @@ pub enum Rule {
     Argmax,
 }
 
+impl From<Rule> for Decision {
+    fn from(rule: Rule) -> Self {
+        match rule {
+            Rule::Median => Self::Median,
+            Rule::Argmax => Self::Argmax,
+        }
+    }
+}
+
 impl Config {
     fn margin(&self, own: Option<f64>) -> f64 {
         own.unwrap_or(if self.form == Form::PaperLike { 0.5 } else { 0.0 })
@@ -149,10 +158,7 @@ impl MethodHead for Head {
     }
 
     fn decision(&self) -> Decision {
-        match self.rule {
-            Rule::Median => Decision::Median,
-            Rule::Argmax => Decision::Argmax,
-        }
+        self.rule.into()
     }
 
     fn no_decay(&self) -> Vec<ParamId> {

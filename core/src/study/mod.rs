@@ -1,4 +1,5 @@
-//! Comparing methods over folds: predictions pooled and paired, anchors without images, t-SNE, audits, and the cells of a study.
+//! Comparing methods over folds: predictions pooled and paired, anchors without images, t-SNE, audits, the cells of a study and
+//! its summary.
 
 pub mod anchors;
 pub mod audit;
@@ -11,4 +12,5 @@ pub mod paired;
 pub mod pooled;
 pub mod ranking;
 pub mod resampling;
+pub mod summary;
 pub mod variants;

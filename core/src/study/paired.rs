@@ -69,6 +69,11 @@ impl Cohort {
         Self { reference, resamples }
     }
 
+    /// The resamples that all methods share.
+    pub fn resamples(&self) -> &Resamples {
+        &self.resamples
+    }
+
     /// A method, by its pooled predictions of each seed.
     ///
     /// # Errors
@@ -125,6 +130,13 @@ impl Cohort {
             resamples: between.values.len(),
             skipped: between.skipped,
         }
+    }
+}
+
+impl Arm {
+    /// Its predictions in the order of the cohort, a seed each.
+    pub fn seeds(&self) -> &[Predictions] {
+        &self.seeds
     }
 }
 

@@ -60,6 +60,23 @@ impl Predictions {
         Ok(read)
     }
 
+    /// As [`Self::read`] takes it, probabilities with seven decimals.
+    ///
+    /// # Errors
+    /// Never on memory; the signature follows the CSV writer's.
+    pub fn write(&self) -> Result<Vec<u8>> {
+        let bad = |e: csv::Error| Error::BadTable { file: self.name.clone(), reason: e.to_string() };
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        writer.write_record(COLUMNS).map_err(bad)?;
+        for n in &self.nodules {
+            let fold = n.fold.to_string();
+            let [benign, unsure, malignant] = n.probabilities.map(|p| format!("{p:.7}"));
+            let cells: [&str; 7] = [&n.nodule_id, &n.patient_id, &fold, n.class.name(), &benign, &unsure, &malignant];
+            writer.write_record(cells).map_err(bad)?;
+        }
+        writer.into_inner().map_err(|e| Error::BadTable { file: self.name.clone(), reason: e.to_string() })
+    }
+
     /// The folds of one method as one set called `name`, in the order given.
     ///
     /// # Errors

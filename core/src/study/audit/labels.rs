@@ -1,12 +1,12 @@
 //! How many nodules are benign, unsure and malignant under each rule that a paper may have used.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::dataset::class::{Class, Thresholds};
 use crate::dataset::table::Row;
 
 /// How the readers' scores of a nodule become one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Statistic {
     Mean,
@@ -14,7 +14,8 @@ pub enum Statistic {
 }
 
 /// One rule, and what it makes of the nodules.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PolicyCounts {
     pub statistic: Statistic,
     pub thresholds: Thresholds,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::dataset::crops::Dataset;
 use crate::dataset::table::Row;
@@ -19,7 +19,8 @@ const LIKELY: f32 = 0.99;
 const CELLS: usize = 8;
 
 /// Two crops that look alike, on different sides.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Twins {
     pub first: String,
     pub second: String,
@@ -28,7 +29,8 @@ pub struct Twins {
 }
 
 /// What the sides share.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Leakage {
     /// Patients with nodules on two sides or more.
     pub patients: Vec<String>,

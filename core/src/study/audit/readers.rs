@@ -1,16 +1,23 @@
 //! How far readers agree with each other on malignancy: about as far as any model of their labels can be right.
 
-use serde::Serialize;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
 
 use crate::dataset::class::{Class, Thresholds};
+use crate::dataset::table::Row;
 use crate::error::Result;
 use crate::lidc::annotations::embedded;
-use crate::lidc::nodule::nodules;
+use crate::lidc::nodule::{Nodule, nodules};
 use crate::metrics::classification::Confusion;
 use crate::metrics::ordinal::weighted_kappa;
 
+/// By how much a mean rating may be off: tables give them with two decimals or more.
+const ROUNDING: f64 = 0.006;
+
 /// Agreement of readers over nodules that two or more of them scored.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ReaderAgreement {
     /// Nodules with two readers or more.
     pub nodules: usize,
@@ -39,6 +46,36 @@ pub fn malignancy_scores() -> Result<Vec<Vec<u8>>> {
     let scans = embedded()?;
     let of = |scan: usize, member: &usize| scans[scan].annotations[*member].ratings.malignancy;
     Ok(nodules(&scans).iter().map(|n| n.members.iter().map(|m| of(n.scan, m)).collect()).collect())
+}
+
+/// The scores of each row's readers, where exactly one nodule of the embedded annotations can be meant: of the same series, number of
+/// readers, points and ratings.
+///
+/// # Errors
+/// Only when the build embedded damaged files.
+pub fn scores_of(rows: &[Row]) -> Result<Vec<Option<Vec<u8>>>> {
+    let scans = embedded()?;
+    let nodules = nodules(&scans);
+    let mut of_series: BTreeMap<&str, Vec<&Nodule>> = BTreeMap::new();
+    for nodule in &nodules {
+        of_series.entry(&scans[nodule.scan].series_uid).or_default().push(nodule);
+    }
+    let scores = |row: &Row| {
+        let meant = |n: &&&Nodule| {
+            let close = n.ratings.iter().zip(row.ratings).all(|(a, b)| (a - b).abs() < ROUNDING);
+            n.readers() == row.readers && n.malignancy_sum == row.malignancy_sum && close
+        };
+        let of = |n: &&Nodule| {
+            let malignancy = |m: &usize| scans[n.scan].annotations[*m].ratings.malignancy;
+            let mut scores: Vec<u8> = n.members.iter().map(malignancy).collect();
+            scores.sort_unstable();
+            scores
+        };
+        let mut found = of_series.get(row.series_uid.as_str())?.iter().filter(meant).map(of);
+        let first = found.next()?;
+        found.all(|other| other == first).then_some(first)
+    };
+    Ok(rows.iter().map(scores).collect())
 }
 
 /// The agreement in scores of 1 to 5, a nodule a row; `None` when no nodule has two readers.
@@ -107,6 +144,23 @@ mod tests {
         near(a.linear_kappa.unwrap(), 0.260380, 1e-6);
         near(a.quadratic_kappa.unwrap(), 0.321207, 1e-6);
         near(a.quadratic_kappa_with_the_others.unwrap(), 0.404403, 1e-6);
+    }
+
+    /// Rows of the database find their own readers; a row of another series, or of changed ratings, finds none.
+    #[test]
+    fn scores_belong_to_rows() {
+        let mut rows = crate::phantom::rows(Thresholds::Inclusive).unwrap();
+        let (found, all) = (scores_of(&rows).unwrap(), malignancy_scores().unwrap());
+        assert!(found.iter().filter(|f| f.is_some()).count() > rows.len() - 5);
+        for (found, scores) in found.iter().zip(&all) {
+            let mut scores = scores.clone();
+            scores.sort_unstable();
+            assert!(found.as_ref().is_none_or(|f| *f == scores));
+        }
+        rows.truncate(2);
+        rows[0].series_uid.push('1');
+        rows[1].ratings[0] += 0.25;
+        assert_eq!(scores_of(&rows).unwrap(), [None, None]);
     }
 
     #[test]

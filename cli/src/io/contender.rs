@@ -1,0 +1,79 @@
+//! What is compared: a file of predictions, a run, or a method of a study.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use clip_lung_core::dataset::task::Task;
+use clip_lung_core::study::summary::entry::{Entry, entries};
+
+use crate::failure::Failure;
+use crate::io::predictions::{self, METRICS, Metrics};
+use crate::io::run_dir::RunDir;
+use crate::io::study_dir::STUDY;
+use crate::io::study_results::StudyResults;
+
+/// One side of a comparison.
+pub struct Contender {
+    /// As it was given.
+    pub name: String,
+    /// One a task, called by the name.
+    pub entries: Vec<Entry>,
+    /// The directories of the runs that it consists of.
+    pub runs: Vec<PathBuf>,
+}
+
+impl Contender {
+    /// Reads what `name` names; `task` leaves the others out, and says what a file alone doesn't.
+    pub fn read(name: &str, task: Option<Task>) -> Result<Self> {
+        let path = Path::new(name);
+        let (entries, runs) = if path.is_file() {
+            (vec![Entry::alone(name, &predictions::of_file(path, task)?, None)], Vec::new())
+        } else if path.join(METRICS).is_file() {
+            (vec![run(name, path)?], vec![path.to_owned()])
+        } else if let Some((study, method)) = name.rsplit_once(':').filter(|(s, _)| Path::new(s).join(STUDY).is_file())
+        {
+            of_study(name, Path::new(study), method, task)?
+        } else {
+            let message = format!(
+                "{name}: neither a predictions.csv, nor the directory of a finished run, nor STUDY:METHOD of a study with a {STUDY}"
+            );
+            return Err(Failure::File(message).into());
+        };
+        let wanted = |e: &Entry| task.is_none_or(|t| e.task == t);
+        let entries: Vec<Entry> = entries.into_iter().filter(wanted).collect();
+        if let (Some(task), true) = (task, entries.is_empty()) {
+            return Err(Failure::File(format!("{name}: there are no predictions of {} in it", task.name())).into());
+        }
+        Ok(Self { name: name.into(), entries, runs })
+    }
+}
+
+fn run(name: &str, dir: &Path) -> Result<Entry> {
+    let config = if dir.join("config.json").is_file() { Some(RunDir::config(dir)?) } else { None };
+    let predictions = predictions::of_run(dir, &Metrics::read(dir)?, config.as_ref())?;
+    Ok(Entry::alone(name, &predictions, config))
+}
+
+/// The rows of a method on every task, and the runs of those of `task`.
+fn of_study(name: &str, study: &Path, method: &str, task: Option<Task>) -> Result<(Vec<Entry>, Vec<PathBuf>)> {
+    let results = StudyResults::read(study)?;
+    let mut found = Vec::new();
+    let mut known = Vec::new();
+    for each in [Task::LidcA, Task::LidcB, Task::LidcC] {
+        for entry in entries(each, &results.finished, &results.anchors)? {
+            known.push(entry.name.clone());
+            if entry.name == method {
+                found.push(entry.called(name));
+            }
+        }
+    }
+    if found.is_empty() {
+        known.sort_unstable();
+        known.dedup();
+        let message = format!("{}: `{method}` is not finished in it; there are {}", study.display(), known.join(", "));
+        return Err(Failure::File(message).into());
+    }
+    let drawn = found.iter().filter(|e| task.is_none_or(|t| e.task == t));
+    let runs = drawn.flat_map(|e| &e.cells).map(|id| results.dir.cell_dir(id)).collect();
+    Ok((found, runs))
+}

@@ -1,0 +1,88 @@
+//! Predictions that were kept: of a run, or a file alone.
+
+use std::path::Path;
+
+use anyhow::Result;
+use clip_lung_core::Error;
+use clip_lung_core::base::decision::Decision;
+use clip_lung_core::base::digest::hex;
+use clip_lung_core::dataset::class::Class;
+use clip_lung_core::dataset::task::Task;
+use clip_lung_core::methods::{Method, MethodConfig};
+use clip_lung_core::study::pooled::Predictions;
+use clip_lung_core::train::config::{DataId, TrainConfig};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use crate::io::files;
+
+/// The predictions of a run.
+pub const PREDICTIONS: &str = "predictions.csv";
+/// What is known of them.
+pub const METRICS: &str = "metrics.json";
+
+/// What of `metrics.json` predictions are read with.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Metrics {
+    pub method: Method,
+    pub task: Task,
+    pub fold: usize,
+    pub data: DataId,
+    #[serde(default)]
+    pub synthetic_images: bool,
+    /// How probabilities became answers; the method's own way where it is absent.
+    pub decision: Option<Decision>,
+    /// Of the predictions' file, where it was kept.
+    pub predictions_sha256: Option<String>,
+}
+
+impl Metrics {
+    /// Of the run in this directory.
+    pub fn read(run: &Path) -> Result<Self> {
+        let path = run.join(METRICS);
+        let bad = |e: serde_json::Error| Error::BadJson { file: path.display().to_string(), reason: e.to_string() };
+        Ok(serde_json::from_slice(&files::read(&path)?).map_err(bad)?)
+    }
+}
+
+/// Whether a run has left predictions with what is known of them.
+pub fn finished(run: &Path) -> bool {
+    run.join(PREDICTIONS).is_file() && run.join(METRICS).is_file()
+}
+
+/// The predictions of a run with these settings, checked against their digest.
+pub fn of_run(run: &Path, metrics: &Metrics, config: Option<&TrainConfig>) -> Result<Predictions> {
+    let path = run.join(PREDICTIONS);
+    let (file, bytes) = (path.display().to_string(), files::read(&path)?);
+    let found = hex(&Sha256::digest(&bytes));
+    if let Some(expected) = metrics.predictions_sha256.clone().filter(|d| *d != found) {
+        return Err(Error::Digest { file, expected, found }.into());
+    }
+    let decision = metrics.decision.or(config.map(own_decision)).unwrap_or_default();
+    Ok(Predictions { decision, ..Predictions::read(&file, &bytes, metrics.task)? })
+}
+
+/// The predictions of a file; its task is the one given, or the one that its classes and probabilities fit.
+pub fn of_file(path: &Path, task: Option<Task>) -> Result<Predictions> {
+    let (file, bytes) = (path.display().to_string(), files::read(path)?);
+    if let Some(task) = task {
+        return Ok(Predictions::read(&file, &bytes, task)?);
+    }
+    let all = Predictions::read(&file, &bytes, Task::LidcA)?;
+    let task = if all.nodules.iter().any(|n| n.class == Class::Unsure) {
+        Task::LidcA
+    } else if all.nodules.iter().any(|n| n.probabilities[Class::Unsure as usize] > 0.0) {
+        Task::LidcB
+    } else {
+        Task::LidcC
+    };
+    Ok(Predictions { task, ..all })
+}
+
+/// How the method decides on a class where the run does not say.
+fn own_decision(config: &TrainConfig) -> Decision {
+    match &config.method {
+        MethodConfig::Udm(own) => own.decision.into(),
+        _ => Decision::Argmax,
+    }
+}

@@ -1,0 +1,90 @@
+//! `table.md`.
+
+use std::path::Path;
+
+use clip_lung_core::study::cells::CellId;
+use clip_lung_core::study::summary::choice::Choice;
+use clip_lung_core::study::summary::document::{Summary, TaskSummary};
+
+use super::table::{Table, TableCell};
+use super::tables;
+
+/// All tables, with what a reader must know first.
+pub fn document(summary: &Summary, study: &Path) -> String {
+    let encoders: Vec<&str> = summary.text_encoders.iter().map(String::as_str).collect();
+    let mut out = format!(
+        "# {}\n\nResearch software, not a medical device. Data: {} (SHA-256 {}). Text encoder: {}. {} of {} cells. {} resamples of whole patients, seed {}.\n\n",
+        escaped(&summary.data.name),
+        escaped(&summary.data.name),
+        summary.data.sha256,
+        if encoders.is_empty() { "none".into() } else { escaped(&encoders.join("; ")) },
+        summary.finished,
+        summary.planned,
+        summary.resamples,
+        summary.bootstrap_seed,
+    );
+    for note in &summary.notes {
+        out += &format!("- {}\n", escaped(note));
+    }
+    out += &format!("- Published figures: {}.\n", escaped(summary.published));
+    if let Some(audit) = &summary.audit {
+        out += "\n## Data\n";
+        tables::of_audit(audit).iter().for_each(|table| out += &markdown(table));
+    }
+    for task in &summary.tasks {
+        out += &format!("\n## {}\n\n{}\n", task.task.name(), sizes(task));
+        for table in tables::of_task(task) {
+            out += &markdown(&table);
+        }
+        if let Some(choice) = &task.choice {
+            out += &format!("\n{}\n\n", escaped(&choice.reason));
+            commands(choice, study).iter().for_each(|line| out += &format!("    {line}\n"));
+        }
+    }
+    out
+}
+
+/// How many nodules there are, in words.
+pub fn sizes(task: &TaskSummary) -> String {
+    let classes: Vec<String> = task.classes.iter().map(|(name, n)| format!("{n} {name}")).collect();
+    format!("{} nodules of {} patients: {}.", task.nodules, task.patients, classes.join(", "))
+}
+
+/// The commands that use the models of choice.
+pub fn commands(choice: &Choice, study: &Path) -> Vec<String> {
+    let cell = |id: &CellId| study.join("cells").join(id.as_str()).display().to_string();
+    let predict = |model: String| format!("clip-lung predict --model {model} SCAN --centre X,Y,Z --diameter MM");
+    match &choice.models[..] {
+        [only] => vec![predict(cell(only))],
+        several => {
+            let runs: Vec<String> = several.iter().map(cell).collect();
+            vec![format!("clip-lung export {} --out best", runs.join(" ")), predict("best".into())]
+        }
+    }
+}
+
+fn markdown(table: &Table) -> String {
+    let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
+    let cell = |c: &TableCell| match &c.beside {
+        Some(beside) => format!("{} [{}]", escaped(&c.text), escaped(beside)),
+        None => escaped(&c.text),
+    };
+    let mut out = format!("\n### {}\n\n{}\n\n", escaped(&table.title), escaped(&table.legend));
+    out += &line(table.columns.iter().map(|c| escaped(c)).collect());
+    out += &line(vec!["---".into(); table.columns.len()]);
+    table.rows.iter().for_each(|row| out += &line(row.iter().map(cell).collect()));
+    out
+}
+
+/// Foreign text stays text.
+fn escaped(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        match c {
+            '|' | '<' | '>' | '*' | '_' | '`' | '[' | ']' | '\\' | '#' => out.extend(['\\', c]),
+            '\n' | '\r' => out.push(' '),
+            c => out.push(c),
+        }
+    }
+    out
+}

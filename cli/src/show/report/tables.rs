@@ -1,0 +1,206 @@
+//! The tables of one task.
+
+use clip_lung_core::dataset::class::Class;
+use clip_lung_core::study::audit::document::Audit;
+use clip_lung_core::study::measures::Measure;
+use clip_lung_core::study::paired::Difference;
+use clip_lung_core::study::summary::cohorts::{Compared, Family};
+use clip_lung_core::study::summary::document::TaskSummary;
+use clip_lung_core::study::summary::level::Row;
+use clip_lung_core::study::summary::stability::{MethodRanks, Ranks};
+
+use super::table::{Table, TableCell};
+use crate::show::audit::rule;
+use crate::show::numbers;
+
+/// The measures that methods are compared by in tables; `summary.json` has all.
+const COMPARED: [Measure; 3] = [Measure::Accuracy, Measure::MacroAuc, Measure::BenignMalignantAuc];
+/// Classes in the order of the paper's columns.
+const CLASSES: [Class; 3] = [Class::Benign, Class::Malignant, Class::Unsure];
+
+/// All tables of a task.
+pub fn of_task(task: &TaskSummary) -> Vec<Table> {
+    let against = [&task.against_ce, &task.against_size_only].into_iter().flatten();
+    let families = against.chain(&task.variants).filter(|f| !f.comparisons.is_empty());
+    let mut all = vec![levels(task), further(task)];
+    all.extend(families.map(|f| differences(task, f)));
+    all.extend(ranks(task));
+    all
+}
+
+/// The paper's layout.
+fn levels(task: &TaskSummary) -> Table {
+    let tested = || CLASSES.into_iter().filter(|c| task.task.tests(*c));
+    let mut measures = vec![Measure::Accuracy];
+    measures.extend(tested().map(Measure::Recall).chain(tested().map(Measure::F1)));
+    let legend = "Mean over the folds ± standard deviation (ddof 1), in percent; in brackets the published figure. \
+                  Rows without an image first, variants last.";
+    table(task, "Accuracy, recall and F1", legend, &measures, &["recall"])
+}
+
+fn further(task: &TaskSummary) -> Table {
+    use Measure::*;
+    let measures = [MacroAuc, BenignMalignantAuc, QuadraticKappa, BalancedAccuracy, MacroF1, Nll, Ece];
+    let legend = "Mean over the folds ± standard deviation (ddof 1). NLL and ECE (15 bins): less is better.";
+    table(task, "AUC, agreement and calibration", legend, &measures, &["roc", "reliability", "confusion"])
+}
+
+fn table(task: &TaskSummary, title: &str, legend: &str, measures: &[Measure], figures: &[&str]) -> Table {
+    let row = |row: &Row| {
+        let cells = measures.iter().map(|m| level(row, *m));
+        [numbers::shown(&row.name).into(), rests_on(row).into()].into_iter().chain(cells).collect()
+    };
+    Table {
+        title: format!("{}: {title}", task.task.name()),
+        legend: legend.into(),
+        columns: ["".into(), "folds".into()].into_iter().chain(measures.iter().map(|m| numbers::name(*m))).collect(),
+        rows: task.rows.iter().map(row).collect(),
+        figures: figures.iter().map(|f| format!("{f}.{}", task.task.name())).collect(),
+    }
+}
+
+fn rests_on(row: &Row) -> String {
+    let seeds = if row.seeds.len() > 1 { format!(" x {} seeds", row.seeds.len()) } else { String::new() };
+    numbers::numbers(&row.folds) + &seeds
+}
+
+fn level(row: &Row, measure: Measure) -> TableCell {
+    let Some(level) = row.level(measure) else { return "-".into() };
+    let sd = level.sd.map_or(String::new(), |sd| format!(" ± {}", numbers::value(measure, sd)));
+    // a measure that some folds don't define says how many do
+    let some = if level.folds < row.folds.len() { format!(" (of {})", level.folds) } else { String::new() };
+    TableCell {
+        text: numbers::value(measure, level.mean) + &sd + &some,
+        beside: level.published.map(|p| numbers::value(measure, p)),
+    }
+}
+
+fn differences(task: &TaskSummary, family: &Family) -> Table {
+    let of_measure = |compared: &Compared, measure: Measure| {
+        let d = compared.comparison.differences.iter().find(|d| d.measure == measure)?.clone();
+        Some(difference(compared, &d))
+    };
+    let rows = family.comparisons.iter().flat_map(|c| COMPARED.iter().filter_map(move |m| of_measure(c, *m)));
+    let columns = [
+        "",
+        "folds",
+        "measure",
+        "difference",
+        "95 % interval",
+        "p",
+        "p (Holm)",
+        "p (corrected t)",
+        "p (McNemar, DeLong)",
+    ];
+    Table {
+        title: format!("{}: against {}", task.task.name(), numbers::shown(&family.reference)),
+        legend: "First minus reference on the same nodules, all folds pooled; shares in percentage points. Interval and p: paired \
+                 bootstrap over patients. Holm's correction over the rows of one measure. Corrected t: Nadeau and Bengio, over the \
+                 folds. McNemar's mid-p for accuracy, DeLong for the AUC of benign and malignant, both as if nodules were independent, \
+                 of rows with one seed."
+            .into(),
+        columns: columns.map(Into::into).into(),
+        rows: rows.collect(),
+        figures: vec![format!("forest.{}.{}", task.task.name(), family.reference)],
+    }
+}
+
+fn difference(compared: &Compared, d: &Difference) -> Vec<TableCell> {
+    let number = |p: Option<f64>| p.map_or("-".into(), numbers::p);
+    let single = match d.measure {
+        Measure::Accuracy => compared.comparison.mcnemar.map(|m| m.mid_p),
+        Measure::BenignMalignantAuc => compared.comparison.delong.and_then(|d| d.p),
+        _ => None,
+    };
+    [
+        numbers::shown(&compared.comparison.first).to_owned(),
+        numbers::numbers(&compared.shared_folds),
+        numbers::name(d.measure),
+        numbers::signed(d.measure, d.difference),
+        d.interval.map_or("-".into(), |i| numbers::range(d.measure, i)),
+        number(d.p),
+        number(compared.holm_of(d.measure)),
+        number(d.corrected_t.map(|t| t.p)),
+        number(single),
+    ]
+    .map(Into::into)
+    .into()
+}
+
+fn ranks(task: &TaskSummary) -> Vec<Table> {
+    let of = |ranks: &Ranks| {
+        let mut methods: Vec<_> = ranks.methods.iter().collect();
+        methods.sort_by_key(|m| m.rank);
+        let row = |m: &&MethodRanks| {
+            let interval = m.interval.map_or("-".into(), |i| format!("{:.0} to {:.0}", i.low, i.high));
+            let first = m.shares.first().map_or(0.0, |s| 100.0 * s);
+            vec![m.name.as_str().into(), m.rank.to_string().into(), interval.into(), format!("{first:.0} %").into()]
+        };
+        Table {
+            title: format!("{}: ranks by {}", task.task.name(), numbers::name(ranks.measure).trim_end_matches(", %")),
+            legend: format!(
+                "Folds {} pooled; the middle 95 % of the ranks in {} resamples of the patients, and how often a method is first.",
+                numbers::numbers(&ranks.folds),
+                ranks.resamples
+            ),
+            columns: ["", "rank", "95 % of resamples", "first"].map(Into::into).into(),
+            rows: methods.iter().map(row).collect(),
+            figures: vec![format!("ranks.{}", task.task.name())],
+        }
+    };
+    task.ranks.iter().map(of).collect()
+}
+
+/// Folds, leaks, label policies and readers.
+pub fn of_audit(audit: &Audit) -> Vec<Table> {
+    let table = |title: &str, legend: String, columns: &[&str], rows: Vec<Vec<TableCell>>| Table {
+        title: title.into(),
+        legend,
+        columns: columns.iter().map(|c| (*c).to_owned()).collect(),
+        rows,
+        figures: Vec::new(),
+    };
+    let counts = |name: String, counts: [usize; 3]| {
+        let all = counts.iter().sum::<usize>();
+        [name].into_iter().chain(counts.into_iter().chain([all]).map(|n| n.to_string())).map(TableCell::from).collect()
+    };
+    let columns = ["", "benign", "unsure", "malignant", "all"];
+    let (patients, twins) = (audit.leakage.patients.len(), audit.leakage.twins.len());
+    let folds = audit.folds.iter().enumerate().map(|(f, n)| counts(format!("fold {f}"), *n)).collect();
+    let policies = audit.policies.iter();
+    let policies = policies.map(|p| counts(rule(p.statistic, p.thresholds, p.min_readers), p.counts)).collect();
+    let mut all = vec![
+        table(
+            "Folds",
+            format!(
+                "Patients in two folds or more: {patients}; pairs of nearly the same crops in different folds: {twins}."
+            ),
+            &columns,
+            folds,
+        ),
+        table(
+            "Classes under other rules",
+            "Thresholds 2.5 and 3.5, which are unsure where strict.".into(),
+            &columns,
+            policies,
+        ),
+    ];
+    all.extend(audit.readers.as_ref().map(|r| {
+        let kappa = |v: Option<f64>| v.map_or("-".into(), |v| format!("{v:.3}"));
+        let share = |v: f64| format!("{:.1} %", 100.0 * v);
+        let rows = [
+            ("one reader against the mean of the others: class", share(r.with_the_others)),
+            ("the same, quadratic kappa", kappa(r.quadratic_kappa_with_the_others)),
+            ("two readers: class", share(r.same_class)),
+            ("two readers: score of 1 to 5", share(r.same_score)),
+            ("two readers: linear kappa of the classes", kappa(r.linear_kappa)),
+            ("two readers: quadratic kappa of the classes", kappa(r.quadratic_kappa)),
+        ];
+        let legend = format!(
+            "{} nodules with two readers or more. The first row is the ceiling of a model of such labels.",
+            r.nodules
+        );
+        table("How far readers agree", legend, &["", "agreement"], rows.map(|(n, v)| vec![n.into(), v.into()]).into())
+    }));
+    all
+}

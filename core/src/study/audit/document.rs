@@ -1,0 +1,89 @@
+//! The audit of a data set and its split as one document.
+
+use serde::{Deserialize, Serialize};
+
+use super::labels::{PolicyCounts, of_readers, of_rows};
+use super::leakage::{Leakage, leakage};
+use super::readers::{ReaderAgreement, agreement, scores_of};
+use crate::dataset::class::Class;
+use crate::dataset::crops::Dataset;
+use crate::error::Result;
+use crate::train::config::{Grouping, TrainConfig};
+use crate::train::split::fold_of_rows;
+
+/// What a data set and its split are worth.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Audit {
+    pub data: String,
+    pub nodules: usize,
+    pub fold_seed: u64,
+    pub grouping: Grouping,
+    /// Nodules of each fold, in the order of [`Class::ALL`].
+    pub folds: Vec<[usize; 3]>,
+    /// What two folds share.
+    pub leakage: Leakage,
+    /// Nodules whose readers' scores the program knows.
+    pub scored: usize,
+    /// Of the scores, mean and median, where all nodules have them; of the table's means otherwise.
+    pub policies: Vec<PolicyCounts>,
+    /// Of the nodules with known scores.
+    pub readers: Option<ReaderAgreement>,
+}
+
+/// Audits a data set under the split of a run's settings.
+///
+/// # Errors
+/// When the patients don't suffice for the folds.
+pub fn audit(data: &Dataset, config: &TrainConfig) -> Result<Audit> {
+    let fold = fold_of_rows(&data.rows, config)?;
+    let sides: Vec<Option<usize>> = fold.iter().copied().map(Some).collect();
+    let mut folds = vec![[0; 3]; config.folds];
+    fold.iter().zip(&data.rows).for_each(|(f, row)| folds[*f][row.class as usize] += 1);
+    let scores: Vec<Vec<u8>> = scores_of(&data.rows)?.into_iter().flatten().collect();
+    Ok(Audit {
+        data: data.header.name.clone(),
+        nodules: data.len(),
+        fold_seed: config.fold_seed,
+        grouping: config.grouping,
+        folds,
+        leakage: leakage(data, &sides),
+        scored: scores.len(),
+        policies: if scores.len() == data.len() { of_readers(&scores) } else { of_rows(&data.rows) },
+        readers: agreement(&scores, data.header.thresholds),
+    })
+}
+
+impl Audit {
+    /// All nodules of a class.
+    pub fn count(&self, class: Class) -> usize {
+        self.folds.iter().map(|f| f[class as usize]).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::class::Thresholds;
+    use crate::phantom::phantom;
+    use crate::study::audit::labels::Statistic;
+
+    #[test]
+    fn a_data_set_of_known_nodules() {
+        let data = phantom(Thresholds::Inclusive, Some(80)).unwrap();
+        let config = TrainConfig { folds: 3, ..Default::default() };
+        let found = audit(&data, &config).unwrap();
+        assert_eq!((found.nodules, found.scored, found.policies.len()), (80, 80, 16));
+        assert!(found.leakage.check().is_ok() && found.readers.is_some());
+        let own = found
+            .policies
+            .iter()
+            .find(|p| (p.statistic, p.thresholds, p.min_readers) == (Statistic::Mean, Thresholds::Inclusive, 1));
+        assert_eq!(own.unwrap().counts, Class::ALL.map(|c| found.count(c)));
+        let json = serde_json::to_string(&found).unwrap();
+        assert_eq!(serde_json::from_str::<Audit>(&json).unwrap(), found);
+        // dealt one by one, patients are on two sides
+        let single = audit(&data, &TrainConfig { grouping: Grouping::Nodule, ..config }).unwrap();
+        assert!(single.leakage.check().is_err());
+    }
+}

@@ -1,0 +1,329 @@
+//! The summary of a study: `summary.json`, of which pages and tables are views.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::choice::{Choice, choose};
+use super::cohorts::{Cohorts, Family, SEED};
+use super::entry::{Entry, Kind, entries};
+use super::finished::Finished;
+use super::level::Row;
+use super::published;
+use super::reliability::Reliability;
+use super::roc::Roc;
+use super::stability::{Ranks, ranks};
+use crate::dataset::class::Class;
+use crate::dataset::task::Task;
+use crate::error::Result;
+use crate::methods::Method;
+use crate::metrics::intervals::RESAMPLES;
+use crate::study::anchors::Anchor;
+use crate::study::audit::document::Audit;
+use crate::study::cells::{CellId, Study};
+use crate::study::measures::{Measure, Measured};
+use crate::study::pooled::Predictions;
+use crate::train::config::{DataId, Grouping, HeldOut};
+
+/// A study in numbers.
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    pub schema: u32,
+    pub intended_use: &'static str,
+    pub data: DataId,
+    /// Whether the images are drawn, not scanned.
+    pub synthetic: bool,
+    /// Of the methods that have one.
+    pub text_encoders: BTreeSet<String>,
+    pub planned: usize,
+    pub finished: usize,
+    /// Cells that are not finished.
+    pub missing: Vec<CellId>,
+    /// Resamples of whole patients, and the seed of their draws.
+    pub resamples: usize,
+    pub bootstrap_seed: u64,
+    /// Where the published figures are from.
+    pub published: &'static str,
+    /// What a reader must know of these numbers.
+    pub notes: Vec<String>,
+    /// Of the data, where the study keeps it.
+    pub audit: Option<Audit>,
+    pub tasks: Vec<TaskSummary>,
+    pub cells: Vec<CellScores>,
+}
+
+/// One task.
+#[derive(Clone, Debug, Serialize)]
+pub struct TaskSummary {
+    pub task: Task,
+    pub nodules: usize,
+    pub patients: usize,
+    /// Nodules of each class.
+    pub classes: BTreeMap<&'static str, usize>,
+    pub rows: Vec<Row>,
+    pub against_ce: Option<Family>,
+    pub against_size_only: Option<Family>,
+    /// Variants against the method as it comes, a family a method.
+    pub variants: Vec<Family>,
+    pub ranks: Vec<Ranks>,
+    pub roc: Vec<Roc>,
+    pub reliability: Vec<Reliability>,
+    pub choice: Option<Choice>,
+}
+
+/// One cell, or one fold of an anchor.
+#[derive(Clone, Debug, Serialize)]
+pub struct CellScores {
+    /// A cell's id; of an anchor `size-only.lidc-a.f0`.
+    pub cell: String,
+    pub method: String,
+    pub variant: Option<String>,
+    pub task: Task,
+    pub fold: usize,
+    pub seed: Option<u64>,
+    pub nodules: usize,
+    /// By name; `None` where undefined.
+    pub measures: BTreeMap<String, Option<f64>>,
+}
+
+/// The summary of finished cells and anchors; tasks without a finished cell are left out.
+///
+/// # Errors
+/// When rows that are compared are not of the same nodules, patients, classes and folds.
+pub fn summarise(study: &Study, finished: &[Finished], anchors: &[(Anchor, Predictions)]) -> Result<Summary> {
+    let done: BTreeSet<&CellId> = finished.iter().map(|f| &f.cell.id).collect();
+    let missing: Vec<CellId> = study.cells.iter().map(|c| &c.id).filter(|id| !done.contains(id)).cloned().collect();
+    let mut notes = notes(finished, &missing, study.cells.len());
+    let mut tasks = Vec::new();
+    for task in [Task::LidcA, Task::LidcB, Task::LidcC] {
+        let entries = entries(task, finished, anchors)?;
+        if !entries.is_empty() {
+            tasks.push(TaskSummary::new(study, task, &entries, &mut notes)?);
+        }
+    }
+    let cells = finished.iter().map(CellScores::of_cell);
+    let anchored =
+        anchors.iter().flat_map(|(a, p)| p.folds().into_iter().map(move |f| CellScores::of_anchor(*a, p, f)));
+    Ok(Summary {
+        schema: 1,
+        intended_use: "research",
+        data: study.data.clone(),
+        synthetic: finished.iter().any(|f| f.synthetic),
+        text_encoders: finished.iter().filter_map(|f| f.config.text_encoder.clone()).collect(),
+        planned: study.cells.len(),
+        finished: finished.len(),
+        missing,
+        resamples: RESAMPLES,
+        bootstrap_seed: SEED,
+        published: published::SOURCE,
+        notes,
+        audit: None,
+        tasks,
+        cells: cells.chain(anchored).collect(),
+    })
+}
+
+impl Summary {
+    /// With the audit of its data; what leaks is said first.
+    #[must_use]
+    pub fn with_audit(mut self, audit: Option<Audit>) -> Self {
+        if let Some(Err(leak)) = audit.as_ref().map(|a| a.leakage.check()) {
+            self.notes.insert(0, format!("The audit of the data found a leak: {leak}."));
+        }
+        Self { audit, ..self }
+    }
+}
+
+impl TaskSummary {
+    fn new(study: &Study, task: Task, entries: &[Entry], notes: &mut Vec<String>) -> Result<Self> {
+        let mut cohorts = Cohorts::default();
+        let rows = entries.iter().map(|e| Row::new(e, &mut cohorts)).collect::<Result<Vec<_>>>()?;
+        let of = |kind: Kind| entries.iter().filter(|e| e.kind == kind).collect::<Vec<&Entry>>();
+        let named = |name: &str| entries.iter().find(|e| e.name == name);
+        let methods = of(Kind::Method);
+        let ce = Method::Ce.name();
+        let others: Vec<&Entry> = methods.iter().filter(|e| e.name != ce).copied().collect();
+        let against_ce = named(ce).map(|ce| cohorts.family(ce, &others)).transpose()?;
+        let size = named(Anchor::SizeOnly.name());
+        let against_size = size.map(|size| cohorts.family(size, &methods)).transpose()?;
+        let mut variants = Vec::new();
+        for plain in &methods {
+            let own: Vec<&Entry> = of(Kind::Variant).into_iter().filter(|v| v.method == plain.method).collect();
+            if !own.is_empty() {
+                variants.push(cohorts.family(plain, &own)?);
+            }
+        }
+        for family in against_ce.iter().chain(&against_size).chain(&variants) {
+            notes.extend(family.apart.iter().map(|name| {
+                format!("{}: {name} and {} share no finished fold and are not compared.", task.name(), family.reference)
+            }));
+        }
+        if size.is_none() {
+            notes.push(format!(
+                "{}: the predictions from diameter and ratings alone are not kept in the study (anchors/); `sweep run` writes them.",
+                task.name()
+            ));
+        }
+        for entry in entries.iter().filter(|e| !e.unused.is_empty()) {
+            let unused: Vec<&str> = entry.unused.iter().map(CellId::as_str).collect();
+            notes.push(format!("{}: not all seeds have the same folds; not used: {}.", task.name(), unused.join(", ")));
+        }
+        let mut ranked = Vec::new();
+        for measure in [Measure::Accuracy, Measure::MacroAuc] {
+            ranked.extend(ranks(&mut cohorts, &methods, measure)?);
+        }
+        let drawn = || entries.iter().filter(|e| e.kind == Kind::Method || e.name == Anchor::SizeOnly.name());
+        let roc = drawn().map(|e| Roc::new(e, &mut cohorts)).collect::<Result<Vec<_>>>()?;
+        let rows: Vec<Row> = rows.into_iter().flatten().collect();
+        let largest = entries.iter().max_by_key(|e| e.folds.len()).and_then(|e| e.on(&e.folds).into_iter().next());
+        let nodules = largest.map(|p| p.nodules).unwrap_or_default();
+        let count = |c: Class| (c.name(), nodules.iter().filter(|n| n.class == c).count());
+        Ok(Self {
+            task,
+            patients: nodules.iter().map(|n| &n.patient_id).collect::<BTreeSet<_>>().len(),
+            classes: Class::ALL.into_iter().filter(|c| task.tests(*c)).map(count).collect(),
+            nodules: nodules.len(),
+            choice: choose(study, entries, &rows, against_ce.as_ref(), against_size.as_ref())?,
+            reliability: drawn().map(Reliability::new).collect(),
+            roc: roc.into_iter().flatten().collect(),
+            ranks: ranked,
+            rows,
+            against_ce,
+            against_size_only: against_size,
+            variants,
+        })
+    }
+
+    /// The row of a name.
+    pub fn row(&self, name: &str) -> Option<&Row> {
+        self.rows.iter().find(|r| r.name == name)
+    }
+}
+
+impl CellScores {
+    fn of_cell(f: &Finished) -> Self {
+        Self {
+            variant: f.cell.variant.clone(),
+            seed: Some(f.cell.seed),
+            ..Self::new(f.cell.id.to_string(), f.cell.method.name(), &f.predictions, f.cell.fold)
+        }
+    }
+
+    fn of_anchor(anchor: Anchor, predictions: &Predictions, fold: usize) -> Self {
+        let cell = format!("{}.{}.f{fold}", anchor.name(), predictions.task.name());
+        Self::new(cell, anchor.name(), predictions, fold)
+    }
+
+    fn new(cell: String, method: &str, predictions: &Predictions, fold: usize) -> Self {
+        let task = predictions.task;
+        let scored = predictions.scored();
+        let weights: Vec<u32> = predictions.nodules.iter().map(|n| u32::from(n.fold == fold)).collect();
+        let measures = Measure::of(task);
+        let values = Measured::new(&scored, task).values(&measures, &weights);
+        Self {
+            cell,
+            method: method.into(),
+            variant: None,
+            task,
+            fold,
+            seed: None,
+            nodules: weights.iter().sum::<u32>() as usize,
+            measures: measures.into_iter().map(Measure::name).zip(values).collect(),
+        }
+    }
+}
+
+fn notes(finished: &[Finished], missing: &[CellId], planned: usize) -> Vec<String> {
+    let any = |of: &dyn Fn(&Finished) -> bool| finished.iter().any(of);
+    let mut notes = Vec::new();
+    if !missing.is_empty() {
+        notes.push(format!(
+            "{} of {planned} cells are finished; every row names the folds it rests on.",
+            finished.len()
+        ));
+    }
+    if any(&|f| f.synthetic) {
+        notes.push("The images are synthetic, drawn from annotations: no evidence about CT.".into());
+    }
+    if any(&|f| f.config.text_encoder.as_ref().is_some_and(|t| t.contains("random"))) {
+        notes.push(
+            "A text encoder with random weights knows no words: its rows say nothing of what language adds.".into(),
+        );
+    }
+    if any(&|f| f.config.grouping == Grouping::Nodule) {
+        notes.push(
+            "Nodules were dealt one by one: patients are on both sides of the splits, and the levels are too high."
+                .into(),
+        );
+    }
+    if any(&|f| f.config.held_out == HeldOut::Val) {
+        notes.push("Scored on the inner split of the training patients, not on the test folds.".into());
+    }
+    notes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::study::pooled::tests::made_up;
+    use crate::study::summary::finished::tests::finished;
+    use crate::train::config::TrainConfig;
+
+    fn study(finished: &[Finished]) -> Study {
+        let data = finished[0].config.data.clone();
+        Study::new(data, finished.iter().map(|f| f.cell.clone()).collect()).unwrap()
+    }
+
+    #[test]
+    fn a_study_of_two_methods() {
+        let all = [
+            finished(Method::Ce, None, &[0, 1, 2, 3, 4], 2, 1.0),
+            finished(Method::ClipLung, None, &[0, 1, 2, 3, 4], 2, 2.0),
+            finished(Method::ClipLung, Some("ic"), &[0, 1, 2], 2, 1.5),
+        ]
+        .concat();
+        let size = (Anchor::SizeOnly, made_up(Task::LidcA, 100, 0.7, 9));
+        let mut plan = study(&all);
+        let config = TrainConfig { fold: 4, ..all[0].config.clone() };
+        plan.cells.push(crate::study::summary::finished::tests::cell(&config, Some("view")));
+        let summary = summarise(&plan, &all, &[size]).unwrap();
+        assert_eq!((summary.planned, summary.finished, summary.missing.len()), (14, 13, 1));
+        assert!(summary.notes[0].contains("13 of 14"), "{:?}", summary.notes);
+        let [task] = &summary.tasks[..] else { panic!() };
+        let names: Vec<&str> = task.rows.iter().map(|r| r.name.as_str()).collect();
+        assert_eq!(names, ["size-only", "ce", "clip-lung", "clip-lung.ic"]);
+        assert_eq!(task.against_ce.as_ref().unwrap().comparisons.len(), 1);
+        assert_eq!(task.against_size_only.as_ref().unwrap().comparisons.len(), 2);
+        assert_eq!(
+            (task.variants[0].reference.as_str(), task.variants[0].comparisons[0].shared_folds.len()),
+            ("clip-lung", 3)
+        );
+        assert_eq!((task.ranks.len(), task.roc.len(), task.reliability.len()), (2, 3, 3));
+        let choice = task.choice.as_ref().unwrap();
+        assert_eq!((choice.method.as_str(), choice.models.len()), ("clip-lung", 5));
+        assert_eq!(choice.models[0].as_str(), "clip-lung.lidc-a.f0.s2");
+        assert_eq!((choice.sure_against_ce, choice.sure_against_size_only), (Some(true), Some(true)));
+        assert_eq!(summary.cells.len(), 13 + 5);
+        assert_eq!(task.classes.values().sum::<usize>(), task.nodules);
+    }
+
+    /// Two equally good methods: the better one is named, and that it is not surely better.
+    #[test]
+    fn a_choice_without_a_difference_says_so() {
+        let all = [
+            finished(Method::Ce, None, &[0, 1, 2], 2, 1.0),
+            finished(Method::Nsb, None, &[0, 1, 2], 2, 1.0),
+            finished(Method::Udm, None, &[0], 2, 3.0),
+        ]
+        .concat();
+        let summary = summarise(&study(&all), &all, &[]).unwrap();
+        let choice = summary.tasks[0].choice.as_ref().unwrap();
+        // udm has fewer folds, so it is not in the running
+        assert!(["ce", "nsb"].contains(&choice.method.as_str()));
+        if choice.method == "nsb" {
+            assert_eq!(choice.sure_against_ce, Some(false));
+            assert!(choice.reason.contains("would do as well"), "{}", choice.reason);
+        }
+        assert!(summary.notes.iter().any(|n| n.contains("anchors")), "{:?}", summary.notes);
+    }
+}

@@ -1,0 +1,13 @@
+//! Everything that a study's report shows, from predictions alone: levels with published figures beside, paired comparisons, rank
+//! stability, curves, and which model to use.
+
+pub mod choice;
+pub mod cohorts;
+pub mod document;
+pub mod entry;
+pub mod finished;
+pub mod level;
+pub mod published;
+pub mod reliability;
+pub mod roc;
+pub mod stability;
