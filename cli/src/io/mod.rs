@@ -6,3 +6,4 @@ pub mod input;
 pub mod nodules;
 pub mod run_dir;
 pub mod scan;
+pub mod sr;

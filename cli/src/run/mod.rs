@@ -4,6 +4,7 @@ pub mod bundle;
 pub mod card;
 pub mod encoder;
 pub mod hub;
+pub mod reports;
 pub mod results;
 pub mod scoring;
 pub mod training;
