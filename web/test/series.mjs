@@ -138,3 +138,25 @@ export function npy(values) {
   const head = Buffer.from(text.padEnd(128 - 10 - 1) + '\n', 'latin1');
   return Buffer.concat([Buffer.from([0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59, 1, 0, head.length, 0]), head, Buffer.from(values.buffer)]);
 }
+
+/** A volume as a NIfTI file, stored with an intercept. */
+export function nifti({ dims, spacing, origin, direction, hu }) {
+  const bytes = Buffer.alloc(352 + 2 * hu.length);
+  bytes.writeInt32LE(348, 0);
+  [3, ...dims, 1, 1, 1, 1].forEach((v, i) => bytes.writeInt16LE(v, 40 + 2 * i));
+  bytes.writeInt16LE(4, 70);
+  bytes.writeInt16LE(16, 72);
+  [1, ...spacing].forEach((v, i) => bytes.writeFloatLE(v, 76 + 4 * i));
+  bytes.writeFloatLE(352, 108);
+  bytes.writeFloatLE(1, 112);
+  bytes.writeFloatLE(-1024, 116);
+  bytes.writeUInt8(2, 123);
+  bytes.writeInt16LE(1, 254);
+  // RAS+: x and y turn round
+  [-1, -1, 1].forEach((sign, row) => {
+    [...direction.map((d, axis) => sign * d[row] * spacing[axis]), sign * origin[row]].forEach((v, i) => bytes.writeFloatLE(v, 280 + 16 * row + 4 * i));
+  });
+  bytes.write('n+1', 344);
+  hu.forEach((v, i) => bytes.writeInt16LE(v + 1024, 352 + 2 * i));
+  return bytes;
+}
