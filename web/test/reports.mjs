@@ -73,7 +73,7 @@ export default async function ({ work, run, browser, open }, test) {
   await test("from a viewer's metadata, with names beyond ASCII", async () => {
     const { findings, bytes } = known.model;
     const metadata = {
-      PatientName: [{ Alphabetic: 'Müller^Jürgen' }], PatientID: 'TEST-1', StudyInstanceUID: slices[0].study, SeriesInstanceUID: slices[0].series,
+      PatientName: [{ Alphabetic: 'Müller^Jürgen' }], PatientID: 'TEST-1', StudyInstanceUID: slices[0].metadata.StudyInstanceUID, SeriesInstanceUID: slices[0].metadata.SeriesInstanceUID,
       SOPClassUID: '1.2.840.10008.5.1.4.1.1.2', FrameOfReferenceUID: '1.2.3', StudyDate: '20260102', PatientComments: 'secret', Rows: 512,
     };
     const found = Buffer.from((await made('model', { metadata }, findings, momentOf(bytes))).base64, 'base64').toString('utf8');

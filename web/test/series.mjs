@@ -10,6 +10,7 @@ import { DataSet, joined } from '../dist/sr/elements.js';
 export const CANARY = 'Canary^Bird';
 const ROOT = '1.2.826.0.1.3680043.8.498.9';
 const CT = '1.2.840.10008.5.1.4.1.1.2';
+const MR = '1.2.840.10008.5.1.4.1.1.4';
 const EXPLICIT = '1.2.840.10008.1.2.1';
 
 /** The scan below `set` as it is stored: dims, spacing (mm), the first voxel's centre (LPS) and HU; x to the left, y to the back, z to
@@ -80,10 +81,11 @@ export function turned(scan, direction) {
   return { dims, spacing, origin, direction, hu };
 }
 
-/** Writes a volume as a series of modality `modality` below `dir`; the slices, with their file's name and metadata. */
-export function writeSeries(dir, { dims, spacing, origin, direction, hu }, number = 1, modality = 'CT') {
+/** Writes a volume as series `number` of a study below `dir`; its slices, with their file's name and metadata as viewers name it. */
+export function writeSeries(dir, { dims, spacing, origin, direction, hu }, { number = 1, modality = 'CT', description = 'synthetic scan' } = {}) {
   mkdirSync(dir, { recursive: true });
-  const [study, series] = [`${ROOT}.${number}`, `${ROOT}.${number}.1`];
+  const [study, series, frame] = [`${ROOT}.1`, `${ROOT}.1.1.${number}`, `${ROOT}.1.2.${number}`];
+  const sopClass = modality === 'MR' ? MR : CT;
   const numbers = (values) => values.map((v) => Number(v.toPrecision(9))).map((v) => String(v).slice(0, 16)).join('\\');
   return Array.from({ length: dims[2] }, (_, k) => {
     const sop = `${series}.${k + 1}`;
@@ -91,26 +93,34 @@ export function writeSeries(dir, { dims, spacing, origin, direction, hu }, numbe
     const short = (value) => Uint8Array.of(value & 255, value >> 8);
     const pixels = new DataView(new ArrayBuffer(2 * dims[0] * dims[1]));
     for (let i = 0; i < dims[0] * dims[1]; i++) pixels.setUint16(2 * i, hu[k * dims[0] * dims[1] + i] + 1024, true);
-    const set = new DataSet().text(0x00080005, 'CS', 'ISO_IR 192').text(0x00080016, 'UI', CT).text(0x00080018, 'UI', sop)
-      .text(0x00080020, 'DA', '20260102').text(0x00080030, 'TM', '030405').text(0x00080050, 'SH', `A${number}`)
-      .text(0x00080060, 'CS', modality).text(0x00080090, 'PN', 'Doctor^Who').text(0x0008103e, 'LO', 'synthetic scan')
-      .text(0x00100010, 'PN', CANARY).text(0x00100020, 'LO', `TEST-${number}`).text(0x00100030, 'DA', '19500101')
+    const set = new DataSet().text(0x00080005, 'CS', 'ISO_IR 192').text(0x00080016, 'UI', sopClass).text(0x00080018, 'UI', sop)
+      .text(0x00080020, 'DA', '20260102').text(0x00080030, 'TM', '030405').text(0x00080050, 'SH', 'A1')
+      .text(0x00080060, 'CS', modality).text(0x00080090, 'PN', 'Doctor^Who').text(0x0008103e, 'LO', description)
+      .text(0x00100010, 'PN', CANARY).text(0x00100020, 'LO', 'TEST-1').text(0x00100030, 'DA', '19500101')
       .text(0x00100040, 'CS', 'O').text(0x00180050, 'DS', numbers([spacing[2]]))
-      .text(0x0020000d, 'UI', study).text(0x0020000e, 'UI', series).text(0x00200010, 'SH', '1').text(0x00200011, 'IS', '1')
+      .text(0x0020000d, 'UI', study).text(0x0020000e, 'UI', series).text(0x00200010, 'SH', '1').text(0x00200011, 'IS', String(number))
       .text(0x00200013, 'IS', String(k + 1)).text(0x00200032, 'DS', numbers(position))
-      .text(0x00200037, 'DS', numbers([...direction[0], ...direction[1]])).text(0x00200052, 'UI', `${ROOT}.${number}.2`)
+      .text(0x00200037, 'DS', numbers([...direction[0], ...direction[1]])).text(0x00200052, 'UI', frame)
       .bytes(0x00280002, 'US', short(1)).text(0x00280004, 'CS', 'MONOCHROME2').bytes(0x00280010, 'US', short(dims[1]))
       .bytes(0x00280011, 'US', short(dims[0])).text(0x00280030, 'DS', numbers([spacing[1], spacing[0]]))
       .bytes(0x00280100, 'US', short(16)).bytes(0x00280101, 'US', short(16)).bytes(0x00280102, 'US', short(15))
       .bytes(0x00280103, 'US', short(0)).text(0x00281052, 'DS', '-1024').text(0x00281053, 'DS', '1')
       .bytes(0x7fe00010, 'OW', new Uint8Array(pixels.buffer));
-    const meta = new DataSet().bytes(0x00020001, 'OB', Uint8Array.of(0, 1)).text(0x00020002, 'UI', CT).text(0x00020003, 'UI', sop)
+    const meta = new DataSet().bytes(0x00020001, 'OB', Uint8Array.of(0, 1)).text(0x00020002, 'UI', sopClass).text(0x00020003, 'UI', sop)
       .text(0x00020010, 'UI', EXPLICIT).text(0x00020012, 'UI', ROOT).encode();
     const length = new Uint8Array(Uint32Array.of(meta.length).buffer);
     const group = new DataSet().bytes(0x00020000, 'UL', length).encode();
     const name = `${String(k).padStart(4, '0')}.dcm`;
     writeFileSync(join(dir, name), joined([new Uint8Array(128), new TextEncoder().encode('DICM'), group, meta, set.encode()]));
-    return { name, sop, study, series, position, number: k + 1 };
+    const metadata = {
+      Columns: dims[0], Rows: dims[1], InstanceNumber: k + 1, SOPClassUID: sopClass, SOPInstanceUID: sop, SeriesInstanceUID: series,
+      StudyInstanceUID: study, FrameOfReferenceUID: frame, Modality: modality, PatientName: CANARY, PatientID: 'TEST-1',
+      StudyDate: '20260102', StudyTime: '030405', SeriesDescription: description, SeriesNumber: number, PhotometricInterpretation: 'MONOCHROME2',
+      SamplesPerPixel: 1, BitsAllocated: 16, BitsStored: 16, HighBit: 15, PixelRepresentation: 0, RescaleSlope: 1, RescaleIntercept: -1024,
+      WindowCenter: -600, WindowWidth: 1500, PixelSpacing: [spacing[1], spacing[0]], ImagePositionPatient: position,
+      ImageOrientationPatient: [...direction[0], ...direction[1]], SliceThickness: spacing[2],
+    };
+    return { name, sop, position, metadata };
   });
 }
 
