@@ -92,7 +92,12 @@ impl Place {
 
     /// A trained model on it.
     pub fn run(&self, method: &str, task: &str) -> String {
-        let (data, out) = (self.data(), self.name("run"));
+        self.run_as("run", method, task)
+    }
+
+    /// A trained model of this name on it.
+    pub fn run_as(&self, name: &str, method: &str, task: &str) -> String {
+        let (data, out) = (self.data(), self.name(name));
         ok(&[
             "train",
             "--data",

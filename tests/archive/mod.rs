@@ -70,6 +70,7 @@ pub struct Scan {
     pub orientation: [[f64; 3]; 2],
     /// The way from a slice's first pixel to the next one's, LPS, mm. Nodules and outlines keep to columns, rows and slices.
     pub step: [f64; 3],
+    pub frame_of_reference: Option<String>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -92,7 +93,7 @@ impl Scan {
         let z = ORIGIN[2] + (slices / 2) as f64 * thickness;
         Self {
             patient: format!("TEST-{number:04}"),
-            series: format!("1.2.826.0.1.3680043.8.498.7.{number:05}"),
+            series: format!("1.2.826.0.1.3680043.8.498.7.{}", 10_000 + number),
             syntax: EXPLICIT,
             signed: true,
             side,
@@ -104,6 +105,7 @@ impl Scan {
             missing: Vec::new(),
             orientation: [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]],
             step: [0.0, 0.0, thickness],
+            frame_of_reference: Some(format!("1.2.826.0.1.3680043.8.498.8.{}", 10_000 + number)),
         }
     }
 
@@ -155,6 +157,9 @@ impl Scan {
         text(tags::PATIENT_NAME, VR::PN, "Secret^Name".into());
         text(tags::STUDY_INSTANCE_UID, VR::UI, format!("{}.1", self.series));
         text(tags::SERIES_INSTANCE_UID, VR::UI, self.series.clone());
+        if let Some(uid) = &self.frame_of_reference {
+            text(tags::FRAME_OF_REFERENCE_UID, VR::UI, uid.clone());
+        }
         text(tags::SLICE_THICKNESS, VR::DS, self.thickness.to_string());
         let numbers = |values: &[f64]| values.iter().map(f64::to_string).collect::<Vec<_>>().join("\\");
         let position = [0, 1, 2].map(|i| ORIGIN[i] + k as f64 * self.step[i]);

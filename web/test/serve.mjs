@@ -4,10 +4,10 @@ import { createReadStream, existsSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 
-const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.mjs': 'text/javascript', '.wasm': 'application/wasm', '.json': 'application/json' };
+const TYPES = { '.html': 'text/html', '.css': 'text/css', '.js': 'text/javascript', '.mjs': 'text/javascript', '.wasm': 'application/wasm', '.json': 'application/json' };
 export const POLICY = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'";
 
-export async function serve(mounts, policy = POLICY) {
+export async function serve(mounts, policy = POLICY, { routes = false } = {}) {
   const log = [];
   const replaced = {};
   const server = createServer((request, response) => {
@@ -16,6 +16,8 @@ export async function serve(mounts, policy = POLICY) {
     const mount = Object.keys(mounts).filter((m) => path.startsWith(m)).sort((a, b) => b.length - a.length)[0];
     let file = mount && join(mounts[mount], path.slice(mount.length));
     if (file && existsSync(file) && statSync(file).isDirectory()) file = join(file, 'index.html');
+    // an application's own addresses
+    if (file && !existsSync(file) && !extname(file) && routes) file = join(mounts[mount], 'index.html');
     const other = replaced[path];
     if (other === null || (other === undefined && !(file && existsSync(file)))) {
       response.writeHead(404).end();

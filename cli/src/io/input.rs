@@ -98,7 +98,7 @@ pub fn targets(place: &str, nodules: &Place, model: &Model, dir: &Path, other: O
         let target = |i: usize| {
             let row = &data.rows[i];
             let (id, diameter_mm) = (row.nodule_id.clone(), Some(row.diameter_mm));
-            Ok(Target { id, crop: data.crop(i)?, diameter_mm, geometry: None })
+            Ok(Target { id, crop: data.crop(i)?, diameter_mm, geometry: None, origin: None })
         };
         return (0..data.len()).map(target).collect();
     }
@@ -111,7 +111,7 @@ pub fn targets(place: &str, nodules: &Place, model: &Model, dir: &Path, other: O
             pointless()?;
         }
         let diameter_mm = nodules.diameter();
-        let target = |(id, crop)| Target { id, crop, diameter_mm, geometry: None };
+        let target = |(id, crop)| Target { id, crop, diameter_mm, geometry: None, origin: None };
         return npy(path).map(|crops| crops.into_iter().map(target).collect());
     }
     if ends(".nii") || ends(".nii.gz") {

@@ -11,6 +11,7 @@ pub mod places;
 pub mod predictions;
 pub mod run_dir;
 pub mod scan;
+pub mod sr;
 pub mod study_dir;
 pub mod study_results;
 pub mod word;

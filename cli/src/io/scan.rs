@@ -1,6 +1,6 @@
 //! Crops of a single scan, a DICOM series or a NIfTI volume, around nodules that the user points at.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clip_lung_core::Error;
@@ -24,6 +24,18 @@ pub struct Target {
     /// Where it is known.
     pub diameter_mm: Option<f64>,
     pub geometry: Option<Value>,
+    /// Of a DICOM series: what a report tells of its place.
+    pub origin: Option<Origin>,
+}
+
+/// A nodule's place in a DICOM series.
+pub struct Origin {
+    pub series_uid: String,
+    /// One of the series' files.
+    pub file: PathBuf,
+    pub centre: Point<Lps>,
+    /// SOPInstanceUIDs of the slices that the nodule reaches, from the feet.
+    pub slices: Vec<String>,
 }
 
 /// The crops of a NIfTI file.
@@ -41,7 +53,13 @@ pub fn nifti(path: &Path, place: &Place, crop: CropGeometry) -> Result<Vec<Targe
         let size = crop.size(nodule.diameter_mm)?;
         let cut = scan.crop(centre, size)?;
         let geometry = geometry(Frame::Ras, centre.xyz(), scan.voxel(centre)?, size, &nodule, Value::Null);
-        Ok(Target { id: nodule.id, crop: cut, diameter_mm: Some(nodule.diameter_mm), geometry: Some(geometry) })
+        Ok(Target {
+            id: nodule.id,
+            crop: cut,
+            diameter_mm: Some(nodule.diameter_mm),
+            geometry: Some(geometry),
+            origin: None,
+        })
     };
     place.nodules(stem, Frame::Ras)?.into_iter().map(target).collect()
 }
@@ -91,9 +109,23 @@ pub fn dicom(dir: &Path, place: &Place, crop: CropGeometry) -> Result<Vec<Target
             geometry["missing_slices_mm"] = json!(series.gaps);
         }
         let cut = reader.patch(centre, size, Margin::default())?.crop()?;
-        Ok(Target { id: nodule.id, crop: cut, diameter_mm: Some(nodule.diameter_mm), geometry: Some(geometry) })
+        let origin = Some(Origin {
+            series_uid: uid.clone(),
+            file: dir.join(&slices[0].path),
+            centre,
+            slices: reached(&series, centre, nodule.diameter_mm)?,
+        });
+        Ok(Target { id: nodule.id, crop: cut, diameter_mm: Some(nodule.diameter_mm), geometry: Some(geometry), origin })
     };
     nodules.into_iter().map(target).collect()
+}
+
+/// The slices within half a diameter of a nodule's centre, at least the one nearest to it.
+fn reached(series: &Series, centre: Point<Lps>, diameter_mm: f64) -> Result<Vec<String>> {
+    let [_, _, middle] = series.voxel(centre)?.xyz();
+    let reach = diameter_mm / 2.0 / series.slice_spacing;
+    let near = |k: &usize| (*k as f64 - middle).abs() <= reach.max(0.5);
+    Ok((0..series.slices.len()).filter(near).map(|k| series.slices[k].sop_uid.clone()).collect())
 }
 
 /// Where a crop was cut, in words and numbers: mm in the scan's own frame.

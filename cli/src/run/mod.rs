@@ -17,4 +17,5 @@ pub mod robustness;
 pub mod rules;
 pub mod scoring;
 pub mod shared;
+pub mod structured_reports;
 pub mod training;

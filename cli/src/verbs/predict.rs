@@ -13,6 +13,7 @@ use crate::io::input::{self, OtherCrop};
 use crate::io::nodules::Place;
 use crate::io::scan::Target;
 use crate::machine::device;
+use crate::run::structured_reports;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -26,6 +27,9 @@ pub struct Args {
     place: Place,
     #[command(flatten)]
     other: OtherCrop,
+    /// Write a DICOM structured report of each series into this folder
+    #[arg(long, value_name = "DIR")]
+    sr: Option<PathBuf>,
     #[command(flatten)]
     on: device::Choice,
     /// Print the predictions as one JSON document
@@ -49,6 +53,10 @@ pub fn run(args: Args) -> Result<()> {
         let ms = start.elapsed().as_secs_f64() * 1e3 / part.len() as f64;
         predictions.extend(part.iter().zip(found).map(|(target, p)| (target, p, ms)));
     }
+    let reports = match &args.sr {
+        Some(dir) => structured_reports::write(dir, &model, predictions.iter().map(|(target, p, _)| (*target, p)))?,
+        None => Vec::new(),
+    };
     if args.json {
         let rows: Vec<Value> = predictions.iter().map(|(target, p, ms)| document(&model, target, p, *ms)).collect();
         let meta = &model.config.metadata;
@@ -57,7 +65,11 @@ pub fn run(args: Args) -> Result<()> {
             "intended_use": meta.intended_use, "training_data": meta.training_data, "text_encoder": meta.text_encoder,
             "device": device_name,
         });
-        println!("{}", json!({"model": about, "predictions": rows}));
+        let mut all = json!({"model": about, "predictions": rows});
+        if args.sr.is_some() {
+            all["reports"] = json!(reports);
+        }
+        println!("{all}");
         return Ok(());
     }
     let names: Vec<&str> = model.config.classes.iter().map(|c| c.name()).collect();
@@ -73,6 +85,7 @@ pub fn run(args: Args) -> Result<()> {
             println!("{:<28}{}", "", reason.words());
         }
     }
+    reports.iter().for_each(|path| println!("structured report: {}", path.display()));
     println!(
         "text encoder of the training: {}; research use only, not a medical device",
         model.config.metadata.text_encoder

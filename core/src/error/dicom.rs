@@ -16,6 +16,8 @@ pub enum DicomFault {
     Bomb(usize),
     #[error("{0} is missing; a CT slice can't be placed without it")]
     Missing(&'static str),
+    #[error("{0} is missing; a report can't refer to the series without it")]
+    Unreferable(&'static str),
     #[error("{name} is `{value}`, but must be {expected}")]
     Value { name: &'static str, value: String, expected: &'static str },
     #[error("transfer syntax {0} is not supported; convert the file to Explicit VR Little Endian (e.g. with dcmconv)")]

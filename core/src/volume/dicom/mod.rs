@@ -2,7 +2,8 @@
 //! series in space, [`SeriesReader`] decodes the slices that a crop needs.
 //!
 //! Parsing and JPEG decoding are the libraries' (dicom-rs, jpeg-decoder, hayro-jpeg2000); limits and checks stand in front of
-//! them. Nothing that identifies a person is kept but PatientID, StudyInstanceUID and SeriesInstanceUID.
+//! them. Nothing that identifies a person is kept but PatientID, StudyInstanceUID and SeriesInstanceUID; [`Source`] alone, which a
+//! report asks for, reads the patient's name.
 
 mod elements;
 mod header;
@@ -10,6 +11,7 @@ mod pixels;
 mod reader;
 mod regular;
 mod series;
+mod source;
 mod syntax;
 
 pub use crate::error::{DicomFault, SeriesFault};
@@ -18,3 +20,4 @@ pub use pixels::slice_hu;
 pub use reader::SeriesReader;
 pub use regular::Regular;
 pub use series::{Series, SliceRef};
+pub use source::{PATIENT_AND_STUDY, Source};

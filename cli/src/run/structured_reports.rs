@@ -1,0 +1,62 @@
+//! Structured reports of predictions: a document for each series.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use clip_lung_core::Error;
+use clip_lung_core::error::SeriesFault;
+use clip_lung_core::model::answer::Prediction;
+use clip_lung_core::model::predict::Model;
+use clip_lung_core::volume::dicom::Source;
+
+use crate::failure::Failure;
+use crate::io::files;
+use crate::io::scan::{Origin, Target};
+use crate::io::sr::{self, Finding, Moment};
+
+/// Writes the reports of nodules of DICOM series as `DIR/<SOPInstanceUID>.dcm`; their paths.
+pub fn write<'a>(
+    dir: &Path,
+    model: &Model,
+    predictions: impl Iterator<Item = (&'a Target, &'a Prediction)>,
+) -> Result<Vec<PathBuf>> {
+    let mut series: Vec<(&Origin, Vec<Finding>)> = Vec::new();
+    for (target, prediction) in predictions {
+        let origin = target.origin.as_ref().ok_or_else(|| {
+            let message =
+                format!("--sr: {} is no nodule of a DICOM series; a report needs the series' headers", target.id);
+            Failure::Usage(message)
+        })?;
+        let finding = finding(model, target, origin, prediction)?;
+        match series.iter_mut().find(|(first, _)| first.series_uid == origin.series_uid) {
+            Some((_, findings)) => findings.push(finding),
+            None => series.push((origin, vec![finding])),
+        }
+    }
+    files::create_dir(dir)?;
+    let moment = Moment::now();
+    let one = |(origin, findings): (&Origin, Vec<Finding>)| {
+        let source = Source::read(&files::read(&origin.file)?).map_err(|fault| {
+            let fault = SeriesFault::Slice { file: origin.file.display().to_string(), fault };
+            Error::Series { series: origin.series_uid.clone(), fault }
+        })?;
+        let document = sr::report(&source, &model.config, &findings, &moment)?;
+        let path = dir.join(format!("{}.dcm", document.sop_instance_uid));
+        files::write(&path, &document.bytes)?;
+        Ok(path)
+    };
+    series.into_iter().map(one).collect()
+}
+
+fn finding(model: &Model, target: &Target, origin: &Origin, prediction: &Prediction) -> Result<Finding> {
+    let probabilities = model.config.classes.iter().copied().zip(prediction.probabilities.iter().copied());
+    Ok(Finding {
+        id: target.id.clone(),
+        centre: origin.centre,
+        diameter_mm: target.diameter_mm.unwrap_or_default(),
+        slices: origin.slices.clone(),
+        probabilities: probabilities.collect(),
+        class: prediction.class,
+        attributes: model.explain(&target.crop, target.diameter_mm, None)?.attributes,
+    })
+}

@@ -1,0 +1,1 @@
+export default { optimizeDeps: { exclude: ['clip-lung'] }, worker: { format: 'es' }, build: { target: 'es2022' } };

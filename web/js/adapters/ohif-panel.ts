@@ -1,0 +1,108 @@
+/** OHIF's side panel: probabilities, words, the model and the notice. A custom element, so that it needs none of OHIF's React. */
+import type { ClassName } from '../index.js';
+import { report, sourceOfMetadata } from '../sr/index.js';
+import type { Nodule, Nodules } from './ohif-nodules.js';
+
+/** The element's name: what OHIF's React makes an element of. */
+export const PANEL = 'clip-lung-panel';
+const NOTICE = 'Research use only, not a medical device. Not for diagnosis.';
+/** Words shown of a nodule. */
+const WORDS = 3;
+const STYLE = `
+  :host { display: block; height: 100%; overflow: auto; padding: 10px; overflow-wrap: anywhere; color: #dde6ee; font: 14px/1.45 system-ui, sans-serif; }
+  .notice { color: #f4c26b; margin: 0 0 10px; }
+  section { border: 1px solid #3a4b63; border-radius: 6px; padding: 8px 10px; margin: 0 0 10px; }
+  h3 { margin: 0 0 6px; font-size: 14px; font-weight: 600; }
+  dl { display: grid; grid-template-columns: 6em 1fr 3.5em; gap: 3px 8px; margin: 0 0 6px; align-items: center; }
+  dt, dd { margin: 0; } dd:nth-child(3n) { text-align: right; font-variant-numeric: tabular-nums; }
+  meter { width: 100%; height: 10px; } p { margin: 0 0 6px; } .failure { color: #ff9b8a; } small { color: #9fb0c3; }
+  button { font: inherit; color: inherit; background: #22344d; border: 1px solid #3a4b63; border-radius: 4px; padding: 2px 8px; margin-right: 6px; cursor: pointer; }
+  button:focus-visible { outline: 2px solid #7fc4ff; }`;
+
+/** What the panel asks of OHIF. */
+export interface Actions {
+  show(uid: string): void;
+  remove(uid: string): void;
+}
+
+/** Defines the element for these nodules, once. */
+export function definePanel(nodules: Nodules, actions: Actions): void {
+  if (customElements.get(PANEL)) return;
+  customElements.define(PANEL, class extends HTMLElement {
+    readonly #draw = () => draw(this.shadowRoot!, nodules, actions);
+
+    connectedCallback(): void {
+      if (!this.shadowRoot) {
+        const sheet = new CSSStyleSheet();
+        sheet.replaceSync(STYLE);
+        this.attachShadow({ mode: 'open' }).adoptedStyleSheets = [sheet];
+      }
+      nodules.addEventListener('change', this.#draw);
+      this.#draw();
+    }
+
+    disconnectedCallback(): void {
+      nodules.removeEventListener('change', this.#draw);
+    }
+  });
+}
+
+function element<K extends keyof HTMLElementTagNameMap>(tag: K, text = '', more: Partial<HTMLElementTagNameMap[K]> = {}): HTMLElementTagNameMap[K] {
+  return Object.assign(document.createElement(tag), { textContent: text }, more);
+}
+
+function draw(root: ShadowRoot, nodules: Nodules, actions: Actions): void {
+  const { clip, list } = nodules;
+  const parts: HTMLElement[] = [element('p', NOTICE, { className: 'notice' })];
+  if (!list.length) parts.push(element('p', 'Measure a nodule on a CT with the length or the bidirectional tool.'));
+  parts.push(...list.map((nodule) => section(nodule, nodules, actions)));
+  if (clip) {
+    const { method, metadata, sha256 } = clip.info;
+    if (metadata.synthetic) parts.push(element('p', 'Trained on drawn images: its answers say nothing about CT.', { className: 'failure' }));
+    const device = clip.device === 'webgpu' ? 'the GPU' : 'the CPU';
+    const about = `${method} ${metadata.version}, trained on ${metadata.training_data}; computed on ${device} in this browser; weights ${sha256['model.safetensors']?.slice(0, 12)}`;
+    parts.push(element('small', about));
+  }
+  root.replaceChildren(...parts);
+}
+
+function section(nodule: Nodule, nodules: Nodules, actions: Actions): HTMLElement {
+  const { uid, name, diameter, prediction, failure } = nodule;
+  const box = element('section');
+  box.append(element('h3', `${name}, ${diameter.toFixed(1)} mm`));
+  if (failure !== undefined) box.append(element('p', failure, { className: 'failure' }));
+  else if (!prediction) box.append(element('p', 'Computing ...'));
+  else {
+    const shares = element('dl');
+    for (const [label, p] of Object.entries(prediction.probabilities) as [ClassName, number][]) {
+      const bar = element('dd');
+      bar.append(element('meter', '', { value: p, max: 1, title: label }));
+      shares.append(element('dt', label), bar, element('dd', p.toFixed(4)));
+    }
+    box.append(shares);
+    const words = Object.entries(prediction.attributes ?? {}).sort(([, a], [, b]) => b - a).slice(0, WORDS);
+    if (words.length) box.append(element('p', `Closest words: ${words.map(([word, s]) => `${word} ${s.toFixed(2)}`).join(', ')}`));
+  }
+  const show = element('button', 'Show', { onclick: () => actions.show(uid) });
+  const remove = element('button', 'Remove', { onclick: () => actions.remove(uid) });
+  box.append(show, remove);
+  if (prediction && nodules.clip) box.append(element('button', 'Report', { title: 'A DICOM structured report', onclick: () => save(nodule, nodules) }));
+  return box;
+}
+
+/** Offers the report of all predicted nodules of a nodule's series as a file. */
+async function save({ displaySet }: Nodule, { clip, list }: Nodules): Promise<void> {
+  if (!clip) return;
+  const findings = list.flatMap(({ name, centre, diameter, prediction, displaySet: own }) => {
+    if (own !== displaySet || !prediction) return [];
+    // along the head's axis, as near as matters for which slices are named
+    const height = (slice: Record<string, unknown>) => Math.abs(Number((slice.ImagePositionPatient as number[])[2]) - centre[2]);
+    const near = displaySet.instances.filter((slice) => height(slice) <= diameter / 2);
+    const slices = near.length ? near : [...displaySet.instances].sort((a, b) => height(a) - height(b)).slice(0, 1);
+    return [{ id: name, centre, diameter, slices: slices.map((slice) => String(slice.SOPInstanceUID)), prediction }];
+  });
+  const { bytes, sopInstanceUid } = await report(sourceOfMetadata(displaySet.instances[0]!), clip.info, findings);
+  const url = URL.createObjectURL(new Blob([bytes as Uint8Array<ArrayBuffer>], { type: 'application/dicom' }));
+  element('a', '', { href: url, download: `${sopInstanceUid}.dcm` }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 1e4);
+}

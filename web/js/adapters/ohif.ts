@@ -1,0 +1,101 @@
+/**
+ * OHIF: an extension with a panel and a command. Finishing a length or bidirectional measurement on a CT predicts at its middle, with its
+ * length as the diameter, and opens the panel. In `app-config.js`:
+ *
+ *     modes: ['/packages/clip-lung/dist/adapters/ohif-mode.js'], clipLung: { model: '/models/clip-lung' },
+ */
+import { ClipLung } from '../index.js';
+import type { Core } from './cornerstone.js';
+import { Nodules, type DisplaySet, type Measurement } from './ohif-nodules.js';
+import { definePanel, PANEL } from './ohif-panel.js';
+
+interface Subscription {
+  unsubscribe(): void;
+}
+
+/** What is used of OHIF's services. */
+interface Services {
+  measurementService: {
+    EVENTS: Record<string, string>;
+    subscribe(event: string, listener: (detail: { measurement: Measurement | string }) => void): Subscription;
+    getMeasurement(uid: string): Measurement | undefined;
+    remove(uid: string): void;
+    jumpToMeasurement(viewportId: string, uid: string): void;
+  };
+  displaySetService: { getDisplaySetByUID(uid: string): DisplaySet | undefined };
+  panelService: { PanelPosition: Record<string, string>; getPanels(position: string): { id: string }[]; activatePanel(id: string, force: boolean): void };
+  viewportGridService: { getActiveViewportId(): string };
+}
+
+/** What OHIF gives an extension. */
+interface Given {
+  servicesManager: { services: Services };
+  appConfig?: { clipLung?: { model?: string } };
+}
+
+export const ID = 'clip-lung';
+/** The panel's id in a mode's layout. */
+export const PANEL_ID = `${ID}.panelModule.nodules`;
+const MODEL = '/models/clip-lung';
+
+let model = MODEL;
+let subscriptions: Subscription[] = [];
+const nodules = new Nodules(
+  () => ClipLung.from(model),
+  // where OHIF's cornerstone extension puts it
+  () => (globalThis as unknown as { cornerstone: Core }).cornerstone,
+);
+
+/** Predicts a measurement where the mode shows the panel, and opens it. */
+async function predict({ panelService, displaySetService }: Services, measurement: Measurement): Promise<unknown> {
+  const shown = Object.values(panelService.PanelPosition).flatMap((position) => panelService.getPanels(position));
+  if (!shown.some(({ id }) => id === PANEL_ID)) return undefined;
+  const done = nodules.measure(measurement, displaySetService.getDisplaySetByUID(measurement.displaySetInstanceUID));
+  if (nodules.has(measurement.uid)) panelService.activatePanel(PANEL_ID, true);
+  return done;
+}
+
+export default {
+  id: ID,
+
+  preRegistration({ servicesManager, appConfig }: Given): void {
+    model = appConfig?.clipLung?.model ?? MODEL;
+    const { services } = servicesManager;
+    definePanel(nodules, {
+      show: (uid) => services.measurementService.jumpToMeasurement(services.viewportGridService.getActiveViewportId(), uid),
+      remove: (uid) => services.measurementService.remove(uid),
+    });
+  },
+
+  getPanelModule() {
+    return [{ name: 'nodules', iconName: 'tab-linear', iconLabel: 'Nodules', label: 'Nodule malignancy', component: PANEL }];
+  },
+
+  /** `predictNodule`, with the `uid` of a measurement. */
+  getCommandsModule({ servicesManager }: Given) {
+    const { services } = servicesManager;
+    const commandFn = ({ uid }: { uid: string }) => {
+      const measurement = services.measurementService.getMeasurement(uid);
+      return measurement && predict(services, measurement);
+    };
+    return { definitions: { predictNodule: { commandFn } }, actions: {}, defaultContext: 'DEFAULT' };
+  },
+
+  onModeEnter({ servicesManager }: Given): void {
+    const { services } = servicesManager;
+    const { EVENTS } = services.measurementService;
+    const on = (event: string, listener: (measurement: Measurement | string) => void) =>
+      EVENTS[event] && subscriptions.push(services.measurementService.subscribe(EVENTS[event], ({ measurement }) => listener(measurement)));
+    // it is added when it is finished; before that it is updated with every move of the mouse
+    on('MEASUREMENT_ADDED', (added) => void (typeof added === 'object' && predict(services, added)));
+    on('MEASUREMENT_UPDATED', (now) => void (typeof now === 'object' && nodules.has(now.uid) && predict(services, now)));
+    on('MEASUREMENT_REMOVED', (gone) => nodules.remove(typeof gone === 'string' ? gone : gone.uid));
+    on('MEASUREMENTS_CLEARED', () => nodules.remove());
+  },
+
+  onModeExit(): void {
+    subscriptions.forEach((s) => s.unsubscribe());
+    subscriptions = [];
+    nodules.dispose();
+  },
+};
