@@ -59,7 +59,7 @@ fn of_study(name: &str, study: &Path, method: &str, task: Option<Task>) -> Resul
     let results = StudyResults::read(study)?;
     let mut found = Vec::new();
     let mut known = Vec::new();
-    for each in [Task::LidcA, Task::LidcB, Task::LidcC] {
+    for each in Task::ALL {
         for entry in entries(each, &results.finished, &results.anchors)? {
             known.push(entry.name.clone());
             if entry.name == method {

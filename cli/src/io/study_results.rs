@@ -44,7 +44,7 @@ impl StudyResults {
             return Err(Failure::File(message).into());
         }
         let mut anchors = Vec::new();
-        for task in [Task::LidcA, Task::LidcB, Task::LidcC] {
+        for task in Task::ALL {
             for anchor in Anchor::ALL {
                 let file = anchor_file(path, task, anchor);
                 if file.is_file() {

@@ -6,14 +6,28 @@ use anyhow::Result;
 use clip_lung_core::dataset::crops::Dataset;
 use clip_lung_core::dataset::task::Task;
 use clip_lung_core::study::anchors::Anchor;
+use clip_lung_core::study::cells::Cell;
+use clip_lung_core::train::split::fold_of_rows;
 
 use crate::io::files;
+use crate::io::study_dir::StudyDir;
 use crate::io::study_results::anchor_file;
+
+/// Keeps the anchors of a study's tasks that are not kept yet.
+pub fn keep(study: &StudyDir, data: &Dataset) -> Result<()> {
+    let Some(config) = study.study.cells.first().map(Cell::config).transpose()? else { return Ok(()) };
+    for task in Task::ALL {
+        let missing = |anchor: &Anchor| !anchor_file(&study.path, task, *anchor).is_file();
+        if study.study.cells.iter().any(|c| c.task == task) && Anchor::ALL.iter().any(missing) {
+            write(&study.path, data, task, &fold_of_rows(&data.rows, &config)?)?;
+        }
+    }
+    Ok(())
+}
 
 /// Predicts each fold from the others by every anchor, and keeps that as `anchors/TASK.ANCHOR.csv` of the study; `fold_of_rows` is
 /// the fold of each of the data set's rows.
-#[allow(dead_code)] // `sweep run` calls it
-pub fn write(study_dir: &Path, data: &Dataset, task: Task, fold_of_rows: &[usize]) -> Result<()> {
+fn write(study_dir: &Path, data: &Dataset, task: Task, fold_of_rows: &[usize]) -> Result<()> {
     for anchor in Anchor::ALL {
         let predictions = anchor.predictions(&data.rows, fold_of_rows, task)?;
         let path = anchor_file(study_dir, task, anchor);
@@ -37,7 +51,7 @@ mod tests {
         let data = phantom(Thresholds::Inclusive, Some(60)).unwrap();
         let folds = by_patient(&data.rows, 3, 2).unwrap();
         let place = tempfile::tempdir().unwrap();
-        for task in [Task::LidcA, Task::LidcB, Task::LidcC] {
+        for task in Task::ALL {
             write(place.path(), &data, task, &folds).unwrap();
             for anchor in Anchor::ALL {
                 let kept = predictions::of_file(&anchor_file(place.path(), task, anchor), None).unwrap();

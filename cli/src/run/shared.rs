@@ -13,7 +13,7 @@ use clip_lung_core::nn::text::side::TextSide;
 use clip_lung_core::study::cells::Study;
 use clip_lung_core::train::config::TrainConfig;
 
-use super::encoder;
+use super::{anchors, audit, encoder};
 use crate::failure::Failure;
 use crate::io::input;
 use crate::io::places::{Encoder, Places};
@@ -27,11 +27,14 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// Reads the data, and checks that they are the study's.
+    /// Reads the data, and checks that they are the study's; what the report needs of
+    /// them is kept beside the cells.
     pub fn load(dir: &StudyDir) -> Result<Self> {
         let places = Places::read(&dir.path)?.ok_or_else(|| planned_elsewhere(&dir.path))?;
         let data = input::dataset(&places.data)?;
         check_data(&data, &places.data, &dir.study)?;
+        anchors::keep(dir, &data)?;
+        audit::keep(dir, &data)?;
         Ok(Self { data, encoders: places.text_encoders, loaded: Vec::new() })
     }
 

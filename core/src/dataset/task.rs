@@ -26,6 +26,9 @@ pub enum Task {
 }
 
 impl Task {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::LidcA, Self::LidcB, Self::LidcC];
+
     /// The name on the command line and in files.
     pub fn name(self) -> &'static str {
         match self {
@@ -98,7 +101,7 @@ mod tests {
         assert_eq!(Task::LidcA.label(Class::Malignant), Some(2));
         assert_eq!(Task::LidcC.label(Class::Malignant), Some(1));
         assert_eq!(Task::LidcC.label(Class::Unsure), None);
-        assert_eq!([Task::LidcA, Task::LidcB, Task::LidcC].map(Task::tested), [vec![0, 1, 2], vec![0, 2], vec![0, 1]]);
+        assert_eq!(Task::ALL.map(Task::tested), [vec![0, 1, 2], vec![0, 2], vec![0, 1]]);
         assert!(Task::LidcB.trains(Class::Unsure) && !Task::LidcB.tests(Class::Unsure));
         assert!(Task::LidcB.check(&Class::ALL).is_ok() && Task::LidcC.check(&Class::ALL).is_err());
     }

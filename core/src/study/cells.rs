@@ -76,7 +76,7 @@ impl CellId {
         let seed = parts.next()?.strip_prefix('s')?.parse().ok()?;
         let variant = parts.next();
         let method = Method::ALL.into_iter().find(|m| m.name() == method)?;
-        let task = [Task::LidcA, Task::LidcB, Task::LidcC].into_iter().find(|t| t.name() == task)?;
+        let task = Task::ALL.into_iter().find(|t| t.name() == task)?;
         parts.next().is_none().then_some((method, task, fold, seed, variant))
     }
 }
@@ -227,7 +227,7 @@ mod tests {
     fn ids_print_and_parse() {
         assert_eq!(cell(0, None).id.to_string(), "clip-lung.lidc-a.f0.s2");
         for method in Method::ALL {
-            for task in [Task::LidcA, Task::LidcB, Task::LidcC] {
+            for task in Task::ALL {
                 for variant in [None, Some("no-ca"), Some("random-text2")] {
                     let id = CellId::new(method, task, 4, 17, variant).unwrap();
                     assert_eq!(id.as_str().parse::<CellId>().unwrap(), id);

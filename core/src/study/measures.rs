@@ -194,7 +194,7 @@ mod tests {
     /// The same as the metrics of the rows written out, on every task.
     #[test]
     fn equal_the_metrics_of_repeated_rows() {
-        for task in [Task::LidcA, Task::LidcB, Task::LidcC] {
+        for task in Task::ALL {
             let scored = made_up(task, 60, 1.0, 4).scored();
             let measured = Measured::new(&scored, task);
             for salt in 0..4 {

@@ -92,8 +92,7 @@ fn grid(args: &Args) -> Result<Grid> {
             .map_err(|_| Failure::Usage(format!("there is no task `{word}`; choose lidc-a, -b, -c or all")))
     };
     let methods = if all(&args.methods) { Ok(Method::ALL.to_vec()) } else { args.methods.iter().map(method).collect() };
-    let tasks =
-        if all(&args.tasks) { Ok(Task::value_variants().to_vec()) } else { args.tasks.iter().map(task).collect() };
+    let tasks = if all(&args.tasks) { Ok(Task::ALL.to_vec()) } else { args.tasks.iter().map(task).collect() };
     let folds = if args.folds.is_empty() {
         (0..args.fold_count).collect()
     } else {

@@ -95,7 +95,7 @@ pub fn summarise(study: &Study, finished: &[Finished], anchors: &[(Anchor, Predi
     let missing: Vec<CellId> = study.cells.iter().map(|c| &c.id).filter(|id| !done.contains(id)).cloned().collect();
     let mut notes = notes(finished, &missing, study.cells.len());
     let mut tasks = Vec::new();
-    for task in [Task::LidcA, Task::LidcB, Task::LidcC] {
+    for task in Task::ALL {
         let entries = entries(task, finished, anchors)?;
         if !entries.is_empty() {
             tasks.push(TaskSummary::new(study, task, &entries, &mut notes)?);
