@@ -1,4 +1,4 @@
-# make demo | make test | make bench; each installs what the machine lacks first (make setup).
+# make demo | make report-demo | make test | make bench; each installs what the machine lacks first (make setup).
 # Everything is compiled once, with one profile, into one target directory.
 
 CARGO_TARGET_DIR ?= $(HOME)/.cache/clip-lung/target
@@ -6,11 +6,19 @@ export CARGO_TARGET_DIR
 CARGO := $(shell command -v cargo || echo $(HOME)/.cargo/bin/cargo)
 BIN := $(CARGO_TARGET_DIR)/release/clip-lung
 
-.PHONY: demo build page web test test-native test-web test-device fuzz bench bench-cuda bench-web setup setup-web setup-browser setup-lint lint
+.PHONY: demo report-demo build page web test test-native test-web test-device fuzz bench bench-cuda bench-web setup setup-web setup-browser setup-lint lint
 
 # Train, evaluate, explain and export in minutes; then the same model in the browser.
 demo: build page
 	$(BIN) demo --out demo
+
+# A study of minutes on synthetic nodules, three methods and two folds, which ends with its report open; running it again continues.
+report-demo: build
+	[ -d report-demo/data ] || $(BIN) phantom --limit 300 --out report-demo/data
+	$(BIN) sweep plan report-demo/study --data report-demo/data --methods ce,udm,clip-lung --folds 0,1 \
+	    --epochs 3 --lr 0.02 --ema 0.9 --ema-bn recompute --text-encoder random:minilm
+	$(BIN) sweep run report-demo/study
+	$(BIN) report report-demo/study --out report-demo/report --open
 
 build: setup
 	$(CARGO) build --release --workspace --locked

@@ -17,6 +17,9 @@ pub struct Args {
     /// Where report.html, results.csv, table.md, table.tex, summary.json and the figures are written
     #[arg(long)]
     out: PathBuf,
+    /// Open the page in the browser
+    #[arg(long)]
+    open: bool,
     /// Print the summary as JSON
     #[arg(long)]
     json: bool,
@@ -39,5 +42,10 @@ pub fn run(args: Args) -> Result<()> {
         }
     }
     println!("  research use only, not a medical device");
+    let page = args.out.join("report.html");
+    println!("  the report: {}", page.display());
+    if args.open && open::that_detached(&page).is_err() {
+        println!("  no browser could be opened here");
+    }
     Ok(())
 }
