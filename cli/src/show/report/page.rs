@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use clip_lung_core::study::measures::Measure;
-use clip_lung_core::study::summary::document::{CellScores, Summary, TaskSummary};
+use clip_lung_core::study::summary::document::Summary;
+use clip_lung_core::study::summary::scores::CellScores;
+use clip_lung_core::study::summary::task::TaskSummary;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::drawn::Drawn;
