@@ -1,8 +1,8 @@
 //! Confusion matrices, a panel a method.
 
-use clip_lung_core::study::summary::document::TaskSummary;
 use clip_lung_core::study::summary::entry::Kind;
 use clip_lung_core::study::summary::level::Row;
+use clip_lung_core::study::summary::task::TaskSummary;
 
 use super::panel::{Anchor, Figure, Panel};
 use crate::show::numbers;

@@ -12,37 +12,44 @@ const LINE: f64 = 16.0;
 /// The most characters of a name.
 const LONGEST: usize = 48;
 
-/// Means an epoch over the training batches of one run, or of all of a method's.
+/// Means an epoch of one run, or of all of a method's.
 #[derive(Clone, Debug)]
 pub struct Curve {
     name: String,
     /// (epoch from 1, value).
     loss: Vec<(f64, f64)>,
     accuracy: Vec<(f64, f64)>,
+    /// Macro AUC on the validation nodules, where there were some.
+    validation: Vec<(f64, f64)>,
 }
 
 impl Curve {
     /// Of the steps of one or more runs; `None` without a step.
     pub fn new(name: &str, steps: &[StepLog]) -> Option<Self> {
         let (loss, accuracy) = (by_epoch(steps, &|s| Some(s.loss)), by_epoch(steps, &|s| Some(s.accuracy)));
-        (!loss.is_empty()).then(|| Self { name: name.into(), loss, accuracy })
+        let validation = by_epoch(steps, &|s| s.validation.as_ref()?.macro_auc);
+        (!loss.is_empty()).then(|| Self { name: name.into(), loss, accuracy, validation })
     }
 }
 
-/// Loss and accuracy of all curves; `None` without one.
+/// Loss and accuracy of all curves, and their validation where one has it; `None` without a curve.
 pub fn figure(name: &str, title: &str, curves: &[Curve]) -> Option<Figure> {
     let epochs = curves.iter().flat_map(|c| &c.loss).map(|p| p.0).fold(1.0, f64::max);
     let highest = curves.iter().flat_map(|c| &c.loss).map(|p| p.1).fold(0.1, f64::max);
+    let mut panels = vec![
+        panel("training loss", curves, epochs, highest * 1.05, |c| &c.loss),
+        panel("training accuracy", curves, epochs, 1.0, |c| &c.accuracy),
+    ];
+    if curves.iter().any(|c| !c.validation.is_empty()) {
+        panels.push(panel("validation, macro AUC", curves, epochs, 1.0, |c| &c.validation));
+    }
     (!curves.is_empty()).then(|| Figure {
         name: name.into(),
         title: title.into(),
-        caption: "Means an epoch over the training batches; the sums of the methods' own losses have no common scale."
+        caption: "Means an epoch, of the training over its batches; the sums of the methods' own losses have no common scale."
             .into(),
-        panels: vec![
-            panel("training loss", curves, epochs, highest * 1.05, |c| &c.loss),
-            panel("training accuracy", curves, epochs, 1.0, |c| &c.accuracy),
-        ],
-        columns: 2,
+        panels,
+        columns: 3,
     })
 }
 
@@ -56,7 +63,9 @@ fn panel(title: &str, curves: &[Curve], epochs: f64, top: f64, of: fn(&Curve) ->
         let dashes = ["", " second", " third"][(i / COLOURS).min(2)];
         let class = format!("s{}{dashes}", i % COLOURS);
         let points: Vec<[f64; 2]> = of(curve).iter().map(|(e, v)| axes.at(*e, *v)).collect();
-        panel.path(&class, &points);
+        if points.len() > 1 {
+            panel.path(&class, &points);
+        }
         if let [only] = points[..] {
             panel.circle(&format!("f{}", i % COLOURS), only, 3.0);
         }
@@ -79,6 +88,7 @@ fn shortened(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clip_lung_core::train::log::Validated;
 
     #[test]
     fn curves_meet_in_one_picture() {
@@ -92,7 +102,7 @@ mod tests {
             gradient_norm: 1.0,
             accuracy: 0.5,
             samples: 10,
-            validation: None,
+            validation: (loss < 2.0).then_some(Validated { loss: 1.0, accuracy: 0.5, macro_auc: Some(0.75) }),
         };
         let long = "x".repeat(60);
         let curves = [
@@ -101,8 +111,11 @@ mod tests {
         ];
         assert_eq!((curves[0].loss.clone(), Curve::new("none", &[]).is_none()), (vec![(1.0, 3.0), (2.0, 1.0)], true));
         let svg = figure("curves", "two", &curves).unwrap().file();
-        // two curves and two lines of the legend a panel
-        assert_eq!((svg.matches("<polyline").count(), svg.matches("a &lt;run&gt;").count()), (8, 2));
+        // loss and accuracy: a curve, a point for the single epoch, two lines of the legend; validation: two points and the legend
+        assert_eq!((svg.matches("<polyline").count(), svg.matches("<circle").count()), (3 + 3 + 2, 1 + 1 + 2));
+        assert_eq!(svg.matches("a &lt;run&gt;").count(), 3);
+        let bare = figure("curves", "one", &[Curve::new("bare", &[step(0, 2.0)]).unwrap()]).unwrap().file();
+        assert!(!bare.contains("validation"));
         assert!(svg.contains(&format!("\u{2026}{}<", "x".repeat(47))), "{svg}");
         assert!(figure("curves", "none", &[]).is_none());
     }

@@ -1,7 +1,7 @@
 //! How often each method has each rank, as areas (after challengeR's blob plots).
 
-use clip_lung_core::study::summary::document::TaskSummary;
 use clip_lung_core::study::summary::stability::{MethodRanks, Ranks};
+use clip_lung_core::study::summary::task::TaskSummary;
 
 use super::panel::{Anchor, Figure, Panel};
 use crate::show::numbers;

@@ -2,9 +2,9 @@
 
 use clip_lung_core::dataset::class::Class;
 use clip_lung_core::study::measures::Measure;
-use clip_lung_core::study::summary::document::TaskSummary;
 use clip_lung_core::study::summary::entry::Kind;
 use clip_lung_core::study::summary::level::{Level, Row};
+use clip_lung_core::study::summary::task::TaskSummary;
 
 use super::axes::{Axes, Scale};
 use super::panel::{Anchor, Figure, Panel};

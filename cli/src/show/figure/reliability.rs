@@ -1,8 +1,8 @@
 //! Reliability: how often answers are right, by the probability they came with.
 
 use clip_lung_core::study::measures::Measure;
-use clip_lung_core::study::summary::document::TaskSummary;
 use clip_lung_core::study::summary::reliability::Reliability;
+use clip_lung_core::study::summary::task::TaskSummary;
 
 use super::axes::{Axes, Scale};
 use super::panel::{Figure, Panel};

@@ -2,8 +2,8 @@
 
 use clip_lung_core::study::anchors::Anchor as NoImage;
 use clip_lung_core::study::measures::Measure;
-use clip_lung_core::study::summary::document::TaskSummary;
 use clip_lung_core::study::summary::roc::{Roc, STEPS};
+use clip_lung_core::study::summary::task::TaskSummary;
 
 use super::axes::{Axes, Scale};
 use super::panel::{Figure, Panel};

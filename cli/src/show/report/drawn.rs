@@ -2,7 +2,8 @@
 
 use anyhow::Result;
 use clip_lung_core::dataset::task::Task;
-use clip_lung_core::study::summary::document::{Summary, TaskSummary};
+use clip_lung_core::study::summary::document::Summary;
+use clip_lung_core::study::summary::task::TaskSummary;
 
 use crate::show::figure::embedding::{self, Picture};
 use crate::show::figure::heat::{self, Heat};

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use clip_lung_core::study::cells::CellId;
 use clip_lung_core::study::summary::choice::Choice;
-use clip_lung_core::study::summary::document::{Summary, TaskSummary};
+use clip_lung_core::study::summary::document::Summary;
+use clip_lung_core::study::summary::task::TaskSummary;
 
 use super::table::{Table, TableCell};
 use super::tables;

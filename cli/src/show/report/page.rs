@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use clip_lung_core::study::measures::Measure;
-use clip_lung_core::study::summary::document::{CellScores, Summary, TaskSummary};
+use clip_lung_core::study::summary::document::Summary;
+use clip_lung_core::study::summary::scores::CellScores;
+use clip_lung_core::study::summary::task::TaskSummary;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::drawn::Drawn;
@@ -139,7 +141,7 @@ const STYLE: &str = "\
 h1{font-size:1.6rem;overflow-wrap:anywhere}h2{margin-top:2.5rem;border-bottom:1px solid var(--line)}h3{margin:1.8rem 0 .3rem;font-size:1.05rem}\
 h4{margin:1.5rem 0 .3rem;font-size:1.05rem}p,ul{max-width:48rem}.legend,figcaption{font-size:.875rem;max-width:48rem;opacity:.85}\
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1rem;margin:1rem 0}dt{font-weight:600}dd{margin:0;overflow-wrap:anywhere}\
-nav a{margin-right:.8rem}a{color:inherit}small{opacity:.75}pre{padding:.6rem;background:var(--code);overflow-x:auto;border-radius:4px}\
+nav a{margin-right:.8rem}a{color:inherit}small{opacity:.75}pre{padding:.6rem;background:var(--code);white-space:pre-wrap;overflow-wrap:anywhere;border-radius:4px}\
 .scroll{overflow-x:auto}table{border-collapse:collapse;font-size:.875rem;font-variant-numeric:tabular-nums}\
 th,td{padding:.25rem .6rem;text-align:right;white-space:nowrap;border-bottom:1px solid var(--line)}\
 thead th{vertical-align:bottom;white-space:normal;max-width:8rem}th:first-child{text-align:left;position:sticky;left:0;background:var(--paper)}\

@@ -5,9 +5,9 @@ use clip_lung_core::study::audit::document::Audit;
 use clip_lung_core::study::measures::Measure;
 use clip_lung_core::study::paired::Difference;
 use clip_lung_core::study::summary::cohorts::{Compared, Family};
-use clip_lung_core::study::summary::document::TaskSummary;
 use clip_lung_core::study::summary::level::Row;
 use clip_lung_core::study::summary::stability::{MethodRanks, Ranks};
+use clip_lung_core::study::summary::task::TaskSummary;
 
 use super::table::{Table, TableCell};
 use crate::show::audit::rule;

@@ -10,4 +10,6 @@ pub mod level;
 pub mod published;
 pub mod reliability;
 pub mod roc;
+pub mod scores;
 pub mod stability;
+pub mod task;
