@@ -1,13 +1,10 @@
 import * as core from '@cornerstonejs/core';
 import { init as initLoader, wadouri } from '@cornerstonejs/dicom-image-loader';
-import { ClipLung } from 'clip-lung';
-import { cornerstone } from 'clip-lung/cornerstone';
+import { clip, predictAt } from './predict.js';
 
 const [view, files, diameter, output] = ['#view', '#files', '#diameter', 'output'].map((s) => document.querySelector(s));
 await core.init();
 initLoader({ maxWebWorkers: 1 });
-const clip = await ClipLung.from('/models/clip-lung');
-const { predictAt } = cornerstone(clip, core);
 const engine = new core.RenderingEngine('engine');
 engine.enableElement({ viewportId: 'axial', element: view, type: core.Enums.ViewportType.ORTHOGRAPHIC, defaultOptions: { orientation: 'axial' } });
 const viewport = engine.getViewport('axial');

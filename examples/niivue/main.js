@@ -1,10 +1,7 @@
 import { Niivue, NVImage } from '@niivue/niivue';
-import { ClipLung } from 'clip-lung';
-import { niivue } from 'clip-lung/niivue';
+import { clip, predictAt } from './predict.js';
 
 const [canvas, scan, diameter, output] = ['canvas', '#scan', '#diameter', 'output'].map((s) => document.querySelector(s));
-const clip = await ClipLung.from('/models/clip-lung');
-const { predictAt } = niivue(clip, NVImage);
 const viewer = new Niivue({ dragAndDropEnabled: false });
 await viewer.attachToCanvas(canvas);
 let shown;

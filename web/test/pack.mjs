@@ -68,17 +68,17 @@ export default async function ({ work, browser }, test) {
 
   await test('Cornerstone3D: the prediction of the same voxels', async () => {
     npm('install', '--no-audit', '--no-fund', '--prefer-offline', '@cornerstonejs/core@5.14.0');
-    writeFileSync(join(project, 'predict.js'), documented('In a viewer'));
+    writeFileSync(join(project, 'predict.js'), documented('In Cornerstone3D'));
     writeFileSync(join(project, 'main.js'), `
       import { init, volumeLoader } from '@cornerstonejs/core';
       import { ClipLung } from 'clip-lung';
-      import { predict } from './predict.js';
+      import { predictAt } from './predict.js';
       await init();
       const [dimensions, spacing, origin] = [[64, 60, 40], [0.7, 0.7, 1.25], [-30, 20, 100]];
       const scalarData = Int16Array.from({ length: 64 * 60 * 40 }, (_, i) => (i * 7919) % 1400 - 1000);
       volumeLoader.createLocalVolume('ct', { scalarData, dimensions, spacing, origin, direction: [1, 0, 0, 0, 1, 0, 0, 0, 1], metadata: {} });
       const centre = [31, 17, 22];
-      const found = await predict('ct', centre.map((c, i) => origin[i] + c * spacing[i]), 12);
+      const found = await predictAt('ct', centre.map((c, i) => origin[i] + c * spacing[i]), 12);
       const clip = await ClipLung.from('/models/clip-lung');
       const plain = await clip.predict({ data: scalarData, dims: dimensions, spacing, centre, diameter: 12, unit: 'HU' });
       const difference = Math.max(...found.logits.map((l, i) => Math.abs(l - plain.logits[i])));

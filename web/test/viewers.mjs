@@ -11,9 +11,10 @@ import { DIRECTIONS, cropOf, nifti, npy, scanOf, turned, writeSeries } from './s
 import { serve } from './serve.mjs';
 import { liesThere } from './warmth.mjs';
 
+const examples = join(web, '../examples');
 /** As examples/README.md has it. */
-const POLICY = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; connect-src 'self' blob: data:; "
-  + "img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'";
+const POLICY = /```text\n([^]*?)```/.exec(readFileSync(join(examples, 'README.md'), 'utf8'))[1].replace(/\s+/g, ' ').trim();
+const NAMES = ['niivue', 'cornerstone', 'react'];
 const NODULE = 0;
 
 export default async function ({ work, run, browser }, test) {
@@ -52,18 +53,32 @@ export default async function ({ work, run, browser }, test) {
     mkdirSync(project, { recursive: true });
     const packed = execFileSync('npm', ['pack', '--silent', '--pack-destination', work], { cwd: web, encoding: 'utf8' }).trim();
     writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'viewers', private: true, type: 'module' }));
-    const needs = ['niivue', 'cornerstone'].map((name) => JSON.parse(readFileSync(join(web, '../examples', name, 'package.json'), 'utf8')));
+    const needs = NAMES.map((name) => JSON.parse(readFileSync(join(examples, name, 'package.json'), 'utf8')));
     const all = Object.assign({}, ...needs.flatMap((n) => [n.dependencies, n.devDependencies]), { 'clip-lung': undefined });
     const versions = Object.entries(all).filter(([, version]) => version).map(([name, version]) => `${name}@${version}`);
     const npm = (...words) => execFileSync('npm', words, { cwd: project, stdio: ['ignore', 'pipe', 'pipe'] });
     npm('install', '--no-audit', '--no-fund', '--prefer-offline', join(work, packed), ...versions);
     const mounts = { '/models/clip-lung/': join(work, 'model') };
-    for (const name of ['niivue', 'cornerstone']) {
-      cpSync(join(web, '../examples', name), join(project, name), { recursive: true });
+    for (const name of NAMES) {
+      cpSync(join(examples, name), join(project, name), { recursive: true });
       npm('exec', '--', 'vite', 'build', name, '--base', './', '--logLevel', 'error');
       mounts[`/${name}/`] = join(project, name, 'dist');
     }
     site = await serve(mounts, POLICY);
+  });
+
+  await test('web/README.md shows what the examples run', () => {
+    const readme = readFileSync(join(web, 'README.md'), 'utf8');
+    for (const file of ['niivue/predict.js', 'cornerstone/predict.js', 'react/nodule.jsx']) {
+      assert.ok(readme.includes(readFileSync(join(examples, file), 'utf8')), `examples/${file} stands in web/README.md`);
+    }
+  });
+
+  await test('React', async () => {
+    const page = await browser.newPage();
+    await page.goto(`${site.url}/react/`);
+    await page.locator('output', { hasText: /^benign 0\.\d+, unsure 0\.\d+, malignant 0\.\d+$/ }).waitFor({ timeout: 30000 });
+    await page.close();
   });
 
   await test('the command line predicts the same volumes', async () => {
@@ -157,6 +172,93 @@ export default async function ({ work, run, browser }, test) {
       await page.close();
     });
   }
+
+  await test('Cornerstone3D: volumes that are coming, stored values, missing slices, another modality', async () => {
+    const page = await open('cornerstone');
+    const { dims, spacing, origin, hu } = volumes.identity;
+    const found = await page.evaluate(async ({ dims, spacing, origin, hu, centre, diameter }) => {
+      const { core, predictAt } = example;
+      const [width, height, depth] = dims;
+      const raw = Uint16Array.from(hu, (v) => v + 1024);
+      const number = (id) => Number(id.split('/')[1]);
+      // values as they are stored, a slice every few ms
+      const image = (imageId) => {
+        const scalarData = raw.slice(number(imageId) * width * height, (number(imageId) + 1) * width * height);
+        return {
+          imageId, rows: height, columns: width, height, width, color: false, rgba: false, slope: 1, intercept: -1024, minPixelValue: 0,
+          maxPixelValue: 4095, windowCenter: 400, windowWidth: 1500, columnPixelSpacing: spacing[0], rowPixelSpacing: spacing[1], numberOfComponents: 1,
+          sizeInBytes: scalarData.byteLength, dataType: 'Uint16Array', getPixelData: () => scalarData,
+          voxelManager: core.utilities.VoxelManager.createImageVoxelManager({ width, height, scalarData, numberOfComponents: 1 }),
+        };
+      };
+      const load = (imageId) => ({ promise: new Promise((resolve, reject) => setTimeout(() => {
+        if (imageId.startsWith('gap') && number(imageId) === 40) reject(new Error('gone'));
+        else resolve(image(imageId));
+      }, 40 * number(imageId))) });
+      core.metaData.addProvider((type, id) => {
+        if (!/^(slow|gap|mr):/.test(id)) return undefined;
+        if (type === 'imagePlaneModule') {
+          return {
+            imageOrientationPatient: [1, 0, 0, 0, 1, 0], rowCosines: [1, 0, 0], columnCosines: [0, 1, 0], rows: height, columns: width,
+            imagePositionPatient: [origin[0], origin[1], origin[2] + number(id) * spacing[2]], rowPixelSpacing: spacing[1], columnPixelSpacing: spacing[0],
+            pixelSpacing: [spacing[1], spacing[0]], sliceThickness: spacing[2], frameOfReferenceUID: '1.2',
+          };
+        }
+        if (type === 'imagePixelModule') {
+          return { bitsAllocated: 16, bitsStored: 16, highBit: 15, samplesPerPixel: 1, pixelRepresentation: 0, photometricInterpretation: 'MONOCHROME2' };
+        }
+        if (type === 'generalSeriesModule') return { modality: id.startsWith('mr') ? 'MR' : 'CT', seriesInstanceUID: '1.3' };
+        return undefined;
+      }, 1e5);
+      const out = {};
+      for (const scheme of ['slow', 'gap', 'mr']) {
+        core.imageLoader.registerImageLoader(scheme, load);
+        const imageIds = Array.from({ length: depth }, (_, k) => `${scheme}:/${k}`);
+        const volume = await core.volumeLoader.createAndCacheVolume(`${scheme}-volume`, { imageIds });
+        const say = (e) => `${e.code}: ${e.message}`;
+        if (scheme === 'slow') {
+          out.aborted = await predictAt(volume.volumeId, centre, diameter, { signal: AbortSignal.timeout(300) }).then(() => 'none', say);
+          out.early = volume.framesProcessed;
+        }
+        out[scheme] = await predictAt(volume.volumeId, centre, diameter).then((p) => p.probabilities, say);
+      }
+      out.nowhere = await predictAt('nothing', centre, diameter).catch((e) => `${e.code}: ${e.message}`);
+      return out;
+    }, { dims, spacing, origin, hu: Array.from(hu), centre, diameter });
+    assert.match(found.aborted, /^aborted: /);
+    assert.ok(found.early < dims[2], `${found.early} slices when it was asked`);
+    equal(found.slow, 'identity');
+    assert.match(found.gap, /^input: .*(slice 40 is not there|not all of its slices)/);
+    assert.match(found.mr, /^input: MR has no HU; show a CT/);
+    assert.match(found.nowhere, /^input: there is no volume nothing/);
+    await page.close();
+  });
+
+  await test('NiiVue: several volumes, colour, and voxels that are not there', async () => {
+    const page = await open('niivue');
+    await page.locator('#scan').setInputFiles(join(work, 'identity.nii'));
+    await page.waitForFunction(() => example.viewer.volumes.length === 1);
+    const found = await page.evaluate(async ([point, diameter]) => {
+      const { viewer, predictAt } = example;
+      const ras = [-point[0], -point[1], point[2]];
+      const say = (e) => `${e.code}: ${e.message}`;
+      const [first] = viewer.volumes;
+      const ask = (volume) => predictAt(viewer, ras, diameter, { volume, heat: false }).then((p) => p.probabilities, say);
+      const empty = Object.assign(Object.create(first), { id: 'empty', name: 'empty', img: undefined });
+      const colour = Object.assign(Object.create(first), { id: 'colour', name: 'colour', img: new Uint8Array(3 * first.img.length) });
+      const series = Object.assign(Object.create(first), {
+        id: 'series', frame4D: 1, img: Float32Array.from({ length: 2 * first.img.length }, (_, i) => (i < first.img.length ? 0 : first.img[i - first.img.length])),
+        hdr: { ...first.hdr, dims: [4, ...first.hdr.dims.slice(1, 4), 2, 1, 1, 1] },
+      });
+      viewer.volumes.push(empty, colour, series);
+      return { byIndex: await ask(0), byId: await ask(first.id), second: await ask('series'), empty: await ask('empty'), colour: await ask(2), none: await ask(9) };
+    }, [centre, diameter]);
+    for (const name of ['byIndex', 'byId', 'second']) equal(found[name], 'identity');
+    assert.match(found.empty, /^input: empty: its voxels are not there yet/);
+    assert.match(found.colour, /^input: colour: a colour image has no HU/);
+    assert.match(found.none, /^input: the viewer shows no volume 9/);
+    await page.close();
+  });
 
   /** The heat map of the class predicted, from the crop that the test cut. */
   async function explained(page, name) {
