@@ -170,7 +170,8 @@ fn a_cell_that_another_process_has() {
     assert!(code == 3 && message.contains("another process"), "{message}");
     let (code, message) = fails(&[&words[..], &["--wait", "1"]].concat());
     assert!(code == 3 && message.contains("another process"), "{message}");
-    let mut waiting = program(&[&words[..], &["--wait", "600"]].concat()).spawn().unwrap();
+    let mut waiting = program(&[&words[..], &["--wait", "600"]].concat());
+    let mut waiting = waiting.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     std::thread::sleep(Duration::from_millis(700));
     assert!(waiting.try_wait().unwrap().is_none());
     drop(lock);

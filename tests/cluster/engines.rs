@@ -97,12 +97,12 @@ fn slurm_queues_tasks_anew() {
 
     let cells = ["ce.lidc-a.f0.s2", "corf.lidc-a.f0.s2"];
     slurm.until("the first cell runs", || starts(&study, cells[0]) == 1);
-    slurm.run("scontrol", &["requeue", "1_0"]);
+    slurm.ask("scontrol", &["requeue", "1_0"]).unwrap();
     slurm.until("the second cell runs", || starts(&study, cells[1]) == 1);
-    slurm.run("scancel", &["--batch", "--signal=TERM", "1_1"]);
-    slurm.until("all tasks end", || slurm.run("squeue", &["--noheader"]).is_empty());
+    slurm.ask("scancel", &["--batch", "--signal=TERM", "1_1"]).unwrap();
+    slurm.until("all tasks end", || slurm.ask("squeue", &["--noheader"]).is_ok_and(|left| left.is_empty()));
     for cell in cells {
-        assert_eq!(starts(&study, cell), 2, "{cell}");
+        assert_eq!(starts(&study, cell), 2, "{cell}: {}", slurm.log());
     }
     assert!(!study.join("cells/ce.lidc-b.f0.s2/model").exists());
     assert_eq!(ended(&study), *undisturbed());
@@ -121,7 +121,9 @@ impl Slurm {
         let mut command = Command::new("bash");
         let out = command.arg(file("slurm.sh")).arg("start").arg(&slurm.place).args(ports).output().unwrap();
         assert!(out.status.success(), "{}", said(&out));
-        slurm.until("the node is idle", || slurm.run("sinfo", &["--noheader", "--format=%T"]).trim() == "idle");
+        slurm.until("the node is idle", || {
+            slurm.ask("sinfo", &["--noheader", "--format=%T"]).is_ok_and(|state| state.trim() == "idle")
+        });
         slurm
     }
 
@@ -130,17 +132,22 @@ impl Slurm {
         command.env("SLURM_CONF", self.place.join("slurm.conf"))
     }
 
-    fn run(&self, name: &str, words: &[&str]) -> String {
+    /// What a command of Slurm printed; an error where it failed.
+    fn ask(&self, name: &str, words: &[&str]) -> Result<String, String> {
         let out = self.of(Command::new(name).args(words)).output().unwrap();
-        String::from_utf8(out.stdout).unwrap()
+        if out.status.success() { Ok(String::from_utf8(out.stdout).unwrap()) } else { Err(said(&out)) }
+    }
+
+    /// What its controller did.
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.place.join("slurmctld.log")).unwrap_or_default()
     }
 
     /// Waits, for five minutes at most.
     fn until(&self, what: &str, holds: impl Fn() -> bool) {
         let start = Instant::now();
         while !holds() {
-            let logs = ["slurmctld.log", "slurmd.log"].map(|log| std::fs::read_to_string(self.place.join(log)));
-            assert!(start.elapsed() < Duration::from_secs(300), "not so: {what}; {logs:?}");
+            assert!(start.elapsed() < Duration::from_secs(300), "not so: {what}; {}", self.log());
             std::thread::sleep(Duration::from_millis(20));
         }
     }
