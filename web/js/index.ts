@@ -139,7 +139,11 @@ export class ClipLung {
     if (typeof modelUrl !== 'string' && !(modelUrl instanceof URL)) {
       throw new ClipLungError('fetch', `'${modelUrl}' is no address; give the model's directory as a URL`);
     }
-    const tell = (share: number) => progress_callback?.(share);
+    let failed = false;
+    const tell = (share: number) => {
+      // files may still be on their way
+      if (!failed) progress_callback?.(share);
+    };
     tell(0);
     const clip = new ClipLung(here(`${String(modelUrl).replace(/\/$/, '')}/`), options);
     const abort = () => clip.#end(new ClipLungError('aborted', 'loading was aborted'));
@@ -153,6 +157,7 @@ export class ClipLung {
       if (device === 'webgpu') await clip.#accelerate(true);
       if (signal?.aborted) throw new ClipLungError('aborted', 'loading was aborted');
     } catch (error) {
+      failed = true;
       clip.dispose();
       throw error;
     } finally {

@@ -29,7 +29,11 @@ export class Opening {
   #ended = false;
 
   constructor(files: File[], listener: Listener) {
-    this.#worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
+    try {
+      this.#worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
+    } catch (error) {
+      throw new Error(`the browser lets this page start no reader of scans: a sandboxed frame needs allow-same-origin (${error})`);
+    }
     this.#worker.onerror = (event) => listener.onerror(`the reader of scans failed: ${event.message || 'it could not be started'}`, []);
     this.#worker.onmessage = ({ data }: MessageEvent<Answer>) => {
       if (this.#ended) return;
