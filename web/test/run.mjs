@@ -1,7 +1,7 @@
 /** `npm test`: every suite, or those named. Build the package and the page before. */
 import { fixture } from './fixture.mjs';
 
-const SUITES = ['package', 'readouts', 'gpu', 'page', 'reports', 'viewers', 'ohif', 'marking', 'opening', 'access', 'faults', 'places', 'bundles', 'pack'];
+const SUITES = ['package', 'readouts', 'gpu', 'page', 'reports', 'viewers', 'ohif', 'marking', 'opening', 'access', 'faults', 'places', 'bundles', 'budget', 'pack'];
 const wanted = process.argv.slice(2);
 const shared = await fixture();
 let passed = 0;

@@ -36,7 +36,8 @@ export function suggest({ spacing, hu }: Pick<Volume, 'spacing'> & { hu: (x: num
   for (let round = 0; round < ROUNDS; round++) {
     radius = 0;
     for (let tried = FIRST; tried <= LAST; tried += STEP) {
-      const inside = DIRECTIONS.filter((direction) => isTissue(centre, direction, tried)).length;
+      let inside = 0;
+      for (const direction of DIRECTIONS) if (isTissue(centre, direction, tried)) inside += 1;
       if (inside < SHARE * DIRECTIONS.length) break;
       radius = tried;
     }

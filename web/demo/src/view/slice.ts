@@ -15,7 +15,8 @@ let table: { window: string; pixels: Uint32Array } = { window: '', pixels: new U
 function pixelsOf([low, high]: [number, number]): Uint32Array {
   const window = `${low} ${high}`;
   if (table.window !== window) {
-    const pixels = Uint32Array.from({ length: 65536 }, (_, i) => grey(levelOf(i - 32768, low, high)));
+    const pixels = new Uint32Array(65536);
+    for (let i = 0; i < pixels.length; i++) pixels[i] = grey(levelOf(i - 32768, low, high));
     table = { window, pixels };
   }
   return table.pixels;
