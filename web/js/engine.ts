@@ -23,7 +23,8 @@ export class Engine {
     // what no request caught: the worker can't be started, or its module panicked while nobody waited for it
     worker.onerror = (event) => {
       event.preventDefault?.();
-      this.end(new ClipLungError('device', `the worker failed: ${event.message || 'it could not be started'}`));
+      const sandboxed = globalThis.origin === 'null' ? '; this frame is sandboxed, and its workers need allow-same-origin' : '';
+      this.end(new ClipLungError('device', `the worker failed: ${event.message || `it could not be started${sandboxed}`}`));
     };
   }
 

@@ -117,8 +117,12 @@ export function keepModel(base: URL, { info, files }: Loaded): void {
     const put = async () => {
       await new Promise((done) => setTimeout(done));
       const headers = { 'content-length': String(bytes.byteLength) };
-      await (await cache())?.put(key, new Response(bytes, { headers }));
+      const store = await cache();
+      await store?.put(key, new Response(bytes, { headers }));
       kept.add(key);
+      // what the same file held before is never asked for again
+      const former = ((await store?.keys()) ?? []).filter(({ url }) => url !== key && url.startsWith(place(base, name, '')));
+      for (const request of former) await store?.delete(request);
     };
     writing.set(key, put().catch(() => undefined).finally(() => writing.delete(key)));
   }

@@ -84,19 +84,32 @@ export interface Info {
 }
 
 const MAP = 32 * 32;
-const here = (url: string | URL) => new URL(url, globalThis.location?.href);
+/** An address as the page means it. */
+function here(url: string | URL): URL {
+  try {
+    return new URL(url, globalThis.location?.href);
+  } catch (cause) {
+    throw new ClipLungError('fetch', `'${url}' is no address here; give the model's directory as a URL`, { cause });
+  }
+}
 const gone = () => new ClipLungError('disposed', 'this ClipLung was disposed; load the model again with ClipLung.from');
 
 /** Bundlers look for exactly these words. */
 function worker(device: Device): Worker {
-  const own = new URL(import.meta.url).origin;
-  const away = own !== 'null' && globalThis.location && own !== globalThis.location.origin;
-  if (device === 'wasm') {
-    if (away) return foreign(new URL('./worker-cpu.js', import.meta.url));
-    return new Worker(new URL('./worker-cpu.js', import.meta.url), { type: 'module' });
+  if (typeof Worker === 'undefined') throw new ClipLungError('device', 'clip-lung computes in a browser, in a worker; here is none');
+  // a bundler may have made import.meta.url a file on the developer's disk; a sandboxed frame's own origin is nobody's
+  const { protocol, origin } = new URL(import.meta.url);
+  const away = /^https?:$/.test(protocol) && origin !== globalThis.origin;
+  try {
+    if (device === 'wasm') {
+      if (away) return foreign(new URL('./worker-cpu.js', import.meta.url));
+      return new Worker(new URL('./worker-cpu.js', import.meta.url), { type: 'module' });
+    }
+    if (away) return foreign(new URL('./worker-gpu.js', import.meta.url));
+    return new Worker(new URL('./worker-gpu.js', import.meta.url), { type: 'module' });
+  } catch (cause) {
+    throw new ClipLungError('device', `the browser lets this page start no worker (${cause}); see the Content-Security-Policy, and the sandbox of the frame`, { cause });
   }
-  if (away) return foreign(new URL('./worker-gpu.js', import.meta.url));
-  return new Worker(new URL('./worker-gpu.js', import.meta.url), { type: 'module' });
 }
 
 export class ClipLung {
@@ -123,7 +136,14 @@ export class ClipLung {
     if (!['auto', 'webgpu', 'wasm'].includes(device)) {
       throw new ClipLungError('device', `device: '${device}' is not one of 'auto', 'webgpu', 'wasm'`);
     }
-    const tell = (share: number) => progress_callback?.(share);
+    if (typeof modelUrl !== 'string' && !(modelUrl instanceof URL)) {
+      throw new ClipLungError('fetch', `'${modelUrl}' is no address; give the model's directory as a URL`);
+    }
+    let failed = false;
+    const tell = (share: number) => {
+      // files may still be on their way
+      if (!failed) progress_callback?.(share);
+    };
     tell(0);
     const clip = new ClipLung(here(`${String(modelUrl).replace(/\/$/, '')}/`), options);
     const abort = () => clip.#end(new ClipLungError('aborted', 'loading was aborted'));
@@ -137,6 +157,7 @@ export class ClipLung {
       if (device === 'webgpu') await clip.#accelerate(true);
       if (signal?.aborted) throw new ClipLungError('aborted', 'loading was aborted');
     } catch (error) {
+      failed = true;
       clip.dispose();
       throw error;
     } finally {
@@ -215,6 +236,7 @@ export class ClipLung {
 
   async #read(inputs: Input[], target?: ClassName, signal?: AbortSignal) {
     if (this.#disposed) throw gone();
+    if (!Array.isArray(inputs)) throw new ClipLungError('input', 'predictAll needs a list of inputs');
     if (!inputs.length) return { rows: [], ms: 0, device: this.device };
     const { value, device } = await this.#run((engine) => {
       const all = inputs.map((input) => prepare(input, this.info.input.crop));

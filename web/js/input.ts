@@ -24,11 +24,17 @@ export interface Nodule {
   diameter: number;
 }
 
+/** An object, whatever a caller without types gives. */
+function given<T>(input: T): T {
+  if (typeof input !== 'object' || input === null) throw new ClipLungError('input', `${input} is no input; give {data, dims, unit: 'HU'}`);
+  return input;
+}
+
 /** The part of a volume that a model needs around a nodule, read voxel by voxel (HU) from wherever a viewer holds it: a whole scan would
  * take longer to copy than to predict. `crop` is the model's geometry, `info.input.crop`. */
-export function around(
-  { dims, spacing, centre, diameter }: Nodule, voxel: (x: number, y: number, z: number) => number, crop: CropGeometry,
-): Required<Input> {
+export function around(nodule: Nodule, voxel: (x: number, y: number, z: number) => number, crop: CropGeometry): Required<Input> {
+  const { dims, spacing, centre, diameter } = given(nodule);
+  if (typeof voxel !== 'function') throw new ClipLungError('input', "around needs a function that gives a voxel's HU");
   if (!crop?.in_plane || !crop.through_plane) throw new ClipLungError('input', "around needs the model's geometry: its info.input.crop");
   if (![dims, spacing, centre].every((t) => t?.length === 3) || diameter === undefined) {
     throw new ClipLungError('input', 'a volume needs dims, spacing (mm), centre (voxel) and diameter (mm)');
@@ -56,13 +62,16 @@ export function around(
 
 /** What goes to the worker: the samples of a crop, or those of a volume that a crop of the model's geometry touches, with their place. */
 export function prepare(input: Input, crop: CropGeometry): { hu: Float32Array; volume?: VolumeRequest; diameter?: number } {
-  const { data, dims, unit } = input;
+  const { data, dims, unit } = given(input);
   if (unit !== 'HU') throw new ClipLungError('input', `unit: '${unit}' is not 'HU'; rescale the voxels first`);
   const count = dims?.length === 3 ? dims[0] * dims[1] * dims[2] : NaN;
   if (!data || data.length !== count) {
     throw new ClipLungError('input', `data: ${data?.length} values where dims [${dims}] need ${count}`);
   }
-  const isCrop = dims.every((d) => d === 32);
+  if (typeof data[0] !== 'number') {
+    throw new ClipLungError('input', `data: values of type ${typeof data[0]}; HU are numbers, as in a Float32Array or an Int16Array`);
+  }
+  const isCrop = Array.from(dims).every((d) => d === 32);
   if (input.centre || (input.diameter !== undefined && !isCrop)) {
     const { data: hu, unit: _, ...volume } = around(input as Nodule, (x, y, z) => data[(z * dims[1] + y) * dims[0] + x]!, crop);
     return { hu: hu as Float32Array, volume };

@@ -1,7 +1,10 @@
 /** `npm test`: every suite, or those named. Build the package and the page before. */
 import { fixture } from './fixture.mjs';
 
-const SUITES = ['package', 'readouts', 'gpu', 'page', 'study', 'pack', 'reports', 'viewers', 'ohif'];
+const SUITES = [
+  'package', 'readouts', 'gpu', 'page', 'marking', 'opening', 'access', 'faults', 'places', 'budget',
+  'study', 'reports', 'viewers', 'ohif', 'bundles', 'pack',
+];
 const wanted = process.argv.slice(2);
 const shared = await fixture();
 let passed = 0;

@@ -1,13 +1,17 @@
-/** Keeps the page for offline use. Weights are not its business: the package keeps them under their digests. */
-const CACHE = 'clip-lung-page-__VERSION__';
+/** Keeps the page for offline use. Weights are not its business: the package keeps them under their digests. Pages of several versions
+ * may share an origin: each keeps and forgets its own. */
+const VERSION = 'clip-lung-page-__VERSION__';
+const PLACE = new URL(registration.scope).pathname;
+const CACHE = `${VERSION} ${PLACE}`;
 const KEPT = ["__KEPT__"];
 
 self.addEventListener('install', (event) => {
-  event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(KEPT)).then(() => self.skipWaiting()));
+  // a page that is open keeps the version that it came with: the next one waits until it is closed
+  event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(KEPT)));
 });
 
 self.addEventListener('activate', (event) => {
-  const old = (names) => Promise.all(names.filter((n) => n.startsWith('clip-lung-page-') && n !== CACHE).map((n) => caches.delete(n)));
+  const old = (names) => Promise.all(names.filter((n) => n.startsWith('clip-lung-page-') && n.endsWith(` ${PLACE}`) && n !== CACHE).map((n) => caches.delete(n)));
   event.waitUntil(caches.keys().then(old).then(() => self.clients.claim()));
 });
 
@@ -20,7 +24,8 @@ self.addEventListener('fetch', (event) => {
 });
 
 async function kept(request) {
-  return (await caches.match(request)) ?? fresh(request);
+  const cache = await caches.open(CACHE);
+  return (await cache.match(request)) ?? fresh(request);
 }
 
 async function fresh(request) {

@@ -9,8 +9,9 @@ use super::elements::{DataSet, short, text};
 use super::syntax::Syntax;
 use crate::error::DicomFault;
 
-/// Tags of a slice's header. No name, date or other identifier is read.
-const WANTED: [Tag; 22] = [
+/// Tags of a slice's header. No name, date or other identifier of a person is read.
+const WANTED: [Tag; 23] = [
+    tags::SERIES_DESCRIPTION,
     tags::MODALITY,
     tags::PATIENT_ID,
     tags::STUDY_INSTANCE_UID,
@@ -52,6 +53,8 @@ pub struct SliceHeader {
     pub pixel_spacing: [f64; 2],
     /// Nominal slice thickness in mm; never used as spacing.
     pub slice_thickness: Option<f64>,
+    /// SeriesDescription, empty where there is none.
+    pub description: String,
     pub(super) format: Format,
 }
 
@@ -137,6 +140,7 @@ fn header(v: &BTreeMap<Tag, Vec<u8>>, syntax: Syntax) -> Result<SliceHeader, Dic
         orientation: [[o[0], o[1], o[2]], [o[3], o[4], o[5]]],
         pixel_spacing,
         slice_thickness: numbers::<1>(v, tags::SLICE_THICKNESS, "SliceThickness")?.map(|t| t[0]),
+        description: text(v, tags::SERIES_DESCRIPTION).unwrap_or_default(),
         format: format(v, syntax)?,
     })
 }

@@ -6,7 +6,7 @@ use nifti::{NiftiHeader, NiftiType};
 
 use crate::error::{Error, NiftiFault, Result};
 use crate::volume::crop::Crop;
-use crate::volume::frame::{Frame, Point, Ras, Voxel};
+use crate::volume::frame::{Frame, Lps, Point, Ras, Voxel};
 use crate::volume::geometry::CropSize;
 use crate::volume::voxels::Volume;
 
@@ -64,6 +64,37 @@ impl NiftiScan {
         Point::new([0, 1, 2].map(row))
     }
 
+    /// The voxels, axes (z, y, x) towards head, back and left.
+    pub fn volume(&self) -> &Volume {
+        &self.volume
+    }
+
+    /// The centre of the volume's first voxel.
+    ///
+    /// # Errors
+    /// When its coordinates are too large for a number.
+    pub fn first(&self) -> Result<Point<Lps>> {
+        let mut voxel = [0.0; 3];
+        for world in (0..3).filter(|w| !self.forward(*w)) {
+            voxel[self.axis[world]] = self.size[self.axis[world]] as f64 - 1.0;
+        }
+        self.mm(Point::new(voxel)?).map(Point::from)
+    }
+
+    /// The way from a voxel of the volume to the next along x, y and z, LPS, mm.
+    pub fn steps(&self) -> [[f64; 3]; 3] {
+        [0, 1, 2].map(|world| {
+            let (stored, sign) = (self.axis[world], if self.forward(world) { 1.0 } else { -1.0 });
+            let [x, y, z] = [0, 1, 2].map(|row| self.affine[row][stored] * sign);
+            [-x, -y, z]
+        })
+    }
+
+    /// Whether the axis along world x, y or z is stored as the volume has it: towards left, back or head.
+    fn forward(&self, world: usize) -> bool {
+        self.affine[world][self.axis[world]] * if world == 2 { 1.0 } else { -1.0 } > 0.0
+    }
+
     /// The crop of the box of `size` around a point: x towards the left, y towards the back, z towards the head, as in DICOM.
     ///
     /// # Errors
@@ -77,9 +108,7 @@ impl NiftiScan {
         // the volume is stored with x to the left, y to the back, z to the head
         let along = |world: usize| {
             let stored = self.axis[world];
-            let towards = if world == 2 { 1.0 } else { -1.0 };
-            let flipped = self.affine[world][stored] * towards < 0.0;
-            if flipped { self.size[stored] as f64 - 1.0 - voxel[stored] } else { voxel[stored] }
+            if self.forward(world) { voxel[stored] } else { self.size[stored] as f64 - 1.0 - voxel[stored] }
         };
         Crop::take(&self.volume, Point::new([0, 1, 2].map(along))?, size)
     }

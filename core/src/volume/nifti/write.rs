@@ -69,6 +69,8 @@ mod tests {
         let volume = Volume::new(voxels, dims, spacing).unwrap();
         let bytes = nifti_gz(&volume, Point::new(first).unwrap()).unwrap();
         let scan = NiftiScan::parse(&bytes, "volume.nii.gz").unwrap();
+        assert_eq!((scan.volume(), scan.first().unwrap().xyz()), (&volume, first));
+        assert_eq!(scan.steps(), [[0.5, 0.0, 0.0], [0.0, 0.75, 0.0], [0.0, 0.0, 2.5]]);
         for voxel in [[1.0, 1.0, 1.0], [2.0, 3.0, 1.0], [1.0, 2.0, 4.0], [2.0, 1.0, 3.5]] {
             let at = [0, 1, 2].map(|i| first[i] + voxel[2 - i] * spacing[2 - i]);
             let size = CropSize::new(0.9, 4.0).unwrap();

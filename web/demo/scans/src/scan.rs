@@ -1,0 +1,88 @@
+//! A volume on its way to the page.
+
+use clip_lung_core::Result;
+use clip_lung_core::volume::dicom::Regular;
+use clip_lung_core::volume::nifti::NiftiScan;
+use serde_json::Value;
+use wasm_bindgen::prelude::*;
+
+/// A volume with axes towards left, back and head. Triples are x, y, z.
+#[wasm_bindgen]
+pub struct Scan {
+    /// HU, x running fastest; whole numbers unless the file has others, which lie in `fractions`.
+    whole: Vec<i16>,
+    fractions: Vec<f32>,
+    dims: [usize; 3],
+    spacing: [f64; 3],
+    first: [f64; 3],
+    steps: [[f64; 3]; 3],
+    warnings: Vec<Value>,
+}
+
+impl Scan {
+    pub fn of_series(volume: Regular, warnings: Vec<Value>) -> Self {
+        let Regular { hu: whole, dims: [nz, ny, nx], spacing: [dz, dy, dx], first, steps } = volume;
+        let (dims, spacing) = ([nx, ny, nz], [dx, dy, dz]);
+        Self { whole, fractions: Vec::new(), dims, spacing, first: first.xyz(), steps, warnings }
+    }
+
+    pub fn of_nifti(scan: &NiftiScan) -> Result<Self> {
+        let volume = scan.volume();
+        let ([nz, ny, nx], [dz, dy, dx]) = (volume.dims(), volume.spacing());
+        let voxels = volume.voxels();
+        let is_whole = |v: &f32| f32::from(*v as i16) == *v;
+        let (whole, fractions) = if voxels.iter().all(is_whole) {
+            (voxels.iter().map(|v| *v as i16).collect(), Vec::new())
+        } else {
+            (Vec::new(), voxels.to_vec())
+        };
+        let (dims, spacing) = ([nx, ny, nz], [dx, dy, dz]);
+        Ok(Self {
+            whole,
+            fractions,
+            dims,
+            spacing,
+            first: scan.first()?.xyz(),
+            steps: scan.steps(),
+            warnings: Vec::new(),
+        })
+    }
+}
+
+#[wasm_bindgen]
+impl Scan {
+    /// HU in whole numbers, or none where the file has fractions; hands the voxels over.
+    pub fn whole(&mut self) -> Vec<i16> {
+        std::mem::take(&mut self.whole)
+    }
+
+    /// HU with fractions, or none; hands the voxels over.
+    pub fn fractions(&mut self) -> Vec<f32> {
+        std::mem::take(&mut self.fractions)
+    }
+
+    /// Voxels an axis.
+    pub fn dims(&self) -> Vec<u32> {
+        self.dims.iter().map(|d| *d as u32).collect()
+    }
+
+    /// mm.
+    pub fn spacing(&self) -> Vec<f64> {
+        self.spacing.to_vec()
+    }
+
+    /// Centre of the first voxel, LPS, mm.
+    pub fn first(&self) -> Vec<f64> {
+        self.first.to_vec()
+    }
+
+    /// The way from a voxel to the next along x, along y and along z, three LPS coordinates each, mm.
+    pub fn steps(&self) -> Vec<f64> {
+        self.steps.concat()
+    }
+
+    /// What the reader should know: a JSON list of `{kind, message}`.
+    pub fn warnings(&self) -> String {
+        Value::Array(self.warnings.clone()).to_string()
+    }
+}

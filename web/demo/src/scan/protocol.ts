@@ -1,0 +1,42 @@
+/** What the page and the worker that reads scans say to each other. */
+import type { Grid, Voxels } from './volume';
+
+/** A file that was left aside, and why. */
+export interface Aside {
+  name: string;
+  why: string;
+}
+
+/** A CT series among the files. */
+export interface Offer {
+  uid: string;
+  description: string;
+  slices: number;
+  /** mm. */
+  thickness: number | undefined;
+  columns: number;
+  rows: number;
+  /** Why it can't be read. */
+  problem: string | undefined;
+  /** HU of a slice in the middle, row by row. */
+  middle: Float32Array | undefined;
+}
+
+export interface Scan {
+  voxels: Voxels;
+  grid: Grid;
+  warnings: string[];
+}
+
+export type Request =
+  /** Sorts files out; a NIfTI or NRRD among them is read at once. */
+  | { kind: 'open'; files: File[] }
+  /** Reads one of the offered series. */
+  | { kind: 'series'; uid: string };
+
+export type Answer =
+  | { kind: 'progress'; what: string; share: number }
+  | { kind: 'volume'; name: string; frame: 'RAS' | 'LPS'; scan: Scan; aside: Aside[] }
+  | { kind: 'offers'; offers: Offer[]; aside: Aside[] }
+  | { kind: 'series'; uid: string; scan: Scan }
+  | { kind: 'error'; message: string; aside: Aside[] };

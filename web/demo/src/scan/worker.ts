@@ -1,0 +1,136 @@
+/** Reads scans off the page's thread, with the readers that the command line has; NRRD is read here. */
+import init, { DicomFiles, read_nifti, type Scan as Read } from '../scans/clip_lung_scans.js';
+import wasm from '../scans/clip_lung_scans_bg.wasm?url';
+import { isLitter, kindOf, READS, refusal } from './kinds';
+import { nrrd } from './nrrd';
+import type { Answer, Aside, Offer, Request, Scan } from './protocol';
+import type { Grid } from './volume';
+
+/** A CT slice's header is rarely longer; where it is, the whole file is read. */
+const HEAD = 64 << 10;
+/** How often the page hears of progress, ms. */
+const TELL_EVERY = 50;
+
+const say = (answer: Answer, moved: Transferable[] = []) => self.postMessage(answer, { transfer: moved });
+const inWords = (error: unknown) => (error instanceof Error ? error.message : String(error));
+
+let told = 0;
+function tell(what: string, done: number, all: number): void {
+  if (done < all && performance.now() - told < TELL_EVERY) return;
+  told = performance.now();
+  say({ kind: 'progress', what, share: done / all });
+}
+
+const bytesOf = async (file: File) => new Uint8Array(await file.arrayBuffer());
+
+function scanOf(read: Read): Scan {
+  const three = (values: ArrayLike<number>, from = 0) => [values[from]!, values[from + 1]!, values[from + 2]!] as Grid['dims'];
+  const whole = read.whole();
+  const steps = read.steps();
+  const grid: Grid = { dims: three(read.dims()), spacing: three(read.spacing()), first: three(read.first()), steps: [three(steps), three(steps, 3), three(steps, 6)] };
+  const scan: Scan = { voxels: whole.length ? whole : read.fractions(), grid, warnings: (JSON.parse(read.warnings()) as { message: string }[]).map(({ message }) => message) };
+  read.free();
+  return scan;
+}
+
+/** The series found last, whose files stay on disk until one is asked for. */
+let found: { series: DicomFiles; slices: File[] } | undefined;
+
+/** Where the reader fetches a slice. */
+const fetcher = (slices: File[], onread: () => void) => {
+  const reader = new FileReaderSync();
+  return {
+    bytes(index: number): Uint8Array {
+      onread();
+      return new Uint8Array(reader.readAsArrayBuffer(slices[index]!));
+    },
+  };
+};
+
+async function volume(file: File, kind: 'nifti' | 'nrrd', files: File[], aside: Aside[]): Promise<void> {
+  tell(`reading ${file.name}`, 0, 1);
+  const bytes = await bytesOf(file);
+  tell(`unpacking ${file.name}`, 0.3, 1);
+  if (kind === 'nifti') {
+    const scan = scanOf(read_nifti(file.name, bytes));
+    return say({ kind: 'volume', name: file.name, frame: 'RAS', scan, aside }, [scan.voxels.buffer]);
+  }
+  try {
+    const scan: Scan = await nrrd(bytes, async (name) => {
+      const other = files.find((f) => f.name === name.split(/[\\/]/).pop());
+      return other && bytesOf(other);
+    });
+    return say({ kind: 'volume', name: file.name, frame: 'LPS', scan, aside }, [scan.voxels.buffer]);
+  } catch (error) {
+    throw new Error(`${file.name}: ${inWords(error)}`);
+  }
+}
+
+async function open(files: File[], aside: Aside[]): Promise<void> {
+  await init({ module_or_path: wasm });
+  const wanted = files.filter((file) => !isLitter(file.name));
+  if (!wanted.length) throw new Error(`there is no file in it; the page reads ${READS}`);
+  const slices: File[] = [];
+  const series = new DicomFiles();
+  for (const [i, file] of wanted.entries()) {
+    tell('looking through the files', i, wanted.length);
+    const kind = await kindOf(file);
+    if (kind !== 'other') {
+      for (const other of wanted) if (other !== file) aside.push({ name: other.name, why: `${file.name} was opened instead` });
+      return volume(file, kind, wanted, aside);
+    }
+    const why = await add(series, file);
+    if (why) aside.push({ name: file.name, why: refusal(file.name) ?? why });
+    else slices.push(file);
+  }
+  tell('looking through the files', 1, 1);
+  if (!slices.length) {
+    const [one] = aside;
+    throw new Error(`no CT slice and no volume in ${wanted.length === 1 ? one!.name : `${wanted.length} files`} (${one!.why}); the page reads ${READS}`);
+  }
+  found = { series, slices };
+  const onDisk = fetcher(slices, () => undefined);
+  const offers = series.offers().map(({ uid, description, slices: count, thickness, columns, rows, problem }): Offer => {
+    let middle: Float32Array | undefined;
+    try {
+      middle = series.middle(uid, onDisk as never);
+    } catch {
+      // no picture of it then
+    }
+    return { uid, description, slices: count, thickness, columns, rows, problem, middle };
+  });
+  say({ kind: 'offers', offers, aside }, offers.flatMap(({ middle }) => (middle ? [middle.buffer] : [])));
+}
+
+/** Takes a slice in, or says why not. */
+async function add(series: DicomFiles, file: File): Promise<string | undefined> {
+  try {
+    return series.add(file.name, new Uint8Array(await file.slice(0, HEAD).arrayBuffer()));
+  } catch (error) {
+    if (file.size <= HEAD) return inWords(error);
+  }
+  try {
+    return series.add(file.name, await bytesOf(file));
+  } catch (error) {
+    return inWords(error);
+  }
+}
+
+function read(uid: string): void {
+  if (!found) throw new Error('no series was offered');
+  const { series, slices } = found;
+  const all = series.offers().find((offer) => offer.uid === uid)?.slices ?? 1;
+  let done = 0;
+  const scan = scanOf(series.read(uid, fetcher(slices, () => tell('reading slices', ++done, all)) as never));
+  say({ kind: 'series', uid, scan }, [scan.voxels.buffer]);
+}
+
+self.onmessage = async ({ data }: MessageEvent<Request>) => {
+  const aside: Aside[] = [];
+  try {
+    if (data.kind === 'open') await open(data.files, aside);
+    else read(data.uid);
+  } catch (error) {
+    say({ kind: 'error', message: inWords(error), aside });
+  }
+};

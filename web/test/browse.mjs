@@ -1,0 +1,61 @@
+/** What the tests of the page share: served pages, a browser that draws, visits that note every trouble, and what the page shows. */
+import { spawn } from 'node:child_process';
+import { launch, program } from './fixture.mjs';
+
+export const DESKTOP = { viewport: { width: 1400, height: 900 }, colorScheme: 'dark' };
+export const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true, deviceScaleFactor: 2, colorScheme: 'dark' };
+
+/** `clip-lung serve` on any free port. */
+export async function serving(model, ...more) {
+  const server = spawn(program, ['serve', '--model', model, '--port', '0', ...(process.env.CLIP_LUNG_PAGE ? ['--page', process.env.CLIP_LUNG_PAGE] : []), ...more], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const url = await new Promise((resolve, reject) => {
+    server.stdout.on('data', (text) => /http:\S+/.test(text) && resolve(/http:\S+/.exec(text)[0]));
+    server.on('exit', () => reject(new Error('serve ended')));
+  });
+  return { url, stop: () => new Promise((resolve) => server.on('exit', resolve) && server.kill('SIGINT')) };
+}
+
+export const browser = () => launch(['--disable-gpu']);
+
+/** A ready page of its own context. `troubles` collects errors, violations of the policy and requests to elsewhere. */
+export async function visit(from, url, { troubles = [], ...options } = DESKTOP) {
+  const context = await from.newContext(options);
+  const page = await context.newPage();
+  page.setDefaultTimeout(60000);
+  page.on('console', (m) => (m.type() === 'error' || /Content Security Policy/.test(m.text())) && troubles.push(m.text()));
+  page.on('pageerror', (e) => troubles.push(e.message));
+  page.on('request', (r) => !r.url().startsWith(url) && !/^(data|blob):/.test(r.url()) && troubles.push(r.url()));
+  await page.goto(url);
+  await page.waitForFunction(() => document.documentElement.dataset.ready);
+  return page;
+}
+
+export const text = (page, id) => page.locator(`#${id}`).textContent();
+export const shares = (page) => page.locator('#probabilities output').allTextContents().then((all) => all.map((t) => parseFloat(t) / 100));
+/** Probabilities of the native program in the page's order. */
+export const ordered = ({ probabilities }) => ['benign', 'unsure', 'malignant'].map((name) => probabilities[name]);
+
+/** Waits until the scan is on the screen. */
+export async function opened(page, act) {
+  await page.evaluate(() => (document.getElementById('message').textContent = 'opening'));
+  await act();
+  await page.waitForFunction(() => / voxels of |^(?!opening|looking|reading|unpacking).*error/.test(document.getElementById('message').textContent)
+    || document.getElementById('message').classList.contains('error'));
+}
+
+/** Waits until everything is said of the chosen nodule: the band comes last. */
+export async function answered(page, act) {
+  await page.evaluate(() => (document.getElementById('steady').textContent = ''));
+  await act();
+  await page.waitForFunction(() => /mm/.test(document.getElementById('steady').textContent));
+}
+
+/** Marks a nodule by numbers in the frame shown. */
+export async function place(page, centre, diameter) {
+  await page.fill('#x', centre.join(', '));
+  await page.locator('#x').blur();
+  await answered(page, async () => {
+    await page.fill('#diameter', String(diameter));
+    await page.locator('#diameter').blur();
+  });
+}
