@@ -12,19 +12,26 @@ use clip_lung_core::volume::dicom::Source;
 use crate::failure::Failure;
 use crate::io::files;
 use crate::io::scan::{Origin, Target};
-use crate::io::sr::{self, Finding, Moment};
+use crate::io::sr::{self, Document, Finding, Moment};
 
-/// Writes the reports of nodules of DICOM series as `DIR/<SOPInstanceUID>.dcm`; their paths.
-pub fn write<'a>(
-    dir: &Path,
+/// A report of one series.
+pub struct Report {
+    pub study_uid: String,
+    pub document: Document,
+}
+
+/// The reports of nodules of DICOM series.
+pub fn reports<'a>(
     model: &Model,
     predictions: impl Iterator<Item = (&'a Target, &'a Prediction)>,
-) -> Result<Vec<PathBuf>> {
+) -> Result<Vec<Report>> {
     let mut series: Vec<(&Origin, Vec<Finding>)> = Vec::new();
     for (target, prediction) in predictions {
         let origin = target.origin.as_ref().ok_or_else(|| {
-            let message =
-                format!("--sr: {} is no nodule of a DICOM series; a report needs the series' headers", target.id);
+            let message = format!(
+                "{} is no nodule of a DICOM series; a report (--sr, --store) needs the series' headers",
+                target.id
+            );
             Failure::Usage(message)
         })?;
         let finding = finding(model, target, origin, prediction)?;
@@ -33,7 +40,6 @@ pub fn write<'a>(
             None => series.push((origin, vec![finding])),
         }
     }
-    files::create_dir(dir)?;
     let moment = Moment::now();
     let one = |(origin, findings): (&Origin, Vec<Finding>)| {
         let source = Source::read(&files::read(&origin.file)?).map_err(|fault| {
@@ -41,11 +47,20 @@ pub fn write<'a>(
             Error::Series { series: origin.series_uid.clone(), fault }
         })?;
         let document = sr::report(&source, &model.config, &findings, &moment)?;
-        let path = dir.join(format!("{}.dcm", document.sop_instance_uid));
-        files::write(&path, &document.bytes)?;
-        Ok(path)
+        Ok(Report { study_uid: source.study_uid, document })
     };
     series.into_iter().map(one).collect()
+}
+
+/// Writes reports as `DIR/<SOPInstanceUID>.dcm`; their paths.
+pub fn write(dir: &Path, reports: &[Report]) -> Result<Vec<PathBuf>> {
+    files::create_dir(dir)?;
+    let one = |report: &Report| {
+        let path = dir.join(format!("{}.dcm", report.document.sop_instance_uid));
+        files::write(&path, &report.document.bytes)?;
+        Ok(path)
+    };
+    reports.iter().map(one).collect()
 }
 
 fn finding(model: &Model, target: &Target, origin: &Origin, prediction: &Prediction) -> Result<Finding> {

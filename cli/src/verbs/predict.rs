@@ -9,6 +9,7 @@ use clip_lung_core::model::predict::Model;
 use clip_lung_core::volume::crop::Crop;
 use serde_json::{Map, Value, json};
 
+use crate::io::dicomweb::Server;
 use crate::io::input::{self, OtherCrop};
 use crate::io::nodules::Place;
 use crate::io::scan::Target;
@@ -21,8 +22,18 @@ pub struct Args {
     #[arg(long)]
     model: PathBuf,
     /// Data set directories; .npy files of 32x32x32 or Nx32x32x32 values in HU; NIfTI files; folders of a DICOM series
-    #[arg(required = true)]
+    #[arg(required_unless_present = "dicomweb")]
     inputs: Vec<String>,
+    /// The address of a DICOMweb server, to read the series --series of --study from; the variable CLIP_LUNG_DICOMWEB_AUTHORIZATION
+    /// is sent to it as the header Authorization
+    #[arg(long, value_name = "URL", requires_all = ["study", "series"], conflicts_with = "inputs")]
+    dicomweb: Option<String>,
+    /// The StudyInstanceUID of a series on the DICOMweb server
+    #[arg(long, value_name = "UID", requires = "dicomweb")]
+    study: Option<String>,
+    /// Store the structured report in its study on the DICOMweb server
+    #[arg(long, requires = "dicomweb")]
+    store: bool,
     #[command(flatten)]
     place: Place,
     #[command(flatten)]
@@ -38,10 +49,18 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Result<()> {
+    let server = args.dicomweb.as_deref().map(Server::new).transpose()?;
     let (device, device_name) = args.on.open()?;
     let model = input::model(&args.model, &device)?;
+    // the folder of what was fetched, which is gone with it
+    let fetched = match (&server, &args.study, &args.place.series) {
+        (Some(server), Some(study), Some(series)) => Some(server.series(study, series)?),
+        _ => None,
+    };
+    let places: Vec<String> =
+        args.inputs.iter().cloned().chain(fetched.iter().map(|dir| dir.path().display().to_string())).collect();
     let mut targets = Vec::new();
-    for place in &args.inputs {
+    for place in &places {
         targets.extend(input::targets(place, &args.place, &model, &args.model, args.other)?);
     }
     let mut predictions = Vec::new();
@@ -53,10 +72,7 @@ pub fn run(args: Args) -> Result<()> {
         let ms = start.elapsed().as_secs_f64() * 1e3 / part.len() as f64;
         predictions.extend(part.iter().zip(found).map(|(target, p)| (target, p, ms)));
     }
-    let reports = match &args.sr {
-        Some(dir) => structured_reports::write(dir, &model, predictions.iter().map(|(target, p, _)| (*target, p)))?,
-        None => Vec::new(),
-    };
+    let written = report(&args, &model, server.as_ref(), &predictions)?;
     if args.json {
         let rows: Vec<Value> = predictions.iter().map(|(target, p, ms)| document(&model, target, p, *ms)).collect();
         let meta = &model.config.metadata;
@@ -67,7 +83,10 @@ pub fn run(args: Args) -> Result<()> {
         });
         let mut all = json!({"model": about, "predictions": rows});
         if args.sr.is_some() {
-            all["reports"] = json!(reports);
+            all["reports"] = json!(written);
+        }
+        if args.store {
+            all["stored"] = json!(args.dicomweb);
         }
         println!("{all}");
         return Ok(());
@@ -85,12 +104,34 @@ pub fn run(args: Args) -> Result<()> {
             println!("{:<28}{}", "", reason.words());
         }
     }
-    reports.iter().for_each(|path| println!("structured report: {}", path.display()));
+    written.iter().for_each(|path| println!("structured report: {}", path.display()));
+    if let Some(url) = args.dicomweb.filter(|_| args.store) {
+        println!("structured report: stored at {url}");
+    }
     println!(
         "text encoder of the training: {}; research use only, not a medical device",
         model.config.metadata.text_encoder
     );
     Ok(())
+}
+
+/// Writes and stores reports where that is asked for; the paths of the files.
+fn report(
+    args: &Args,
+    model: &Model,
+    server: Option<&Server>,
+    predictions: &[(&Target, Prediction, f64)],
+) -> Result<Vec<PathBuf>> {
+    let store = server.filter(|_| args.store);
+    if args.sr.is_none() && store.is_none() {
+        return Ok(Vec::new());
+    }
+    let made = structured_reports::reports(model, predictions.iter().map(|(target, p, _)| (*target, p)))?;
+    let written = args.sr.as_ref().map(|dir| structured_reports::write(dir, &made)).transpose()?;
+    if let Some(server) = store {
+        made.iter().try_for_each(|report| server.store(&report.study_uid, &report.document.bytes))?;
+    }
+    Ok(written.unwrap_or_default())
 }
 
 fn document(model: &Model, target: &Target, p: &Prediction, ms: f64) -> Value {

@@ -25,17 +25,17 @@ interface Actor {
   getProperty(): { setScalarOpacityUnitDistance(component: number, mm: number): void };
 }
 
-/** What is used of `@cornerstonejs/core`: `import * as core from '@cornerstonejs/core'`. */
+/** What is used of `@cornerstonejs/core`. */
 export interface Core {
   cache: { getVolume(id: string): unknown; getImage(id: string): unknown; removeVolumeLoadObject(id: string): void };
   volumeLoader: {
     createAndCacheVolume(id: string, options: { imageIds: string[] }): Promise<unknown>;
     createLocalVolume(id: string, options: never): unknown;
   };
-  utilities: { colormap: { registerColormap(map: never): void } };
 }
 
-const HEAT = { Name: 'clip-lung', ColorSpace: 'RGB', RGBPoints: [0, 0.3, 0, 0, 0.5, 1, 0.4, 0, 1, 1, 1, 0.4] };
+/** Of those that Cornerstone brings: black, red, yellow, white. */
+const COLOURS = 'Black-Body Radiation';
 /** Values of 0..255 from which the heat map is seen. */
 const FLOOR = 40;
 /** A slice is this thick to Cornerstone, mm; the opacity is that of the way through it. */
@@ -43,8 +43,8 @@ const SLICE = 0.1;
 /** Heat maps laid so far; each is a volume with a name. */
 let laid = 0;
 
-/** `predictAt` for Cornerstone3D: `const { predictAt } = cornerstone(clip, core)`. */
-export function cornerstone(clip: Predictor, { cache, volumeLoader, utilities }: Core) {
+/** `predictAt` for Cornerstone3D: `const { predictAt } = cornerstone(clip, { cache, volumeLoader })`. */
+export function cornerstone(clip: Predictor, { cache, volumeLoader }: Core) {
   /** The volume of an id or a viewport; that of a stack is made of its images, which are loaded where they are not. */
   async function volumeOf(where: string | Viewport): Promise<Volume> {
     const id = typeof where === 'string' ? where : where.getVolumeId?.();
@@ -79,13 +79,12 @@ export function cornerstone(clip: Predictor, { cache, volumeLoader, utilities }:
     const volumeId = `clip-lung-heat-${++laid}`;
     const local = { scalarData: values, dimensions: dims, spacing: cells, origin: first, direction: [1, 0, 0, 0, 1, 0, 0, 0, 1], metadata: {} };
     volumeLoader.createLocalVolume(volumeId, local as never);
-    utilities.colormap.registerColormap(HEAT as never);
     const camera = viewport.getCamera?.();
     await viewport.addVolumes([{ volumeId, actorUID: volumeId, visibility: true }]);
     // adding a volume moves the plane
     if (camera) viewport.setCamera?.(camera);
     const ramp = [[0, 0], [FLOOR, 0], [FLOOR + 1, opacity], [255, opacity]].map(([value, opacity]) => ({ value, opacity }));
-    viewport.setProperties({ voiRange: { lower: 0, upper: 255 }, colormap: { name: HEAT.Name, opacity: ramp } }, volumeId);
+    viewport.setProperties({ voiRange: { lower: 0, upper: 255 }, colormap: { name: COLOURS, opacity: ramp } }, volumeId);
     const heatActor = viewport.getActor?.(volumeId)?.actor as Actor | undefined;
     heatActor?.getProperty().setScalarOpacityUnitDistance(0, SLICE);
     viewport.render();

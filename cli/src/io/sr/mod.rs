@@ -9,5 +9,5 @@ mod finding;
 mod item;
 mod uid;
 
-pub use document::report;
+pub use document::{Document, report};
 pub use finding::{Finding, Moment};
