@@ -4,15 +4,19 @@
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { web } from './fixture.mjs';
 import { looks } from './picture.mjs';
 import { CANARY, DIRECTIONS, scanOf, turned, writeSeries } from './series.mjs';
+import { headerOf } from '../dist/sr/source.js';
 import { serve } from './serve.mjs';
 
 const VERSION = '3.13.2';
+/** A series of LIDC-IDRI with one annotated nodule (LPS, mm). */
+const REAL = join(web, '../../shared/data/lidc-series/LIDC-IDRI-0002.tar.xz');
+const ANNOTATED = { centre: [59.817662, 71.683023, -103.194322], diameter: 24.007 };
 /** As examples/ohif/README.md has it: OHIF's own pages have scripts in them. */
 const POLICY = /```text\n([^]*?)```/.exec(readFileSync(join(web, '../examples/ohif/README.md'), 'utf8'))[1].replace(/\s+/g, ' ').trim();
 
@@ -187,7 +191,40 @@ export default async function ({ work, run, browser }, test) {
     assert.equal(await left(), 2);
   });
 
+  await test('a real series', async () => {
+    if (!existsSync(REAL)) return console.log(`   skipped: ${REAL} is missing`);
+    const dir = join(data, 'real');
+    mkdirSync(dir);
+    execFileSync('tar', ['-xJf', REAL, '-C', dir, '--strip-components=3', '--wildcards', '*.dcm']);
+    const instances = readdirSync(dir).map((name) => ({ url: `dicomweb:${site.url}/data/real/${name}`, metadata: metadataOf(readFileSync(join(dir, name))) }));
+    const { StudyInstanceUID, SeriesInstanceUID } = instances[0].metadata;
+    const series = [{ SeriesInstanceUID, SeriesNumber: 1, Modality: 'CT', SeriesDescription: 'real', instances }];
+    writeFileSync(join(data, 'real.json'), JSON.stringify({ studies: [{ StudyInstanceUID, PatientName: 'none', Modalities: 'CT', NumInstances: instances.length, series }] }));
+    await page.goto(`${site.url}/clip-lung/dicomjson?url=${site.url}/data/real.json`);
+    await page.waitForFunction(() => globalThis.cornerstone?.getEnabledElements()[0]?.viewport.getImageIds?.().length > 200, undefined, { timeout: 60000 });
+    await measure('Length', ANNOTATED.centre, across(ANNOTATED, [1, 0, 0]));
+    const found = await said();
+    equal(found, await natively('real'));
+    console.log(`   ${found.text}`);
+  });
+
   assert.deepEqual(faults, [], 'nothing is fetched from elsewhere, and the policy holds');
   await page.close();
   site.close();
+}
+
+/** What OHIF needs to know of a slice. */
+function metadataOf(bytes) {
+  const found = headerOf(bytes, 0x00281053);
+  const text = (tag) => Buffer.from(found.get(tag) ?? []).toString('latin1').replace(/[\0 ]+$/, '');
+  const numbers = (tag) => text(tag).split('\\').map(Number);
+  const short = (tag) => Buffer.from(found.get(tag)).readUInt16LE();
+  return {
+    SOPClassUID: text(0x00080016), SOPInstanceUID: text(0x00080018), Modality: text(0x00080060), StudyInstanceUID: text(0x0020000d),
+    SeriesInstanceUID: text(0x0020000e), InstanceNumber: Number(text(0x00200013)), ImagePositionPatient: numbers(0x00200032),
+    ImageOrientationPatient: numbers(0x00200037), FrameOfReferenceUID: text(0x00200052), SamplesPerPixel: 1, PhotometricInterpretation: 'MONOCHROME2',
+    Rows: short(0x00280010), Columns: short(0x00280011), PixelSpacing: numbers(0x00280030), BitsAllocated: short(0x00280100),
+    BitsStored: short(0x00280101), HighBit: short(0x00280102), PixelRepresentation: short(0x00280103), WindowCenter: -600, WindowWidth: 1500,
+    RescaleIntercept: Number(text(0x00281052)), RescaleSlope: Number(text(0x00281053)), PatientName: 'none', PatientID: 'none',
+  };
 }

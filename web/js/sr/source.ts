@@ -69,25 +69,28 @@ export function sourceOfMetadata(slice: Record<string, unknown>): Source {
 
 /** Of the file of any slice, in its own bytes. */
 export function sourceOf(file: ArrayBuffer | Uint8Array): Source {
+  return source(headerOf(file, FRAME));
+}
+
+/** The values of a DICOM file up to tag `last`, by tag, as they are stored. */
+export function headerOf(file: ArrayBuffer | Uint8Array, last: number): Map<number, Uint8Array> {
   const bytes = file instanceof Uint8Array ? file : new Uint8Array(file);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   try {
     if (new TextDecoder().decode(bytes.subarray(128, 132)) !== 'DICM') throw new ClipLungError('input', 'not a DICOM file');
     const start = 144 + view.getUint32(140, true);
-    const meta = elements(view, 132, start, false);
-    const syntax = new TextDecoder().decode(meta.get(0x00020010)).replace(/\0+$/, '');
+    const syntax = new TextDecoder().decode(elements(view, 132, start, false, last).get(0x00020010)).replace(/\0+$/, '');
     if (syntax === '1.2.840.10008.1.2.2' || syntax === '1.2.840.10008.1.2.1.99') {
       throw new ClipLungError('input', `transfer syntax ${syntax} is not read here; use the metadata, or the command line`);
     }
-    return source(elements(view, start, view.byteLength, syntax === '1.2.840.10008.1.2'));
+    return elements(view, start, view.byteLength, syntax === '1.2.840.10008.1.2', last);
   } catch (error) {
     if (error instanceof RangeError) throw new ClipLungError('input', 'the DICOM file ends within its header');
     throw error;
   }
 }
 
-/** The values of a data set, up to the last tag that a report wants. */
-function elements(view: DataView, from: number, to: number, implicit: boolean): Map<number, Uint8Array> {
+function elements(view: DataView, from: number, to: number, implicit: boolean, last: number): Map<number, Uint8Array> {
   const found = new Map<number, Uint8Array>();
   const open = (at: number): { tag: number; length: number; value: number } => {
     const tag = view.getUint16(at, true) * 0x10000 + view.getUint16(at + 2, true);
@@ -107,7 +110,7 @@ function elements(view: DataView, from: number, to: number, implicit: boolean): 
   };
   for (let at = from; at < to;) {
     const { tag, length, value } = open(at);
-    if (tag > FRAME) break;
+    if (tag > last) break;
     if (length === 0xffffffff) {
       at = beyond(value);
       continue;
