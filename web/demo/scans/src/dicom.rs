@@ -107,7 +107,7 @@ impl DicomFiles {
             })?;
             Ok((name, bytes))
         })?;
-        Ok(Scan::of_series(volume, warnings))
+        Ok(Scan::of_series(volume, &series, warnings))
     }
 }
 

@@ -1,7 +1,7 @@
 //! A volume on its way to the page.
 
 use clip_lung_core::Result;
-use clip_lung_core::volume::dicom::Regular;
+use clip_lung_core::volume::dicom::{Regular, Series};
 use clip_lung_core::volume::nifti::NiftiScan;
 use serde_json::Value;
 use wasm_bindgen::prelude::*;
@@ -17,13 +17,16 @@ pub struct Scan {
     first: [f64; 3],
     steps: [[f64; 3]; 3],
     warnings: Vec<Value>,
+    /// Slices as their files name them, from the feet: patient z (mm) and SOPInstanceUID.
+    slices: Vec<(f64, String)>,
 }
 
 impl Scan {
-    pub fn of_series(volume: Regular, warnings: Vec<Value>) -> Self {
+    pub fn of_series(volume: Regular, series: &Series, warnings: Vec<Value>) -> Self {
         let Regular { hu: whole, dims: [nz, ny, nx], spacing: [dz, dy, dx], first, steps } = volume;
         let (dims, spacing) = ([nx, ny, nz], [dx, dy, dz]);
-        Self { whole, fractions: Vec::new(), dims, spacing, first: first.xyz(), steps, warnings }
+        let slices = series.slices.iter().map(|s| (s.z, s.sop_uid.clone())).collect();
+        Self { whole, fractions: Vec::new(), dims, spacing, first: first.xyz(), steps, warnings, slices }
     }
 
     pub fn of_nifti(scan: &NiftiScan) -> Result<Self> {
@@ -45,6 +48,7 @@ impl Scan {
             first: scan.first()?.xyz(),
             steps: scan.steps(),
             warnings: Vec::new(),
+            slices: Vec::new(),
         })
     }
 }
@@ -84,5 +88,10 @@ impl Scan {
     /// What the reader should know: a JSON list of `{kind, message}`.
     pub fn warnings(&self) -> String {
         Value::Array(self.warnings.clone()).to_string()
+    }
+
+    /// The slices of a DICOM series as its files name them, from the feet: a JSON list of `[z in mm, SOPInstanceUID]`.
+    pub fn slices(&self) -> Result<String, JsError> {
+        Ok(serde_json::to_string(&self.slices)?)
     }
 }

@@ -23,12 +23,14 @@ function tell(what: string, done: number, all: number): void {
 
 const bytesOf = async (file: File) => new Uint8Array(await file.arrayBuffer());
 
-function scanOf(read: Read): Scan {
+/** `file`: one of the series. */
+function scanOf(read: Read, file?: File): Scan {
   const three = (values: ArrayLike<number>, from = 0) => [values[from]!, values[from + 1]!, values[from + 2]!] as Grid['dims'];
   const whole = read.whole();
   const steps = read.steps();
   const grid: Grid = { dims: three(read.dims()), spacing: three(read.spacing()), first: three(read.first()), steps: [three(steps), three(steps, 3), three(steps, 6)] };
-  const scan: Scan = { voxels: whole.length ? whole : read.fractions(), grid, warnings: (JSON.parse(read.warnings()) as { message: string }[]).map(({ message }) => message) };
+  const slices = JSON.parse(read.slices()) as [number, string][];
+  const scan: Scan = { voxels: whole.length ? whole : read.fractions(), grid, ...(file && { origin: { slices, file } }), warnings: (JSON.parse(read.warnings()) as { message: string }[]).map(({ message }) => message) };
   read.free();
   return scan;
 }
@@ -121,7 +123,7 @@ function read(uid: string): void {
   const { series, slices } = found;
   const all = series.offers().find((offer) => offer.uid === uid)?.slices ?? 1;
   let done = 0;
-  const scan = scanOf(series.read(uid, fetcher(slices, () => tell('reading slices', ++done, all)) as never));
+  const scan = scanOf(series.read(uid, fetcher(slices, () => tell('reading slices', ++done, all)) as never), slices[0]);
   say({ kind: 'series', uid, scan }, [scan.voxels.buffer]);
 }
 
