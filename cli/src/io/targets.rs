@@ -98,7 +98,13 @@ impl Request<'_> {
         self.other.check(&data, path, self.model, self.model_dir)?;
         let target = |i: usize| {
             let row = &data.rows[i];
-            Ok(Target { id: row.nodule_id.clone(), crop: data.crop(i)?, diameter_mm: row.diameter_mm, geometry: None, origin: None })
+            Ok(Target {
+                id: row.nodule_id.clone(),
+                crop: data.crop(i)?,
+                diameter_mm: row.diameter_mm,
+                geometry: None,
+                origin: None,
+            })
         };
         let targets = (0..data.len()).map(target).collect::<Result<Vec<_>>>()?;
         Ok(Found { targets, ..Found::default() })

@@ -17,7 +17,8 @@ use super::fit::{Extras, Fit};
 use super::shared::Shared;
 use super::training::{Pace, Watch};
 use super::{evidence, results, scoring};
-use crate::io::run_dir::{Lock, RunDir};
+use crate::io::lock::Lock;
+use crate::io::run_dir::RunDir;
 use crate::io::study_dir::{CellState, StudyDir, Time};
 use crate::io::{files, input};
 

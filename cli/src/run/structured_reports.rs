@@ -12,8 +12,8 @@ use clip_lung_core::volume::dicom::Source;
 use crate::failure::Failure;
 use crate::io::files;
 use crate::io::scan::Origin;
-use crate::io::targets::Target;
 use crate::io::sr::{self, Finding, Moment};
+use crate::io::targets::Target;
 
 /// Writes the reports of nodules of DICOM series as `DIR/<SOPInstanceUID>.dcm`; their paths.
 pub fn write<'a>(

@@ -73,9 +73,10 @@ pub fn run(args: Args) -> Result<()> {
 
     println!("3. result on patients the model never saw");
     let Some(scores) = &outcome.scores else { anyhow::bail!("the demo holds a fold out, and none was scored") };
-    let Some(size_only) = &scores.size_only else { anyhow::bail!("the demo's nodules have diameters, and none was read") };
-    let (accuracy, majority, size) =
-        (scores.report.accuracy.value, scores.report.majority, size_only.accuracy.value);
+    let Some(size_only) = &scores.size_only else {
+        anyhow::bail!("the demo's nodules have diameters, and none was read")
+    };
+    let (accuracy, majority, size) = (scores.report.accuracy.value, scores.report.majority, size_only.accuracy.value);
     println!(
         "   accuracy {:.1} %: {:+.1} points against the majority class ({:.1} %)",
         100.0 * accuracy,

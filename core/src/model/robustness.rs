@@ -109,7 +109,8 @@ impl Disturbance {
             let mut all = Vec::with_capacity(rows.len());
             for part in rows.chunks(BATCH) {
                 let crops = part.iter().map(|&i| self.crop(data, i, direction)).collect::<Result<Vec<_>>>()?;
-                let diameters: Vec<f64> = part.iter().filter_map(|&i| Some(data.rows[i].diameter_mm? * factor)).collect();
+                let diameters: Vec<f64> =
+                    part.iter().filter_map(|&i| Some(data.rows[i].diameter_mm? * factor)).collect();
                 all.extend(model.predict(&crops, &diameters)?);
             }
             Ok(all)

@@ -227,8 +227,15 @@ impl TrainConfig {
                 "this method learns from them: choose another, such as ce",
             ));
         }
-        if let Some(i) = (0..rows.len()).find(|i| rows[*i].diameter_mm.is_none()).filter(|_| self.diameter || self.augment == Augment::Jitter) {
-            return Err(lacks(i, "diameter", "leave --diameter and --augment jitter out, or fill in the column diameter_mm"));
+        if let Some(i) = (0..rows.len())
+            .find(|i| rows[*i].diameter_mm.is_none())
+            .filter(|_| self.diameter || self.augment == Augment::Jitter)
+        {
+            return Err(lacks(
+                i,
+                "diameter",
+                "leave --diameter and --augment jitter out, or fill in the column diameter_mm",
+            ));
         }
         let mut class_counts = vec![0; self.task.classes().len()];
         for label in self.task.labels(rows, train)? {

@@ -10,7 +10,7 @@ use clip_lung_core::volume::geometry::{CropGeometry, Extent};
 use clip_lung_core::volume::grid::Margin;
 
 use crate::io::archive::work::Work;
-use crate::verbs::train::word;
+use crate::io::word::word;
 
 #[derive(clap::Args)]
 pub struct Args {
