@@ -7,22 +7,25 @@ use anyhow::Result;
 use clip_lung_core::model::answer::Prediction;
 use clip_lung_core::model::predict::Model;
 use clip_lung_core::volume::crop::Crop;
-use serde_json::{Map, Value, json};
 
+use crate::failure::Failure;
+use crate::io::files;
 use crate::io::input::{self, OtherCrop};
 use crate::io::nodules::Place;
-use crate::io::scan::Target;
+use crate::io::targets::{Request, Target};
 use crate::machine::device;
 use crate::run::structured_reports;
+use crate::show::predictions::{Failed, Predicted, Predictions, Warned};
 
 #[derive(clap::Args)]
 pub struct Args {
     /// A model directory, or a finished run's
     #[arg(long)]
     model: PathBuf,
-    /// Data set directories; .npy files of 32x32x32 or Nx32x32x32 values in HU; NIfTI files; folders of a DICOM series
+    /// Data set directories; .npy files of 32x32x32 or Nx32x32x32 values in HU; NIfTI, NRRD and MetaImage files; folders of a DICOM
+    /// series
     #[arg(required = true)]
-    inputs: Vec<String>,
+    inputs: Vec<PathBuf>,
     #[command(flatten)]
     place: Place,
     #[command(flatten)]
@@ -35,80 +38,111 @@ pub struct Args {
     /// Print the predictions as one JSON document
     #[arg(long)]
     json: bool,
+    /// Print the predictions as CSV, or write them to a file: --csv=FILE
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, conflicts_with = "json")]
+    csv: Option<Option<PathBuf>>,
 }
 
 pub fn run(args: Args) -> Result<()> {
     let (device, device_name) = args.on.open()?;
     let model = input::model(&args.model, &device)?;
-    let mut targets = Vec::new();
-    for place in &args.inputs {
-        targets.extend(input::targets(place, &args.place, &model, &args.model, args.other)?);
+    let several = args.inputs.len() > 1;
+    let request = Request { place: &args.place, model: &model, model_dir: &args.model, other: args.other, several };
+    let mut all = Predictions::new(&model, device_name);
+    let (mut used, mut answers) = (Vec::new(), Vec::new());
+    for path in &args.inputs {
+        let input = path.display().to_string();
+        let found = match request.targets(path) {
+            Ok(found) => found,
+            // one bad scan of many costs itself alone
+            Err(error) if several && !matches!(error.downcast_ref(), Some(Failure::Usage(_))) => {
+                all.failed.push(Failed { input, id: None, message: error.to_string() });
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        used.extend(&found.used);
+        let warned = |said: &crate::io::targets::Said| Warned {
+            input: input.clone(),
+            id: said.nodule.clone(),
+            warning: said.warning.clone(),
+        };
+        all.warnings.extend(found.warnings.iter().map(warned));
+        let failed = found.failed.iter().map(|(id, e)| Failed {
+            input: input.clone(),
+            id: Some(id.clone()),
+            message: e.to_string(),
+        });
+        all.failed.extend(failed);
+        answers.extend(predicted(&model, found.targets)?.into_iter().map(|answer| (input.clone(), answer)));
     }
-    let mut predictions = Vec::new();
-    for part in targets.chunks(32) {
+    if several {
+        all.failed.extend(args.place.unused(&used)?.into_iter().map(|id| Failed {
+            input: "--nodules".into(),
+            id: Some(id),
+            message: "it lies in none of the inputs".into(),
+        }));
+    }
+    if let Some(dir) = &args.sr {
+        let found = answers.iter().map(|(_, answer)| (&answer.target, &answer.prediction));
+        all.reports = Some(structured_reports::write(dir, &model, found)?);
+    }
+    all.rows = answers.into_iter().map(|(input, answer)| answer.row(input)).collect();
+    if all.rows.is_empty() {
+        let reasons: Vec<String> = all.failed.iter().map(Failed::to_string).collect();
+        return Err(Failure::File(format!("nothing could be predicted: {}", reasons.join("; "))).into());
+    }
+    match &args.csv {
+        Some(Some(path)) => {
+            files::write(path, &all.csv()?)?;
+            all.warn();
+            println!("{}: {} predictions; research use only, not a medical device", path.display(), all.rows.len());
+        }
+        Some(None) => {
+            print!("{}", String::from_utf8_lossy(&all.csv()?));
+            all.warn();
+        }
+        None if args.json => println!("{}", all.document()),
+        None => {
+            print!("{}", all.text());
+            all.warn();
+        }
+    }
+    match all.failed.len() {
+        0 => Ok(()),
+        n => {
+            let reasons: Vec<String> = all.failed.iter().map(Failed::to_string).collect();
+            Err(Failure::File(format!("{n} could not be predicted: {}", reasons.join("; "))).into())
+        }
+    }
+}
+
+/// What the model says of a crop.
+struct Answer {
+    target: Target,
+    prediction: Prediction,
+    ms: f64,
+}
+
+impl Answer {
+    fn row(self, input: String) -> Predicted {
+        let Target { id, diameter_mm, geometry, .. } = self.target;
+        Predicted { input, id, geometry, diameter_mm, prediction: self.prediction, ms: self.ms }
+    }
+}
+
+/// The answers for what one input gave.
+fn predicted(model: &Model, targets: Vec<Target>) -> Result<Vec<Answer>> {
+    let mut all = Vec::with_capacity(targets.len());
+    let mut targets = targets.into_iter().peekable();
+    while targets.peek().is_some() {
+        let part: Vec<Target> = targets.by_ref().take(32).collect();
         let start = Instant::now();
         let batch: Vec<Crop> = part.iter().map(|t| t.crop.clone()).collect();
         let diameters: Vec<f64> = part.iter().filter_map(|t| t.diameter_mm).collect();
         let found = model.predict(&batch, &diameters)?;
         let ms = start.elapsed().as_secs_f64() * 1e3 / part.len() as f64;
-        predictions.extend(part.iter().zip(found).map(|(target, p)| (target, p, ms)));
+        all.extend(part.into_iter().zip(found).map(|(target, prediction)| Answer { target, prediction, ms }));
     }
-    let reports = match &args.sr {
-        Some(dir) => structured_reports::write(dir, &model, predictions.iter().map(|(target, p, _)| (*target, p)))?,
-        None => Vec::new(),
-    };
-    if args.json {
-        let rows: Vec<Value> = predictions.iter().map(|(target, p, ms)| document(&model, target, p, *ms)).collect();
-        let meta = &model.config.metadata;
-        let about = json!({
-            "method": model.config.method, "task": model.config.task, "classes": model.config.classes,
-            "intended_use": meta.intended_use, "training_data": meta.training_data, "text_encoder": meta.text_encoder,
-            "device": device_name,
-        });
-        let mut all = json!({"model": about, "predictions": rows});
-        if args.sr.is_some() {
-            all["reports"] = json!(reports);
-        }
-        println!("{all}");
-        return Ok(());
-    }
-    let names: Vec<&str> = model.config.classes.iter().map(|c| c.name()).collect();
-    println!("{:<28}{:<11}{}", "id", "class", names.iter().map(|n| format!("{n:>11}")).collect::<String>());
-    for (target, p, _) in &predictions {
-        let id = &target.id;
-        let shares: String = p.probabilities.iter().map(|v| format!("{v:>11.4}")).collect();
-        println!("{id:<28}{:<11}{shares}", p.class.name());
-        if let Some(set) = p.set.as_ref().filter(|set| set.len() > 1) {
-            println!("{:<28}open: {}", "", set.iter().map(|c| c.name()).collect::<Vec<_>>().join(" or "));
-        }
-        if let Some(reason) = p.out_of_place {
-            println!("{:<28}{}", "", reason.words());
-        }
-    }
-    reports.iter().for_each(|path| println!("structured report: {}", path.display()));
-    println!(
-        "text encoder of the training: {}; research use only, not a medical device",
-        model.config.metadata.text_encoder
-    );
-    Ok(())
-}
-
-fn document(model: &Model, target: &Target, p: &Prediction, ms: f64) -> Value {
-    let probabilities: Map<String, Value> =
-        model.config.classes.iter().zip(&p.probabilities).map(|(c, v)| (c.name().to_owned(), json!(v))).collect();
-    let mut row =
-        json!({"id": target.id, "class": p.class, "probabilities": probabilities, "logits": p.logits, "ms": ms});
-    if let Some(set) = &p.set {
-        row["set"] = json!(set);
-    }
-    if model.config.guard.is_some() {
-        row["in_distribution"] = p.out_of_place.is_none().into();
-    }
-    if let Some(reason) = p.out_of_place {
-        row["reason"] = reason.words().into();
-    }
-    if let Some(geometry) = &target.geometry {
-        row["crop"] = geometry.clone();
-    }
-    row
+    Ok(all)
 }

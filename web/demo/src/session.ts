@@ -85,8 +85,7 @@ export class Session {
     this.#fields.frame = frame;
     this.viewer.show(volume);
     this.#marks.clear();
-    const unlike = volume.lowest > -500 ? ['No air in it: these may not be Hounsfield units, and what the model says of them means nothing.'] : [];
-    warn([...scan.warnings, ...unlike]);
+    warn(scan.warnings);
     element('hint').hidden = true;
     document.documentElement.dataset.scan = 'yes';
     for (const id of ['place', 'overlay']) element<HTMLFieldSetElement>(id).disabled = false;
