@@ -11,11 +11,11 @@ use archive::nifti::nifti;
 use archive::{Ellipsoid, Scan};
 use clip_lung_core::dataset::crops::Dataset;
 use clip_lung_core::volume::crop::Crop;
-use clip_lung_core::volume::dicom::{File, Regular, Series, SeriesReader, read_file};
+use clip_lung_core::volume::dicom::{File, Regular, Series, SeriesReader, read_file, slice_hu};
 use clip_lung_core::volume::frame::{Lps, Point};
 use clip_lung_core::volume::geometry::CropSize;
 use clip_lung_core::volume::grid::Margin;
-use clip_lung_core::volume::nifti::NiftiScan;
+use clip_lung_core::volume::nifti;
 use common::{ok, text};
 
 fn load(dir: &Path) -> Dataset {
@@ -77,12 +77,17 @@ fn files(scan: &Scan) -> Vec<Vec<u8>> {
     (0..scan.slices).map(|k| scan.slice(k)).collect()
 }
 
+fn decoded(file: &[u8]) -> Vec<f32> {
+    let File::Ct(header) = read_file(file).unwrap() else { panic!("not CT") };
+    slice_hu(file, &header).unwrap()
+}
+
 fn series(files: &[Vec<u8>]) -> Series {
     let headers = files.iter().enumerate().map(|(k, bytes)| {
         let File::Ct(header) = read_file(bytes).unwrap() else { panic!("not CT") };
         (k, *header)
     });
-    Series::order(headers.collect()).unwrap()
+    Series::order(headers.collect(), &|k| k.to_string()).unwrap()
 }
 
 /// Where a voxel (column, row, slice) lies, LPS, from the scan's own geometry.
@@ -115,8 +120,8 @@ fn tilted_scans_are_cut_where_they_lie() {
         assert!((dicom.hu()[(16 * 32 + 16) * 32 + 16] - 40.0).abs() < 1.0, "{name}: the nodule is in the middle");
 
         for flip in [[false; 3], [true, false, true]] {
-            let volume = NiftiScan::parse(&nifti(&scan, flip, false), name).unwrap();
-            let found = volume.crop(centre.into(), size).unwrap();
+            let volume = nifti::parse(&nifti(&scan, flip, false), name).unwrap();
+            let found = volume.patch(centre.into(), size, Margin::default()).unwrap().crop().unwrap();
             let worst = dicom.hu().iter().zip(found.hu()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
             // f32 in the affine; the step along z is that of the planes, or the way between voxels
             assert!(worst < 3.0, "{name}, {flip:?}: {worst} HU apart");
@@ -128,7 +133,7 @@ fn tilted_scans_are_cut_where_they_lie() {
         }
 
         // what viewers are given lies at the same place
-        let regular = Regular::read(&series, |k| Ok((k.to_string(), slices[k].clone()))).unwrap();
+        let regular = Regular::read(&series, |k| Ok(decoded(&slices[k]))).unwrap();
         let row = if name == "backwards" { f64::from(scan.side) - 1.0 - voxel[1] } else { voxel[1] };
         let first = regular.first.xyz();
         let [x, y, z] = regular.steps;
@@ -148,7 +153,8 @@ fn annotations_of_tilted_scans() {
         let out = dir.path().join("out");
         prepare(&dir.path().join("dicom"), &out, &[]);
         let data = load(&out);
-        let row = (0..2).min_by(|a, b| data.rows[*a].diameter_mm.total_cmp(&data.rows[*b].diameter_mm)).unwrap();
+        let size = |row: usize| data.rows[row].diameter_mm.unwrap();
+        let row = (0..2).min_by(|a, b| size(*a).total_cmp(&size(*b))).unwrap();
         let (found, known) = (data.rows[row].centre_mm.unwrap().xyz(), place(&scan, [98.0, 94.0, 30.0]).xyz());
         (0..3).for_each(|i| assert!((found[i] - known[i]).abs() < 0.1, "{name}: {found:?}, not {known:?}"));
         let crop = data.crop(row).unwrap();

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use clip_lung_core::lidc::xml::{Document, parse};
 use clip_lung_core::volume::dicom::{File, read_file, slice_hu};
-use clip_lung_core::volume::nifti::NiftiScan;
+use clip_lung_core::volume::nifti;
 use common::{run, text};
 
 /// What a case gave: an outcome and its words.
@@ -30,7 +30,7 @@ fn one_file(path: &Path) -> (&'static str, String) {
             Err(e) => Err(e.to_string()),
         }
     } else {
-        NiftiScan::parse(&bytes, &name).map(|_| String::new()).map_err(|e| e.to_string())
+        nifti::parse(&bytes, &name).map(|_| String::new()).map_err(|e| e.to_string())
     };
     match outcome {
         Ok(words) => ("ok", words),

@@ -83,13 +83,14 @@ fn laws(count: usize) -> Dataset {
             patient_id: format!("P{i:04}"),
             series_uid: String::new(),
             nodule_id: i.to_string(),
-            readers: 2,
-            ratings: [3.0; 8],
-            malignancy_sum: [4, 6, 8][class as usize],
-            mean_malignancy: [2.0, 3.0, 4.0][class as usize],
+            readers: Some(2),
+            ratings: Some([3.0; 8]),
+            malignancy_sum: Some([4, 6, 8][class as usize]),
+            mean_malignancy: Some([2.0, 3.0, 4.0][class as usize]),
             class,
-            diameter_mm: (2.0 + 0.3 * normal()).exp(),
+            diameter_mm: Some((2.0 + 0.3 * normal()).exp()),
             centre_mm: None,
+            fold: None,
         });
     }
     let header = DatasetHeader {

@@ -59,6 +59,10 @@ pub fn catch(work: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
                 // whoever reads our output has seen enough
                 return Ok(());
             }
+            if text.contains("failed printing to") {
+                let message = format!("{text}; free some space there, or send the output elsewhere");
+                return Err(Failure::File(message).into());
+            }
             let device = ["adapter", "wgpu", "Wgpu", "CUDA", "cuda", "cubecl"].iter().any(|w| text.contains(w));
             let message = format!(
                 "an internal failure stopped the command ({text}); please report it with the output of `clip-lung doctor`"

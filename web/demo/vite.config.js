@@ -9,8 +9,8 @@ const finish = {
   name: 'finish',
   apply: 'build',
   generateBundle(_, bundle) {
-    // the GPU module is kept when it is first used; what NiiVue has for Zarr is never
-    const kept = Object.keys(bundle).filter((name) => !/worker-gpu|blosc|zstd|lz4|bench/.test(name) && !(name.endsWith('.wasm') && bundle[name].source.length > 4e6));
+    // the GPU module is kept when it is first used
+    const kept = Object.keys(bundle).filter((name) => !/worker-gpu|bench/.test(name) && !(name.endsWith('.wasm') && bundle[name].source.length > 4e6));
     const version = createHash('sha256').update(kept.join()).digest('hex').slice(0, 12);
     const source = readFileSync(resolve(import.meta.dirname, 'src/sw.js'), 'utf8');
     const list = JSON.stringify(['./', ...kept.filter((name) => name !== 'index.html'), 'icon.svg', 'samples/nodules.csv', 'samples/volume.csv', 'samples/volume.nii.gz', 'samples/crops.safetensors']);
@@ -24,7 +24,7 @@ const finish = {
 export default defineConfig({
   root: import.meta.dirname,
   base: './',
-  resolve: { alias: { 'clip-lung': resolve(import.meta.dirname, '../dist/index.js') } },
+  resolve: { alias: { 'clip-lung/sr': resolve(import.meta.dirname, '../dist/sr/index.js'), 'clip-lung': resolve(import.meta.dirname, '../dist/index.js') } },
   worker: { format: 'es' },
   build: { target: 'es2022', outDir: 'dist', emptyOutDir: true, chunkSizeWarningLimit: 4000, modulePreload: { polyfill: false } },
   plugins: [finish],

@@ -208,6 +208,22 @@ export default async function ({ work, run }, test) {
     assert.equal(await items(), 0);
   });
 
+  await test('what the model warns of at a place, and the classes it leaves open, stand beside the result and in the list', async () => {
+    await page.evaluate(() => {
+      const predict = clip.predict;
+      clip.info.answer_set = { coverage: 0.9, threshold: 0.3, measured: 0.91 };
+      clip.predict = async (...all) => ({ ...(await predict(...all)), set: ['benign', 'unsure'], inDistribution: false, reason: 'There is hardly any lung around.' });
+    });
+    await place(page, known[1].ras, known[1].diameter);
+    assert.deepEqual(await page.locator('#guards li').allTextContents(), ['There is hardly any lung around.']);
+    assert.match(await text(page, 'open-classes'), /^Leaves open: benign, unsure; .*90 %/);
+    assert.match(await page.locator('#nodules li').last().textContent(), /open: benign, unsure/);
+    const { set, warning } = (await exported(page)).nodules.at(-1);
+    assert.deepEqual([set, warning], [['benign', 'unsure'], 'There is hardly any lung around.']);
+    await page.locator('#undo').click();
+    assert.equal(await text(page, 'open-classes'), '');
+  });
+
   await test('a blank heat map says why; the key takes the map away', async () => {
     await place(page, known[0].ras, known[0].diameter);
     await canvas.focus();

@@ -1,6 +1,6 @@
 /** The page opens what people have: a choice of series, what is left aside, what can't be read and why, the last choice wins. */
 import assert from 'node:assert/strict';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { answered, browser as start, opened, ordered, place, serving, shares, text, visit } from './browse.mjs';
@@ -47,6 +47,24 @@ export default async function ({ work, run }, test) {
       assert.deepEqual(await warnings(), [], why);
       await agrees(why);
     }
+  });
+
+  await test('a structured report of a DICOM series: the command line\'s numbers, its slices', async () => {
+    await open(...series('s', { more: { 0x00200052: ['UI', '1.2.3.4'] } }));
+    await place(page, SCENE.centre, SCENE.diameter);
+    const download = page.waitForEvent('download');
+    await page.locator('#sr').click();
+    const bytes = readFileSync(await (await download).path());
+    assert.equal(bytes.subarray(128, 132).toString(), 'DICM');
+    const said = bytes.toString('latin1');
+    assert.match(said, /research use only/i);
+    // slices within half a diameter, of 40 two mm apart from -100 mm: -66, -64, -62, -60, -58, -56
+    const slices = new Set(said.match(/1\.2\.826\.0\.1\.3680043\.9\.7777\.1\.\d+/g));
+    assert.deepEqual([...slices].map((uid) => Number(uid.split('.').at(-1))).sort((a, b) => a - b), [18, 19, 20, 21, 22, 23]);
+    for (const share of ordered(native)) assert.ok(said.includes(String(share.toFixed(3)).replace(/0+$/, '').slice(0, 4)), `${share}`);
+    await open(file('scan.nii', nifti()));
+    await answered(page, () => page.locator('#mark').click());
+    assert.equal(await page.locator('#sr').isDisabled(), true, 'only a DICOM series has slices to refer to');
   });
 
   await test('NRRD of spacings alone: the orientation is unknown, and said', async () => {

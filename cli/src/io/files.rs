@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use anyhow::Result;
@@ -38,8 +38,19 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(|e| full(&e))?;
     let file = file.persist(path).map_err(|e| full(&e.error))?;
     readable_by_all(&file);
-    // the rename itself
-    File::open(dir).and_then(|d| d.sync_all()).map_err(|e| full(&e))
+    sync_dir(dir).map_err(|e| full(&e))
+}
+
+/// Makes a rename within a directory last. File systems that know no such thing (SMB, FUSE, some Lustre) refuse it: EINVAL, ENOTSUP,
+/// ENOSYS, EBADF.
+fn sync_dir(dir: &Path) -> std::io::Result<()> {
+    let unknown = |e: &std::io::Error| {
+        matches!(e.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) || e.raw_os_error() == Some(9)
+    };
+    match File::open(dir).and_then(|d| d.sync_all()) {
+        Err(e) if !unknown(&e) => Err(e),
+        _ => Ok(()),
+    }
 }
 
 /// Temporary files are private; results are not.
@@ -74,7 +85,7 @@ pub fn write_dir(dir: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<()> {
             create_dir(path.parent().unwrap_or(dir))?;
             fs::rename(ready.path().join(name), &path).map_err(|e| half(&e))?;
         }
-        return File::open(dir).and_then(|d| d.sync_all()).map_err(|e| half(&e));
+        return sync_dir(dir).map_err(|e| half(&e));
     }
     #[cfg(unix)]
     {
@@ -93,4 +104,20 @@ pub fn read_some(dir: &Path, names: &[&str]) -> Result<BTreeMap<String, Vec<u8>>
     }
     let present = names.iter().filter(|n| dir.join(n).is_file());
     present.map(|n| Ok(((*n).to_owned(), read(&dir.join(n))?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Linux answers EINVAL for directories of /proc, as network disks do for theirs.
+    #[test]
+    fn a_directory_that_can_t_be_synced_is_no_failure() {
+        let odd = Path::new("/proc/self");
+        if odd.is_dir() {
+            assert!(File::open(odd).and_then(|d| d.sync_all()).is_err());
+        }
+        sync_dir(odd).unwrap();
+        assert!(sync_dir(Path::new("/nowhere/at/all")).is_err());
+    }
 }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::failure::Failure;
 use crate::io::events::Events;
 use crate::io::files;
+use crate::io::lock::Lock;
 
 /// A line a step.
 const LOG: &str = "log.jsonl";
@@ -63,42 +64,6 @@ impl Invocation {
     /// Into the run's directory.
     pub fn write(&self, run: &Path) -> Result<()> {
         files::write(&run.join(Self::FILE), &serde_json::to_vec_pretty(self)?)
-    }
-}
-
-/// A directory that this process alone writes to.
-pub struct Lock(#[allow(dead_code)] File);
-
-impl Lock {
-    const FILE: &str = "lock";
-
-    /// Creates the directory where needed and locks it.
-    pub fn take(path: &Path) -> Result<Self> {
-        let busy = || {
-            let lock = path.join(Self::FILE);
-            let reason = "another process is writing there; wait for it or choose another --out";
-            Failure::File(format!("{}: can't be locked ({reason})", lock.display()))
-        };
-        Ok(Self::try_take(path)?.ok_or_else(busy)?)
-    }
-
-    /// As [`Self::take`]; `None` where another process has it.
-    pub fn try_take(path: &Path) -> Result<Option<Self>> {
-        files::create_dir(path)?;
-        let lock_path = path.join(Self::FILE);
-        let failed = |e: &std::io::Error| Failure::File(format!("{}: can't be locked ({e})", lock_path.display()));
-        let lock = OpenOptions::new().create(true).append(true).open(&lock_path).map_err(|e| failed(&e))?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Some(Self(lock))),
-            Err(std::fs::TryLockError::WouldBlock) => Ok(None),
-            Err(std::fs::TryLockError::Error(e)) => Err(failed(&e).into()),
-        }
-    }
-
-    /// Whether a process has the directory.
-    pub fn is_held(path: &Path) -> bool {
-        let lock = File::open(path.join(Self::FILE));
-        lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock)))
     }
 }
 

@@ -1,31 +1,39 @@
-//! Crops of a single scan, a DICOM series or a NIfTI volume, around nodules that the user points at.
+//! One scan on disk, a DICOM series or a NIfTI volume, and the crops that are cut of it.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clip_lung_core::Error;
-use clip_lung_core::volume::crop::Crop;
+use clip_lung_core::dataset::list::{Size, file_stem};
+use clip_lung_core::error::SeriesFault;
+use clip_lung_core::volume::block;
+use clip_lung_core::volume::crop::Patch;
 use clip_lung_core::volume::dicom::{Series, SeriesReader};
 use clip_lung_core::volume::frame::{Frame, Lps, Point, Ras, Voxel};
 use clip_lung_core::volume::geometry::{CropGeometry, CropSize};
 use clip_lung_core::volume::grid::Margin;
-use clip_lung_core::volume::nifti::NiftiScan;
+use clip_lung_core::volume::image;
+use clip_lung_core::volume::nifti;
+use clip_lung_core::volume::placed::PlacedVolume;
+use clip_lung_core::volume::warning::{Warning, not_hu};
 use serde_json::{Value, json};
 
-use crate::failure::Failure;
-use crate::io::archive::search::search;
+use crate::io::archive::search::SliceFile;
 use crate::io::files;
-use crate::io::nodules::{Nodule, Place};
+use crate::io::nodules::Nodule;
 
-/// A crop to predict: its name, and where it was cut.
-pub struct Target {
-    pub id: String,
-    pub crop: Crop,
-    /// Where it is known.
-    pub diameter_mm: Option<f64>,
-    pub geometry: Option<Value>,
-    /// Of a DICOM series: what a report tells of its place.
-    pub origin: Option<Origin>,
+/// A scan, ready to be cut.
+pub enum Scan<'a> {
+    Dicom {
+        root: &'a Path,
+        uid: &'a str,
+        slices: &'a [SliceFile],
+    },
+    /// A NIfTI, NRRD or MetaImage file, or a block.
+    Volume {
+        path: PathBuf,
+        scan: Box<PlacedVolume>,
+    },
 }
 
 /// A nodule's place in a DICOM series.
@@ -38,106 +46,196 @@ pub struct Origin {
     pub slices: Vec<String>,
 }
 
-/// The crops of a NIfTI file.
-pub fn nifti(path: &Path, place: &Place, crop: CropGeometry) -> Result<Vec<Target>> {
-    let name = path.display().to_string();
-    let scan = NiftiScan::parse(&files::read(path)?, &name)?;
-    let stem =
-        path.file_name().map_or(name.as_str(), |n| n.to_str().unwrap_or(&name)).split(".nii").next().unwrap_or("scan");
-    let target = |nodule: Nodule| {
-        let centre: Point<Ras> = match nodule.frame {
-            Frame::Lps => Point::<Lps>::new(nodule.centre)?.into(),
-            Frame::Ras => Point::new(nodule.centre)?,
-            Frame::Voxel => scan.mm(Point::new(nodule.centre)?)?,
-        };
-        let size = crop.size(nodule.diameter_mm)?;
-        let cut = scan.crop(centre, size)?;
-        let geometry = geometry(Frame::Ras, centre.xyz(), scan.voxel(centre)?, size, &nodule, Value::Null);
-        Ok(Target {
-            id: nodule.id,
-            crop: cut,
-            diameter_mm: Some(nodule.diameter_mm),
-            geometry: Some(geometry),
-            origin: None,
-        })
-    };
-    place.nodules(stem, Frame::Ras)?.into_iter().map(target).collect()
+/// A crop with its margin, and where it was cut.
+pub struct Cut {
+    pub patch: Patch,
+    pub size: CropSize,
+    /// The centre, mm, in DICOM's frame.
+    pub centre: Point<Lps>,
+    voxel: Point<Voxel>,
+    pub diameter_mm: Option<f64>,
+    /// What holds for this crop alone.
+    pub warnings: Vec<Warning>,
+    /// Of a DICOM series: what a report tells of its place.
+    pub origin: Option<Origin>,
 }
 
-/// The crops of a DICOM series in a folder.
-pub fn dicom(dir: &Path, place: &Place, crop: CropGeometry) -> Result<Vec<Target>> {
-    let archive = search(dir, false, |_, _| ())?;
-    let name = dir.display();
-    let chosen = match (&place.series, archive.series.len()) {
-        (_, 0) => {
-            let others: Vec<String> = archive.others.iter().map(|(what, n)| format!("{n} {what}")).collect();
-            let broken: Vec<String> =
-                archive.unusable.iter().take(3).map(|(p, why)| format!("{}: {why}", p.display())).collect();
-            let found = [others, broken].concat().join("; ");
-            let message = format!(
-                "{name}: no CT slice in it ({found}); give a data set directory or the folder of a DICOM series"
-            );
-            return Err(Failure::File(message).into());
-        }
-        (Some(uid), _) => archive.series.get_key_value(uid).ok_or_else(|| {
-            Failure::File(format!("{name}: no series {uid} in it; there are: {}", list(archive.series.keys())))
-        })?,
-        (None, 1) => archive.series.iter().next().ok_or_else(|| Failure::File(format!("{name}: empty")))?,
-        (None, n) => {
-            let message = format!("{name}: {n} CT series; choose one with --series: {}", list(archive.series.keys()));
-            return Err(Failure::File(message).into());
-        }
-    };
-    let (uid, slices) = chosen;
-    let headers = slices.iter().map(|s| s.header.clone()).enumerate().collect();
-    let series = Series::order(headers).map_err(|fault| Error::Series { series: uid.clone(), fault })?;
-    let mut reader = SeriesReader::new(&series, |file| slices[file].read(dir));
-    let mut nodules = place.nodules("nodule", Frame::Lps)?;
-    nodules.retain(|n| n.series_uid.as_ref().is_none_or(|u| u == uid));
-    if nodules.is_empty() {
-        return Err(Failure::File(format!("{name}: no nodule of --nodules lies in series {uid}")).into());
+/// The crops of one scan, in the nodules' order, and what is to know of the scan.
+pub struct Cuts {
+    pub cuts: Vec<Result<Cut, Error>>,
+    pub warnings: Vec<Warning>,
+    /// z ranges between which slices are missing, mm.
+    pub gaps: Vec<(f64, f64)>,
+    /// As the scan's own header has it.
+    pub patient_id: Option<String>,
+}
+
+impl<'a> Scan<'a> {
+    /// A `.nii` or `.nii.gz` file.
+    pub fn nifti(path: &Path) -> Result<Self> {
+        let scan = nifti::parse(&files::read(path)?, &path.display().to_string())?;
+        Ok(Self::Volume { path: path.into(), scan: Box::new(scan) })
     }
-    let target = |nodule: Nodule| {
-        let centre: Point<Lps> = match nodule.frame {
-            Frame::Lps => Point::new(nodule.centre)?,
-            Frame::Ras => Point::<Ras>::new(nodule.centre)?.into(),
-            Frame::Voxel => series.mm(Point::new(nodule.centre)?)?,
-        };
-        let size = crop.size(nodule.diameter_mm)?;
-        let mut geometry = geometry(Frame::Lps, centre.xyz(), series.voxel(centre)?, size, &nodule, json!(uid));
-        if !series.gaps.is_empty() {
-            geometry["missing_slices_mm"] = json!(series.gaps);
+
+    /// An NRRD file or a MetaImage; the file of its voxels may lie beside it.
+    pub fn image(path: &Path) -> Result<Self> {
+        let beside = |name: &str| std::fs::read(path.with_file_name(Path::new(name).file_name()?)).ok();
+        let scan = image::parse(&files::read(path)?, &path.display().to_string(), beside)?;
+        Ok(Self::Volume { path: path.into(), scan: Box::new(scan) })
+    }
+
+    /// A block of a scan: an array and the document that says where it lies.
+    pub fn block(array: &Path, document: &Path) -> Result<Self> {
+        let name = array.display().to_string();
+        let scan = block::parse(&files::read(array)?, &files::read(document)?, &name)?;
+        Ok(Self::Volume { path: array.into(), scan: Box::new(scan) })
+    }
+
+    /// How messages and lists call it: a file's name without endings, or "nodule" in a series.
+    pub fn stem(&self) -> String {
+        match self {
+            Self::Dicom { .. } => "nodule".into(),
+            Self::Volume { path, .. } => {
+                let name = path.file_name().map_or_else(|| "scan".into(), |n| n.to_string_lossy().into_owned());
+                file_stem(&name).into()
+            }
         }
-        let cut = reader.patch(centre, size, Margin::default())?.crop()?;
-        let origin = Some(Origin {
-            series_uid: uid.clone(),
-            file: dir.join(&slices[0].path),
-            centre,
-            slices: reached(&series, centre, nodule.diameter_mm)?,
-        });
-        Ok(Target { id: nodule.id, crop: cut, diameter_mm: Some(nodule.diameter_mm), geometry: Some(geometry), origin })
+    }
+
+    /// The frame of its format.
+    pub fn frame(&self) -> Frame {
+        if matches!(self, Self::Dicom { .. }) { Frame::Lps } else { Frame::Ras }
+    }
+
+    /// The SeriesInstanceUID, in a document.
+    pub fn series(&self) -> Value {
+        if let Self::Dicom { uid, .. } = self { json!(uid) } else { Value::Null }
+    }
+
+    /// Cuts a crop around each nodule.
+    pub fn cut(&self, nodules: &[Nodule], crop: CropGeometry, margin: Margin) -> Result<Cuts, Error> {
+        match self {
+            Self::Dicom { root, uid, slices } => dicom(root, uid, slices, nodules, crop, margin),
+            Self::Volume { scan, .. } => {
+                let cuts = nodules.iter().map(|nodule| volume(scan, nodule, crop, margin)).collect();
+                Ok(Cuts { cuts, warnings: scan.warnings.clone(), gaps: Vec::new(), patient_id: None })
+            }
+        }
+    }
+
+    /// Where a crop was cut, in words and numbers: mm in the scan's own frame.
+    pub fn geometry(&self, cut: &Cut) -> Value {
+        let [through_plane, in_plane, _] = cut.size.sides();
+        let mm = match self {
+            Self::Dicom { .. } => cut.centre.xyz(),
+            Self::Volume { .. } => Point::<Ras>::from(cut.centre).xyz(),
+        };
+        json!({
+            "frame": self.frame().name(), "centre_mm": mm, "centre_voxel": cut.voxel.xyz(), "in_plane_mm": in_plane,
+            "through_plane_mm": through_plane, "diameter_mm": cut.diameter_mm, "shape": [32, 32, 32],
+            "axes": "z towards the head, y towards the back, x towards the left", "series_uid": self.series(),
+        })
+    }
+}
+
+fn volume(scan: &PlacedVolume, nodule: &Nodule, crop: CropGeometry, margin: Margin) -> Result<Cut, Error> {
+    let centre: Point<Ras> = match nodule.frame {
+        Frame::Lps => Point::<Lps>::new(nodule.centre)?.into(),
+        Frame::Ras => Point::new(nodule.centre)?,
+        Frame::Voxel => scan.mm(Point::new(nodule.centre)?)?,
     };
-    nodules.into_iter().map(target).collect()
+    let (size, diameter_mm) = sized(nodule, crop, scan.spacing())?;
+    let patch = scan.patch(centre, size, margin)?;
+    let voxel = scan.voxel(centre)?;
+    Ok(Cut { patch, size, centre: centre.into(), voxel, diameter_mm, warnings: Vec::new(), origin: None })
+}
+
+/// The crop's size and the nodule's diameter, in voxels of these mm.
+fn sized(nodule: &Nodule, crop: CropGeometry, spacing: [f64; 3]) -> Result<(CropSize, Option<f64>), Error> {
+    let diameter = nodule.size.map(|size: Size| size.diameter_mm(spacing));
+    let size = crop.size_of(diameter)?.ok_or_else(|| Error::Lacks {
+        nodule: nodule.id.clone(),
+        what: "diameter",
+        remedy: "give a column diameter_mm, or --diameter for all, or crops in mm",
+    })?;
+    Ok((size, diameter))
+}
+
+/// A slice that can't be decoded is left aside, as one that is missing: what lies there is interpolated, and said.
+fn dicom(
+    root: &Path,
+    uid: &str,
+    slices: &[SliceFile],
+    nodules: &[Nodule],
+    crop: CropGeometry,
+    margin: Margin,
+) -> Result<Cuts, Error> {
+    let name = |i: usize| slices[i].path.display().to_string();
+    let mut damaged: Vec<(usize, String)> = Vec::new();
+    loop {
+        let sound = slices.iter().enumerate().filter(|(i, _)| damaged.iter().all(|(d, _)| d != i));
+        let headers = sound.map(|(i, s)| (i, s.header.clone())).collect();
+        let series = Series::order(headers, &name).map_err(|fault| Error::Series { series: uid.into(), fault })?;
+        let mut reader = SeriesReader::new(&series, |file| slices[file].read(root));
+        let first = root.join(&slices[series.slices[0].file].path);
+        let mut cuts = Vec::new();
+        let mut next = None;
+        for nodule in nodules {
+            let cut = one(&series, &mut reader, nodule, crop, margin, &first);
+            if let Err(Error::Series { fault: SeriesFault::Slice { file, fault }, .. }) = &cut {
+                let broken = (0..slices.len()).find(|i| name(*i) == *file);
+                next = broken.map(|i| (i, format!("{file} ({fault})")));
+                break;
+            }
+            cuts.push(cut);
+        }
+        if let Some(next) = next {
+            damaged.push(next);
+            continue;
+        }
+        let count = damaged.len();
+        let aside = damaged.into_iter().next().map(|(_, first)| Warning::LeftAside { first, count });
+        let unlike = if cuts.iter().any(Result::is_ok) { not_hu(reader.decoded()) } else { None };
+        let warnings = aside.into_iter().chain(series.warnings.iter().cloned()).chain(unlike).collect();
+        let patient_id = Some(series.header.patient_id.clone());
+        return Ok(Cuts { cuts, warnings, gaps: series.gaps.clone(), patient_id });
+    }
+}
+
+fn one<F>(
+    series: &Series,
+    reader: &mut SeriesReader<F>,
+    nodule: &Nodule,
+    crop: CropGeometry,
+    margin: Margin,
+    file: &Path,
+) -> Result<Cut, Error>
+where
+    F: FnMut(usize) -> Result<(String, Vec<u8>), Error>,
+{
+    let centre: Point<Lps> = match nodule.frame {
+        Frame::Lps => Point::new(nodule.centre)?,
+        Frame::Ras => Point::<Ras>::new(nodule.centre)?.into(),
+        Frame::Voxel => series.mm(Point::new(nodule.centre)?)?,
+    };
+    let [row_mm, column_mm] = series.header.pixel_spacing;
+    let (size, diameter_mm) = sized(nodule, crop, [column_mm, row_mm, series.slice_spacing])?;
+    let voxel = series.voxel(centre)?;
+    let patch = reader.patch(centre, size, margin)?;
+    let warnings = series.missing_within(centre, size);
+    let origin = Some(Origin {
+        series_uid: series.header.series_uid.clone(),
+        file: file.into(),
+        centre,
+        slices: reached(series, centre, diameter_mm.unwrap_or_default())?,
+    });
+    Ok(Cut { patch, size, centre, voxel, diameter_mm, warnings, origin })
 }
 
 /// The slices within half a diameter of a nodule's centre, at least the one nearest to it.
-fn reached(series: &Series, centre: Point<Lps>, diameter_mm: f64) -> Result<Vec<String>> {
+fn reached(series: &Series, centre: Point<Lps>, diameter_mm: f64) -> Result<Vec<String>, Error> {
     let [_, _, middle] = series.voxel(centre)?.xyz();
     let reach = diameter_mm / 2.0 / series.slice_spacing;
     let near = |k: &usize| (*k as f64 - middle).abs() <= reach.max(0.5);
     Ok((0..series.slices.len()).filter(near).map(|k| series.slices[k].sop_uid.clone()).collect())
-}
-
-/// Where a crop was cut, in words and numbers: mm in the scan's own frame.
-fn geometry(frame: Frame, mm: [f64; 3], voxel: Point<Voxel>, size: CropSize, nodule: &Nodule, series: Value) -> Value {
-    let [through_plane, in_plane, _] = size.sides();
-    json!({
-        "frame": frame.name(), "centre_mm": mm, "centre_voxel": voxel.xyz(), "in_plane_mm": in_plane,
-        "through_plane_mm": through_plane, "diameter_mm": nodule.diameter_mm, "shape": [32, 32, 32],
-        "axes": "z towards the head, y towards the back, x towards the left", "series_uid": series,
-    })
-}
-
-fn list<'a>(names: impl Iterator<Item = &'a String>) -> String {
-    names.take(20).map(String::as_str).collect::<Vec<_>>().join(", ")
 }

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
 use crate::io::files;
-use crate::io::run_dir::{Lock, RunDir};
+use crate::io::lock::Lock;
+use crate::io::run_dir::RunDir;
 
 /// The study's own file.
 pub const STUDY: &str = "study.json";

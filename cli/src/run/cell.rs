@@ -17,7 +17,8 @@ use super::fit::{Extras, Fit};
 use super::shared::Shared;
 use super::training::{Pace, Watch};
 use super::{evidence, results, scoring};
-use crate::io::run_dir::{Lock, RunDir};
+use crate::io::lock::Lock;
+use crate::io::run_dir::RunDir;
 use crate::io::study_dir::{CellState, StudyDir, Time};
 use crate::io::{files, input};
 
@@ -92,7 +93,7 @@ fn as_twin(study: &StudyDir, twin: &Cell, config: &TrainConfig, dir: &RunDir, sh
     let csv = scoring::csv(data, &split.held_out, &rows, &Class::ALL, config.fold)?;
     files::write(&dir.file("config.json"), &serde_json::to_vec_pretty(config)?)?;
     files::write(&dir.file("predictions.csv"), csv.as_bytes())?;
-    let metrics = results::metrics(config, data, decision, &csv, &report, &size_only);
+    let metrics = results::metrics(config, data, decision, &csv, &report, size_only.as_ref());
     files::write(&dir.file("metrics.json"), &serde_json::to_vec_pretty(&metrics)?)
 }
 

@@ -22,7 +22,7 @@ pub fn write_files(dir: &Path, model: &Model, data: &Dataset, rows: &[usize]) ->
     let mut features = Vec::new();
     for part in rows.chunks(scoring::BATCH) {
         let crops = part.iter().map(|&i| data.crop(i)).collect::<clip_lung_core::Result<Vec<_>>>()?;
-        let diameters: Vec<f64> = part.iter().map(|&i| data.rows[i].diameter_mm).collect();
+        let diameters: Vec<f64> = part.iter().filter_map(|&i| data.rows[i].diameter_mm).collect();
         features.extend(model.features(&crops, &diameters)?);
     }
     let width = features.len() / rows.len().max(1);
@@ -34,7 +34,7 @@ pub fn write_files(dir: &Path, model: &Model, data: &Dataset, rows: &[usize]) ->
     let (mut maps, mut slices) = (Vec::new(), Vec::new());
     for &i in &worst {
         let crop = data.crop(i)?;
-        maps.extend(model.explain(&crop, Some(data.rows[i].diameter_mm), None)?.heat);
+        maps.extend(model.explain(&crop, data.rows[i].diameter_mm, None)?.heat);
         let middle = SIDE / 2 * SIDE * SIDE;
         slices.extend(&crop.hu()[middle..middle + SIDE * SIDE]);
     }

@@ -38,7 +38,8 @@ pub struct Outcome {
 /// A run's reports on its held-out nodules.
 pub struct Scores {
     pub report: Report,
-    pub size_only: Report,
+    /// Where the diameters are known.
+    pub size_only: Option<Report>,
 }
 
 impl Outcome {
@@ -53,7 +54,7 @@ impl Outcome {
         match &self.scores {
             Some(scores) => {
                 let heading = format!("{name}, fold {}", config.fold);
-                let anchors = Anchors { size_only: Some(&scores.size_only) };
+                let anchors = Anchors { size_only: scores.size_only.as_ref() };
                 print!("{}", render(&scores.report, &anchors, &heading, config.encoder(), &shown(data)));
             }
             None => println!("{name}, trained on all nodules: none is held out to score it on"),
@@ -140,7 +141,7 @@ fn score(trainer: &Trainer, model: &Model, data: &Dataset, split: &Split, norm: 
     };
     let size_only = scoring::size_only(data, &split.train, &split.held_out, config.task)?;
     let csv = scoring::csv(data, &split.held_out, &answers, &model.config.classes, config.fold)?;
-    let mut metrics = metrics(config, data, model.config.decision, &csv, &report, &size_only);
+    let mut metrics = metrics(config, data, model.config.decision, &csv, &report, size_only.as_ref());
     if let Some(text_report) = text_report {
         metrics["classifier"] = serde_json::to_value(&classifier_report)?;
         metrics["text"] = serde_json::to_value(text_report)?;
@@ -155,7 +156,7 @@ pub fn metrics(
     decision: Decision,
     csv: &str,
     report: &Report,
-    size_only: &Report,
+    size_only: Option<&Report>,
 ) -> serde_json::Value {
     let mut all = common(config, data);
     all["decision"] = serde_json::json!(decision);

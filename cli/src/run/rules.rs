@@ -38,7 +38,7 @@ pub fn guard(place: &str, config: &ModelConfig) -> Result<Guard> {
     let fold = folds::by_patient(&data.rows, FOLDS, FOLD_SEED)?;
     let mut nodules = Vec::with_capacity(data.len());
     for (i, fold) in fold.into_iter().enumerate() {
-        let of = Surroundings::of(&data.crop(i)?, data.header.crop, Some(data.rows[i].diameter_mm));
+        let of = Surroundings::of(&data.crop(i)?, data.header.crop, data.rows[i].diameter_mm);
         nodules.extend(of.map(|of| (of, fold)));
     }
     let nothing = || Failure::File(format!("{place}: its crops show no surroundings to judge by"));

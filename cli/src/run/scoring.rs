@@ -25,7 +25,7 @@ pub fn predict(model: &Model, data: &Dataset, rows: &[usize]) -> Result<Vec<Pred
     let mut out = Vec::with_capacity(rows.len());
     for part in rows.chunks(BATCH) {
         let crops = part.iter().map(|&i| data.crop(i)).collect::<clip_lung_core::Result<Vec<_>>>()?;
-        let diameters: Vec<f64> = part.iter().map(|&i| data.rows[i].diameter_mm).collect();
+        let diameters: Vec<f64> = part.iter().filter_map(|&i| data.rows[i].diameter_mm).collect();
         out.extend(model.predict(&crops, &diameters)?);
     }
     Ok(out)
@@ -60,14 +60,15 @@ pub fn score(scored: &Scored, task: Task) -> Result<Report> {
     Ok(report(scored, &names, &task.tested(), SEED).ok_or_else(nothing)?)
 }
 
-/// Logistic regression on log diameter: fitted on the training rows, scored on the held-out ones.
-pub fn size_only(data: &Dataset, train: &[usize], held_out: &[usize], task: Task) -> Result<Report> {
-    let size = |rows: &[usize]| rows.iter().map(|&i| data.rows[i].diameter_mm.ln()).collect::<Vec<_>>();
+/// Logistic regression on log diameter: fitted on the training rows, scored on the held-out ones; none where a diameter is not known.
+pub fn size_only(data: &Dataset, train: &[usize], held_out: &[usize], task: Task) -> Result<Option<Report>> {
+    let size = |rows: &[usize]| rows.iter().map(|&i| data.rows[i].diameter_mm.map(f64::ln)).collect::<Option<Vec<_>>>();
+    let (Some(known), Some(asked)) = (size(train), size(held_out)) else { return Ok(None) };
     let labels: Vec<usize> = train.iter().filter_map(|&i| task.label(data.rows[i].class)).collect();
-    let probabilities = logistic(&size(train), &labels, task.classes().len(), &size(held_out));
+    let probabilities = logistic(&known, &labels, task.classes().len(), &asked);
     let truth = held_out.iter().filter_map(|&i| task.label(data.rows[i].class)).collect();
     let patients = held_out.iter().map(|&i| data.rows[i].patient_id.clone()).collect();
-    score(&Scored { truth, probabilities, patients, decision: Decision::Argmax }, task)
+    score(&Scored { truth, probabilities, patients, decision: Decision::Argmax }, task).map(Some)
 }
 
 /// `predictions.csv`: a probability of 0 for a class that the model does not know.

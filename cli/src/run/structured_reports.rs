@@ -11,8 +11,9 @@ use clip_lung_core::volume::dicom::Source;
 
 use crate::failure::Failure;
 use crate::io::files;
-use crate::io::scan::{Origin, Target};
+use crate::io::scan::Origin;
 use crate::io::sr::{self, Document, Finding, Moment};
+use crate::io::targets::Target;
 
 /// A report of one series.
 pub struct Report {

@@ -114,8 +114,11 @@ fn figures<'a>(data: &Dataset, reason: impl Fn(&Row) -> Option<&'a str>) -> Resu
 }
 
 fn figure(row: &Row, png: &str, reason: Option<&str>) -> Markup {
-    let ratings: Vec<String> =
-        RATING_COLUMNS.iter().zip(row.ratings).map(|(name, v)| format!("{} {v:.1}", name.replace('_', " "))).collect();
+    let ratings: Vec<String> = RATING_COLUMNS
+        .iter()
+        .zip(row.ratings.iter().flatten())
+        .map(|(name, v)| format!("{} {v:.1}", name.replace('_', " ")))
+        .collect();
     let class = row.class.name();
     let (width, height) = (3 * SIDE as u32 * ZOOM + 2 * ZOOM, SIDE as u32 * ZOOM);
     html! {
@@ -124,8 +127,9 @@ fn figure(row: &Row, png: &str, reason: Option<&str>) -> Markup {
                 src={ "data:image/png;base64," (png) };
             figcaption {
                 b { (row.nodule_id) }
-                " " span { (class) " " (format_args!("{:.2}", row.mean_malignancy)) }
-                " " (format_args!("{:.1}", row.diameter_mm)) " mm, " (row.readers) " reader(s)"
+                " " span { (class) @if let Some(mean) = row.mean_malignancy { " " (format_args!("{mean:.2}")) } }
+                @if let Some(mm) = row.diameter_mm { " " (format_args!("{mm:.1}")) " mm" }
+                @if let Some(readers) = row.readers { ", " (readers) " reader(s)" }
                 @if let Some(reason) = reason { br; b { "left out:" } " " (reason) }
                 br;
                 small { (row.patient_id) br; (ratings.join(", ")) }

@@ -7,6 +7,7 @@ pub mod figure;
 pub mod gallery;
 pub mod numbers;
 pub mod picture;
+pub mod predictions;
 pub mod progress;
 pub mod report;
 pub mod study_progress;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 /// A line this often where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(30);
@@ -59,13 +59,21 @@ impl Drop for Progress {
     }
 }
 
-/// A flag that SIGINT and SIGTERM set. A second SIGINT ends the process at once; a second SIGTERM does not: who sends it to a whole
-/// job, as schedulers do, reaches both a process and the script that passes it on.
+/// A flag that SIGINT, SIGTERM and SIGHUP (the terminal is gone) set. A second SIGINT ends the process at once; a second SIGTERM does not:
+/// who sends it to a whole job, as schedulers do, reaches both a process and the script that passes it on. Under `nohup`, which has SIGHUP
+/// ignored, it stays so.
 pub fn stop_signal() -> Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register_conditional_shutdown(SIGINT, 130, Arc::clone(&stop))?;
-    for signal in [SIGINT, SIGTERM] {
+    for signal in [SIGINT, SIGTERM].into_iter().chain((!hangup_is_ignored()).then_some(SIGHUP)) {
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
     Ok(stop)
+}
+
+/// As Linux tells: the mask of ignored signals, SIGHUP its lowest bit.
+fn hangup_is_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }

@@ -73,8 +73,10 @@ pub fn run(args: Args) -> Result<()> {
 
     println!("3. result on patients the model never saw");
     let Some(scores) = &outcome.scores else { anyhow::bail!("the demo holds a fold out, and none was scored") };
-    let (accuracy, majority, size) =
-        (scores.report.accuracy.value, scores.report.majority, scores.size_only.accuracy.value);
+    let Some(size_only) = &scores.size_only else {
+        anyhow::bail!("the demo's nodules have diameters, and none was read")
+    };
+    let (accuracy, majority, size) = (scores.report.accuracy.value, scores.report.majority, size_only.accuracy.value);
     println!(
         "   accuracy {:.1} %: {:+.1} points against the majority class ({:.1} %)",
         100.0 * accuracy,
@@ -91,7 +93,7 @@ pub fn run(args: Args) -> Result<()> {
     let model = input::model(&outcome.model, &device)?;
     let row = outcome.held_out.first().copied().unwrap_or(0);
     let id = format!("nodule {}", data.rows[row].nodule_id);
-    explain::draw(&model, &id, &data.crop(row)?, Some(data.rows[row].diameter_mm), None, &picture)?;
+    explain::draw(&model, &id, &data.crop(row)?, data.rows[row].diameter_mm, None, &picture)?;
     println!("4. explanation of {id}: {}\n", picture.display());
 
     println!("5. export");

@@ -22,7 +22,7 @@ pub struct Args {
     target: PathBuf,
     /// A data set directory, or `phantom`
     #[arg(long)]
-    data: String,
+    data: PathBuf,
     /// Score a model on this task instead of its own (lidc-a and lidc-b share their models)
     #[arg(long, value_enum)]
     task: Option<Task>,
@@ -67,7 +67,7 @@ pub fn run(args: Args) -> Result<()> {
     let probabilities: Vec<Vec<f64>> = predictions.into_iter().map(|p| p.probabilities).collect();
     let scored = scoring::scored(&data, &rows, &probabilities, task, model.config.decision);
     let report = scoring::score(&scored, task)?;
-    let size_only = train.map(|train| scoring::size_only(&data, &train, &rows, task)).transpose()?;
+    let size_only = train.map(|train| scoring::size_only(&data, &train, &rows, task)).transpose()?.flatten();
     let robustness = args.robustness.then(|| robustness::table(&model, &data, &rows, task)).transpose()?;
     let meta = &model.config.metadata;
     let seen = run.is_none() && meta.training_data.contains(&data.digest()?);

@@ -12,6 +12,7 @@ use crate::failure::Failure;
 use crate::io::files;
 use crate::io::input::{self, OtherCrop};
 use crate::io::nodules::Place;
+use crate::io::targets::Request;
 use crate::io::word::word;
 use crate::machine::device;
 use crate::show::picture;
@@ -21,8 +22,8 @@ pub struct Args {
     /// A model directory, or a finished run's
     #[arg(long)]
     model: PathBuf,
-    /// A .npy file in HU, a data set directory with --index, a NIfTI file, or the folder of a DICOM series
-    input: String,
+    /// A .npy file in HU, a data set directory with --index, a NIfTI, NRRD or MetaImage file, or the folder of a DICOM series
+    input: PathBuf,
     #[command(flatten)]
     place: Place,
     #[command(flatten)]
@@ -53,15 +54,20 @@ fn png(text: &str) -> Result<PathBuf, String> {
 pub fn run(args: Args) -> Result<()> {
     let (device, _) = args.on.open()?;
     let model = input::model(&args.model, &device)?;
-    let targets = input::targets(&args.input, &args.place, &model, &args.model, args.other)?;
-    let count = targets.len();
-    let chosen = targets.into_iter().nth(args.index);
+    let request =
+        Request { place: &args.place, model: &model, model_dir: &args.model, other: args.other, several: false };
+    let mut found = request.targets(&args.input)?;
+    let count = found.targets.len();
+    let input = args.input.display();
+    let chosen = std::mem::take(&mut found.targets).into_iter().nth(args.index);
     let target =
-        chosen.ok_or_else(|| Failure::Usage(format!("--index {}: {} holds {count} crops", args.index, args.input)))?;
+        chosen.ok_or_else(|| Failure::Usage(format!("--index {}: {input} holds {count} crops", args.index)))?;
+    found.warnings.retain(|said| said.nodule.as_ref().is_none_or(|id| *id == target.id));
     let mut document = draw(&model, &target.id, &target.crop, target.diameter_mm, args.class, &args.out)?;
     if let Some(geometry) = target.geometry {
         document["crop"] = geometry;
     }
+    document["warnings"] = found.warnings.iter().map(|said| serde_json::json!(said.warning)).collect();
     if args.json {
         println!("{document}");
     } else {
@@ -71,6 +77,7 @@ pub fn run(args: Args) -> Result<()> {
             target.id,
             document["explained"].as_str().unwrap_or("")
         );
+        found.warnings.iter().for_each(|said| eprintln!("warning: {input}: {}", said.warning));
     }
     Ok(())
 }

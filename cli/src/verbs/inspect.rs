@@ -18,7 +18,7 @@ use crate::show::gallery::{self, LeftOut};
 #[derive(clap::Args)]
 pub struct Args {
     /// A dataset directory, or `phantom`
-    dataset: String,
+    dataset: PathBuf,
     /// The page; `inspect.html` within the data set if not given
     #[arg(long)]
     out: Option<PathBuf>,
@@ -60,11 +60,11 @@ pub fn run(args: Args) -> Result<()> {
     if args.audit {
         return audited(&data, &args.split, args.json);
     }
-    let dir = PathBuf::from(&args.dataset);
+    let dir = args.dataset;
     let skipped = dir.join("skipped.csv");
     let left_out = if skipped.is_file() { LeftOut::read(&files::read(&skipped)?, &skipped)? } else { Vec::new() };
     let dropped = dir.join(DROPPED);
-    let dropped = if dropped.is_dir() { Some(input::dataset(&dropped.display().to_string())?) } else { None };
+    let dropped = if dropped.is_dir() { Some(input::dataset(&dropped)?) } else { None };
     let out = match args.out {
         Some(out) => out,
         None if dir.is_dir() => dir.join("inspect.html"),

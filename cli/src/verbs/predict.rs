@@ -7,23 +7,26 @@ use anyhow::Result;
 use clip_lung_core::model::answer::Prediction;
 use clip_lung_core::model::predict::Model;
 use clip_lung_core::volume::crop::Crop;
-use serde_json::{Map, Value, json};
 
+use crate::failure::Failure;
 use crate::io::dicomweb::Server;
+use crate::io::files;
 use crate::io::input::{self, OtherCrop};
 use crate::io::nodules::Place;
-use crate::io::scan::Target;
+use crate::io::targets::{Request, Target};
 use crate::machine::device;
 use crate::run::structured_reports;
+use crate::show::predictions::{Failed, Predicted, Predictions, Warned};
 
 #[derive(clap::Args)]
 pub struct Args {
     /// A model directory, or a finished run's
     #[arg(long)]
     model: PathBuf,
-    /// Data set directories; .npy files of 32x32x32 or Nx32x32x32 values in HU; NIfTI files; folders of a DICOM series
+    /// Data set directories; .npy files of 32x32x32 or Nx32x32x32 values in HU; NIfTI, NRRD and MetaImage files; folders of a DICOM
+    /// series
     #[arg(required_unless_present = "dicomweb")]
-    inputs: Vec<String>,
+    inputs: Vec<PathBuf>,
     /// The address of a DICOMweb server, to read the series --series of --study from; the variable CLIP_LUNG_DICOMWEB_AUTHORIZATION
     /// is sent to it as the header Authorization
     #[arg(long, value_name = "URL", requires_all = ["study", "series"], conflicts_with = "inputs")]
@@ -46,6 +49,9 @@ pub struct Args {
     /// Print the predictions as one JSON document
     #[arg(long)]
     json: bool,
+    /// Print the predictions as CSV, or write them to a file: --csv=FILE
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, conflicts_with = "json")]
+    csv: Option<Option<PathBuf>>,
 }
 
 pub fn run(args: Args) -> Result<()> {
@@ -57,99 +63,124 @@ pub fn run(args: Args) -> Result<()> {
         (Some(server), Some(study), Some(series)) => Some(server.series(study, series)?),
         _ => None,
     };
-    let places: Vec<String> =
-        args.inputs.iter().cloned().chain(fetched.iter().map(|dir| dir.path().display().to_string())).collect();
-    let mut targets = Vec::new();
-    for place in &places {
-        targets.extend(input::targets(place, &args.place, &model, &args.model, args.other)?);
+    let inputs: Vec<PathBuf> =
+        args.inputs.iter().cloned().chain(fetched.iter().map(|dir| dir.path().to_owned())).collect();
+    let several = inputs.len() > 1;
+    let request = Request { place: &args.place, model: &model, model_dir: &args.model, other: args.other, several };
+    let mut all = Predictions::new(&model, device_name);
+    let (mut used, mut answers) = (Vec::new(), Vec::new());
+    for path in &inputs {
+        let input = path.display().to_string();
+        let found = match request.targets(path) {
+            Ok(found) => found,
+            // one bad scan of many costs itself alone
+            Err(error) if several && !matches!(error.downcast_ref(), Some(Failure::Usage(_))) => {
+                all.failed.push(Failed { input, id: None, message: error.to_string() });
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        used.extend(&found.used);
+        let warned = |said: &crate::io::targets::Said| Warned {
+            input: input.clone(),
+            id: said.nodule.clone(),
+            warning: said.warning.clone(),
+        };
+        all.warnings.extend(found.warnings.iter().map(warned));
+        let failed = found.failed.iter().map(|(id, e)| Failed {
+            input: input.clone(),
+            id: Some(id.clone()),
+            message: e.to_string(),
+        });
+        all.failed.extend(failed);
+        answers.extend(predicted(&model, found.targets)?.into_iter().map(|answer| (input.clone(), answer)));
     }
-    let mut predictions = Vec::new();
-    for part in targets.chunks(32) {
+    if several {
+        all.failed.extend(args.place.unused(&used)?.into_iter().map(|id| Failed {
+            input: "--nodules".into(),
+            id: Some(id),
+            message: "it lies in none of the inputs".into(),
+        }));
+    }
+    report(&args, &model, server.as_ref(), &answers, &mut all)?;
+    all.rows = answers.into_iter().map(|(input, answer)| answer.row(input)).collect();
+    if all.rows.is_empty() {
+        let reasons: Vec<String> = all.failed.iter().map(Failed::to_string).collect();
+        return Err(Failure::File(format!("nothing could be predicted: {}", reasons.join("; "))).into());
+    }
+    match &args.csv {
+        Some(Some(path)) => {
+            files::write(path, &all.csv()?)?;
+            all.warn();
+            println!("{}: {} predictions; research use only, not a medical device", path.display(), all.rows.len());
+        }
+        Some(None) => {
+            print!("{}", String::from_utf8_lossy(&all.csv()?));
+            all.warn();
+        }
+        None if args.json => println!("{}", all.document()),
+        None => {
+            print!("{}", all.text());
+            all.warn();
+        }
+    }
+    match all.failed.len() {
+        0 => Ok(()),
+        n => {
+            let reasons: Vec<String> = all.failed.iter().map(Failed::to_string).collect();
+            Err(Failure::File(format!("{n} could not be predicted: {}", reasons.join("; "))).into())
+        }
+    }
+}
+
+/// Writes and stores structured reports where that is asked for.
+fn report(
+    args: &Args,
+    model: &Model,
+    server: Option<&Server>,
+    answers: &[(String, Answer)],
+    all: &mut Predictions<'_>,
+) -> Result<()> {
+    let store = server.filter(|_| args.store);
+    if args.sr.is_none() && store.is_none() {
+        return Ok(());
+    }
+    let found = answers.iter().map(|(_, answer)| (&answer.target, &answer.prediction));
+    let made = structured_reports::reports(model, found)?;
+    all.reports = args.sr.as_ref().map(|dir| structured_reports::write(dir, &made)).transpose()?;
+    if let Some(server) = store {
+        made.iter().try_for_each(|report| server.store(&report.study_uid, &report.document.bytes))?;
+        all.stored.clone_from(&args.dicomweb);
+    }
+    Ok(())
+}
+
+/// What the model says of a crop.
+struct Answer {
+    target: Target,
+    prediction: Prediction,
+    ms: f64,
+}
+
+impl Answer {
+    fn row(self, input: String) -> Predicted {
+        let Target { id, diameter_mm, geometry, .. } = self.target;
+        Predicted { input, id, geometry, diameter_mm, prediction: self.prediction, ms: self.ms }
+    }
+}
+
+/// The answers for what one input gave.
+fn predicted(model: &Model, targets: Vec<Target>) -> Result<Vec<Answer>> {
+    let mut all = Vec::with_capacity(targets.len());
+    let mut targets = targets.into_iter().peekable();
+    while targets.peek().is_some() {
+        let part: Vec<Target> = targets.by_ref().take(32).collect();
         let start = Instant::now();
         let batch: Vec<Crop> = part.iter().map(|t| t.crop.clone()).collect();
         let diameters: Vec<f64> = part.iter().filter_map(|t| t.diameter_mm).collect();
         let found = model.predict(&batch, &diameters)?;
         let ms = start.elapsed().as_secs_f64() * 1e3 / part.len() as f64;
-        predictions.extend(part.iter().zip(found).map(|(target, p)| (target, p, ms)));
+        all.extend(part.into_iter().zip(found).map(|(target, prediction)| Answer { target, prediction, ms }));
     }
-    let written = report(&args, &model, server.as_ref(), &predictions)?;
-    if args.json {
-        let rows: Vec<Value> = predictions.iter().map(|(target, p, ms)| document(&model, target, p, *ms)).collect();
-        let meta = &model.config.metadata;
-        let about = json!({
-            "method": model.config.method, "task": model.config.task, "classes": model.config.classes,
-            "intended_use": meta.intended_use, "training_data": meta.training_data, "text_encoder": meta.text_encoder,
-            "device": device_name,
-        });
-        let mut all = json!({"model": about, "predictions": rows});
-        if args.sr.is_some() {
-            all["reports"] = json!(written);
-        }
-        if args.store {
-            all["stored"] = json!(args.dicomweb);
-        }
-        println!("{all}");
-        return Ok(());
-    }
-    let names: Vec<&str> = model.config.classes.iter().map(|c| c.name()).collect();
-    println!("{:<28}{:<11}{}", "id", "class", names.iter().map(|n| format!("{n:>11}")).collect::<String>());
-    for (target, p, _) in &predictions {
-        let id = &target.id;
-        let shares: String = p.probabilities.iter().map(|v| format!("{v:>11.4}")).collect();
-        println!("{id:<28}{:<11}{shares}", p.class.name());
-        if let Some(set) = p.set.as_ref().filter(|set| set.len() > 1) {
-            println!("{:<28}open: {}", "", set.iter().map(|c| c.name()).collect::<Vec<_>>().join(" or "));
-        }
-        if let Some(reason) = p.out_of_place {
-            println!("{:<28}{}", "", reason.words());
-        }
-    }
-    written.iter().for_each(|path| println!("structured report: {}", path.display()));
-    if let Some(url) = args.dicomweb.filter(|_| args.store) {
-        println!("structured report: stored at {url}");
-    }
-    println!(
-        "text encoder of the training: {}; research use only, not a medical device",
-        model.config.metadata.text_encoder
-    );
-    Ok(())
-}
-
-/// Writes and stores reports where that is asked for; the paths of the files.
-fn report(
-    args: &Args,
-    model: &Model,
-    server: Option<&Server>,
-    predictions: &[(&Target, Prediction, f64)],
-) -> Result<Vec<PathBuf>> {
-    let store = server.filter(|_| args.store);
-    if args.sr.is_none() && store.is_none() {
-        return Ok(Vec::new());
-    }
-    let made = structured_reports::reports(model, predictions.iter().map(|(target, p, _)| (*target, p)))?;
-    let written = args.sr.as_ref().map(|dir| structured_reports::write(dir, &made)).transpose()?;
-    if let Some(server) = store {
-        made.iter().try_for_each(|report| server.store(&report.study_uid, &report.document.bytes))?;
-    }
-    Ok(written.unwrap_or_default())
-}
-
-fn document(model: &Model, target: &Target, p: &Prediction, ms: f64) -> Value {
-    let probabilities: Map<String, Value> =
-        model.config.classes.iter().zip(&p.probabilities).map(|(c, v)| (c.name().to_owned(), json!(v))).collect();
-    let mut row =
-        json!({"id": target.id, "class": p.class, "probabilities": probabilities, "logits": p.logits, "ms": ms});
-    if let Some(set) = &p.set {
-        row["set"] = json!(set);
-    }
-    if model.config.guard.is_some() {
-        row["in_distribution"] = p.out_of_place.is_none().into();
-    }
-    if let Some(reason) = p.out_of_place {
-        row["reason"] = reason.words().into();
-    }
-    if let Some(geometry) = &target.geometry {
-        row["crop"] = geometry.clone();
-    }
-    row
+    Ok(all)
 }

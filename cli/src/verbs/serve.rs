@@ -3,14 +3,18 @@
 use std::io::IsTerminal;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use axum::Router;
-use axum::extract::Request;
-use axum::http::HeaderValue;
-use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
-use axum::middleware::{Next, from_fn};
-use axum::response::Response;
+use axum::extract::{Request, State};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::uri::Authority;
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
 use clip_lung_core::model::ensemble::ENSEMBLE;
 use tower_http::services::ServeDir;
 
@@ -37,6 +41,9 @@ pub struct Args {
     /// The address to listen on; another than loopback lets other machines in
     #[arg(long, default_value = "127.0.0.1")]
     host: IpAddr,
+    /// A name under which browsers may ask for this server, beside localhost and addresses; may be given several times
+    #[arg(long = "name", value_name = "HOST")]
+    names: Vec<String>,
     /// The built page [default: `page` beside the program, or where this program was built]
     #[arg(long)]
     page: Option<PathBuf>,
@@ -81,7 +88,14 @@ pub fn offer(model: &Path) -> Result<()> {
     std::io::stdin().read_line(&mut answer)?;
     if matches!(answer.trim(), "" | "y" | "Y" | "yes") {
         let host = IpAddr::from([127, 0, 0, 1]);
-        return run(Args { model: model.to_path_buf(), port: 0, host, page: Some(page), open: true });
+        return run(Args {
+            model: model.to_path_buf(),
+            port: 0,
+            host,
+            names: Vec::new(),
+            page: Some(page),
+            open: true,
+        });
     }
     Ok(())
 }
@@ -106,7 +120,8 @@ async fn serve(args: &Args, page: &Path) -> Result<()> {
     let app = Router::new()
         .nest_service("/model", ServeDir::new(&args.model))
         .fallback_service(ServeDir::new(page))
-        .layer(from_fn(headers));
+        .layer(from_fn(headers))
+        .layer(from_fn_with_state(Arc::new(args.names.clone()), known_host));
     let address = SocketAddr::new(args.host, args.port);
     let listener = tokio::net::TcpListener::bind(address)
         .await
@@ -121,6 +136,26 @@ async fn serve(args: &Args, page: &Path) -> Result<()> {
     };
     axum::serve(listener, app).with_graceful_shutdown(stop).await?;
     Ok(())
+}
+
+/// Refuses requests for other names than this server's: a page of anyone's that has its own name point here (DNS rebinding) would
+/// read what is served.
+async fn known_host(State(names): State<Arc<Vec<String>>>, request: Request, next: Next) -> Response {
+    let of_header = request.headers().get(HOST).and_then(|h| h.to_str().ok());
+    let asked = request.uri().authority().map(Authority::as_str).or(of_header).unwrap_or("");
+    if is_known(asked, &names) {
+        return next.run(request).await;
+    }
+    let message = format!("this server does not answer for the host `{asked}`; start it with --name to allow one\n");
+    (StatusCode::MISDIRECTED_REQUEST, message).into_response()
+}
+
+/// Whether a Host header names localhost, an address, or one of these names; ports don't matter.
+fn is_known(asked: &str, names: &[String]) -> bool {
+    let Ok(authority) = asked.parse::<Authority>() else { return false };
+    let host = authority.host().trim_end_matches('.');
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok();
+    address || host.eq_ignore_ascii_case("localhost") || names.iter().any(|name| name.eq_ignore_ascii_case(host))
 }
 
 /// What every answer says: the policy, and how long a browser may keep it. Files named by their digest never change.
@@ -139,4 +174,29 @@ async fn headers(request: Request, next: Next) -> Response {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_known;
+
+    #[test]
+    fn names_of_others_are_refused() {
+        for own in
+            ["localhost", "localhost:8080", "127.0.0.1:1", "[::1]:8080", "192.168.0.7", "LocalHost.", "lab-pc:80"]
+        {
+            assert!(is_known(own, &["lab-pc".into()]), "{own}");
+        }
+        for other in [
+            "",
+            "evil.example",
+            "evil.example:8080",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "lab-pc",
+            "a b",
+        ] {
+            assert!(!is_known(other, &[]), "{other}");
+        }
+    }
 }

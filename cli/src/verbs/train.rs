@@ -46,7 +46,7 @@ fn fold(text: &str) -> std::result::Result<Fold, String> {
 pub struct Args {
     /// A data set directory, or `phantom` for the embedded synthetic one
     #[arg(long, required_unless_present = "resume")]
-    pub data: Option<String>,
+    pub data: Option<PathBuf>,
     /// The run's directory; a run that was interrupted there continues
     #[arg(long)]
     pub out: PathBuf,
@@ -100,7 +100,7 @@ pub fn run(args: Args) -> Result<Outcome> {
     if args.resume {
         return resume(args);
     }
-    let data = input::dataset(args.data.as_deref().unwrap_or_default())?;
+    let data = input::dataset(args.data.clone().unwrap_or_default())?;
     run_on(args, &data)
 }
 
@@ -112,7 +112,7 @@ fn resume(args: Args) -> Result<Outcome> {
     let config = RunDir::config(&args.out)?;
     let args = match (Invocation::read(&args.out)?, &args.data) {
         (Some(said), data) => Args {
-            data: Some(data.clone().unwrap_or(said.data)),
+            data: Some(data.clone().unwrap_or(said.data.into())),
             text_encoder: said.text_encoder,
             text_seed: said.text_seed,
             validate: said.validate,
@@ -124,7 +124,7 @@ fn resume(args: Args) -> Result<Outcome> {
             return Err(Failure::Usage(message.into()).into());
         }
     };
-    let data = input::dataset(args.data.as_deref().unwrap_or_default())?;
+    let data = input::dataset(args.data.clone().unwrap_or_default())?;
     train(args, config, &data)
 }
 
@@ -186,7 +186,7 @@ fn train(args: Args, mut config: TrainConfig, data: &Dataset) -> Result<Outcome>
     let dir = RunDir::open(&args.out)?.with_events(args.tensorboard);
     let fit = Fit::start(dir, config, split, extras, data, &device, args.resume)?;
     let invocation = Invocation {
-        data: input::whole_place(args.data.as_deref().unwrap_or_default()),
+        data: input::whole_place(&args.data.unwrap_or_default().to_string_lossy()),
         text_encoder: encoder::whole_choice(&args.text_encoder),
         text_seed: args.text_seed,
         validate: args.validate.map(|place| if place == INNER { place } else { input::whole_place(&place) }),
@@ -206,6 +206,7 @@ fn train(args: Args, mut config: TrainConfig, data: &Dataset) -> Result<Outcome>
         fit.split.held_out.len(),
         config.encoder(),
     );
+    one_class(data, &fit.split.train).iter().for_each(|warning| eprintln!("warning: {warning}"));
     if device_name.starts_with("cuda") {
         eprintln!("a GPU's first training compiles its kernels for minutes before the first step, then keeps them");
     }
@@ -214,4 +215,14 @@ fn train(args: Args, mut config: TrainConfig, data: &Dataset) -> Result<Outcome>
     let outcome = fit.finish(pace, Shown::new())?;
     outcome.print(&args.out, data, args.json);
     Ok(outcome)
+}
+
+/// What to say where all training nodules are of one class.
+fn one_class(data: &Dataset, train: &[usize]) -> Option<String> {
+    let class = data.rows[*train.first()?].class;
+    let one = train.iter().all(|&i| data.rows[i].class == class);
+    let (n, class) = (train.len(), class.name());
+    one.then(|| {
+        format!("all {n} nodules to train on are {class}: there is nothing to tell apart, and {class} will be the answer to everything")
+    })
 }

@@ -44,13 +44,24 @@ impl Thresholds {
             Self::Inclusive => (2 * sum <= 5 * readers, 2 * sum >= 7 * readers),
             Self::Strict => (2 * sum < 5 * readers, 2 * sum > 7 * readers),
         };
-        if low {
-            Class::Benign
-        } else if high {
-            Class::Malignant
-        } else {
-            Class::Unsure
-        }
+        of_ends(low, high)
+    }
+
+    /// The class of a mean malignancy.
+    pub fn of_mean(self, mean: f64) -> Class {
+        let (low, high) = match self {
+            Self::Inclusive => (mean <= 2.5, mean >= 3.5),
+            Self::Strict => (mean < 2.5, mean > 3.5),
+        };
+        of_ends(low, high)
+    }
+}
+
+fn of_ends(low: bool, high: bool) -> Class {
+    match (low, high) {
+        (true, _) => Class::Benign,
+        (_, true) => Class::Malignant,
+        _ => Class::Unsure,
     }
 }
 
@@ -70,6 +81,8 @@ mod tests {
         ] {
             assert_eq!(Thresholds::Inclusive.class(sum, readers), inclusive);
             assert_eq!(Thresholds::Strict.class(sum, readers), strict);
+            let mean = f64::from(sum) / f64::from(readers);
+            assert_eq!((Thresholds::Inclusive.of_mean(mean), Thresholds::Strict.of_mean(mean)), (inclusive, strict));
         }
     }
 }

@@ -94,13 +94,14 @@ pub(crate) mod tests {
                     patient_id: format!("P{p:04}"),
                     series_uid: String::new(),
                     nodule_id: rows.len().to_string(),
-                    readers: 1,
-                    ratings: [3.0; 8],
-                    malignancy_sum: 3,
-                    mean_malignancy: 3.0,
+                    readers: Some(1),
+                    ratings: Some([3.0; 8]),
+                    malignancy_sum: Some(3),
+                    mean_malignancy: Some(3.0),
                     class: Class::ALL[[0, 0, 1, 1, 2][random.below(5)]],
-                    diameter_mm: 5.0,
+                    diameter_mm: Some(5.0),
                     centre_mm: None,
+                    fold: None,
                 });
             }
         }

@@ -6,5 +6,8 @@ pub mod crops;
 pub mod folds;
 pub mod header;
 pub mod jitter;
+pub mod list;
+#[cfg(feature = "lidc")]
+pub mod medmnist;
 pub mod table;
 pub mod task;

@@ -38,19 +38,39 @@ pub struct Row {
     pub patient_id: String,
     pub series_uid: String,
     pub nodule_id: String,
-    pub readers: u32,
+    /// How many readers described it; `None` where its class is not the readers'.
+    pub readers: Option<u32>,
     /// Mean ratings over the readers, in the order of [`RATING_COLUMNS`].
-    pub ratings: [f64; 8],
-    pub malignancy_sum: u32,
-    pub mean_malignancy: f64,
+    pub ratings: Option<[f64; 8]>,
+    pub malignancy_sum: Option<u32>,
+    pub mean_malignancy: Option<f64>,
     pub class: Class,
     /// Equivalent diameter in mm.
-    pub diameter_mm: f64,
+    pub diameter_mm: Option<f64>,
     /// Where the nodule lies in its scan, if the table says so.
     pub centre_mm: Option<Point<Lps>>,
+    /// The fold that whoever made the table deals it to.
+    pub fold: Option<usize>,
 }
 
-/// Reads the table; `file` names it in errors.
+impl Row {
+    /// The diameter, where something can't do without.
+    ///
+    /// # Errors
+    /// When the table does not have it.
+    pub fn diameter(&self) -> Result<f64> {
+        let remedy = "fill in the column diameter_mm";
+        self.diameter_mm.ok_or_else(|| Error::Lacks { nodule: self.nodule_id.clone(), what: "diameter", remedy })
+    }
+}
+
+/// What every table must have.
+const NEEDED: [&str; 4] = ["crop_index", "patient_id", "nodule_id", "class"];
+/// A fold of one's own, counted from 0.
+const FOLD: &str = "fold";
+
+/// Reads the table; `file` names it in errors. Of the columns, those of [`NEEDED`] must be there, and all eight ratings or none; a cell
+/// of the others may be empty.
 ///
 /// # Errors
 /// A missing column, an unreadable cell, or rows out of order.
@@ -58,31 +78,36 @@ pub fn parse(text: &[u8], file: &str) -> Result<Vec<Row>> {
     let bad_table = |reason: String| Error::BadTable { file: file.into(), reason };
     let mut reader = csv::Reader::from_reader(text);
     let header = reader.headers().map_err(|e| bad_table(e.to_string()))?.clone();
-    let index = places(&header, &COLUMNS, file)?;
+    let present = |column: &&&str| header.iter().any(|h| h.trim() == **column);
+    places(&header, &NEEDED, file)?;
+    if RATING_COLUMNS.iter().any(|column| present(&column)) {
+        places(&header, &RATING_COLUMNS, file)?;
+    }
+    let columns: Vec<&'static str> = COLUMNS.iter().chain([&FOLD]).filter(present).copied().collect();
+    let index = places(&header, &columns, file)?;
     let centre = CENTRE_COLUMNS.map(|column| header.iter().position(|h| h.trim() == column));
     let mut rows = Vec::new();
     for (n, record) in reader.records().enumerate() {
         let record = record.map_err(|e| bad_table(e.to_string()))?;
-        let cells = Cells { file, row: n + 1, record: &record, columns: &COLUMNS, index: &index };
+        let cells = Cells { file, row: n + 1, record: &record, columns: &columns, index: &index };
         let crop: usize = cells.number("crop_index", "a whole number")?;
         if crop != n {
             return Err(cells.bad("crop_index", "the row's own number counted from 0 (rows and crops share one order)"));
-        }
-        let mut ratings = [0.0; 8];
-        for (rating, column) in ratings.iter_mut().zip(RATING_COLUMNS) {
-            *rating = cells.within(column, 1.0, 6.0, "a rating between 1 and 6")?;
         }
         rows.push(Row {
             patient_id: cells.text("patient_id")?,
             series_uid: cells.get("series_uid").to_owned(),
             nodule_id: cells.text("nodule_id")?,
-            readers: cells.number("readers", "a whole number")?,
-            ratings,
-            malignancy_sum: cells.number("malignancy_sum", "a whole number")?,
-            mean_malignancy: cells.within("mean_malignancy", 1.0, 5.0, "a number between 1 and 5")?,
+            readers: cells.optional("readers", |c| cells.number(c, "a whole number"))?,
+            ratings: cells.ratings()?,
+            malignancy_sum: cells.optional("malignancy_sum", |c| cells.number(c, "a whole number"))?,
+            mean_malignancy: cells
+                .optional("mean_malignancy", |c| cells.within(c, 1.0, 5.0, "a number between 1 and 5"))?,
             class: Class::parse(cells.get("class")).ok_or_else(|| cells.bad("class", "benign, unsure or malignant"))?,
-            diameter_mm: cells.within("diameter_mm", f64::MIN_POSITIVE, 1000.0, "a positive number of mm")?,
+            diameter_mm: cells
+                .optional("diameter_mm", |c| cells.within(c, f64::MIN_POSITIVE, 1000.0, "a positive number of mm"))?,
             centre_mm: cells.centre(centre)?,
+            fold: cells.optional(FOLD, |c| cells.number(c, "a fold's number, counted from 0"))?,
         });
     }
     Ok(rows)
@@ -96,18 +121,24 @@ pub fn write(rows: &[Row]) -> Result<Vec<u8>> {
     let bad = |e: csv::Error| Error::BadTable { file: "nodules.csv".into(), reason: e.to_string() };
     let mut writer = csv::Writer::from_writer(Vec::new());
     let placed = !rows.is_empty() && rows.iter().all(|r| r.centre_mm.is_some());
-    writer.write_record(COLUMNS.iter().chain(CENTRE_COLUMNS.iter().filter(|_| placed))).map_err(bad)?;
+    let dealt = rows.iter().any(|r| r.fold.is_some());
+    let more = CENTRE_COLUMNS.iter().filter(|_| placed).chain([&FOLD].into_iter().filter(|_| dealt));
+    writer.write_record(COLUMNS.iter().chain(more)).map_err(bad)?;
     for (i, r) in rows.iter().enumerate() {
+        // what is not known is empty
+        let number = |value: Option<f64>| value.map(trimmed).unwrap_or_default();
+        let whole = |value: Option<u32>| value.map(|v| v.to_string()).unwrap_or_default();
         let mut cells =
-            vec![i.to_string(), r.patient_id.clone(), r.series_uid.clone(), r.nodule_id.clone(), r.readers.to_string()];
-        cells.extend(r.ratings.iter().map(|v| trimmed(*v)));
+            vec![i.to_string(), r.patient_id.clone(), r.series_uid.clone(), r.nodule_id.clone(), whole(r.readers)];
+        cells.extend((0..RATING_COLUMNS.len()).map(|k| number(r.ratings.map(|all| all[k]))));
         cells.extend([
-            r.malignancy_sum.to_string(),
-            trimmed(r.mean_malignancy),
+            whole(r.malignancy_sum),
+            number(r.mean_malignancy),
             r.class.name().into(),
-            trimmed(r.diameter_mm),
+            number(r.diameter_mm),
         ]);
         cells.extend(r.centre_mm.iter().flat_map(|c| c.xyz()).filter(|_| placed).map(trimmed));
+        cells.extend(dealt.then(|| r.fold.map(|f| f.to_string()).unwrap_or_default()));
         writer.write_record(cells).map_err(bad)?;
     }
     writer.into_inner().map_err(|e| Error::BadTable { file: "nodules.csv".into(), reason: e.to_string() })
@@ -160,9 +191,29 @@ impl Cells<'_> {
         if value.is_empty() { Err(self.bad(column, "filled in")) } else { Ok(value.to_owned()) }
     }
 
-    /// The centre, where the table has its three columns.
+    /// What a cell holds, where the table has the column and the cell is not empty.
+    fn optional<T>(&self, column: &str, read: impl FnOnce(&str) -> Result<T>) -> Result<Option<T>> {
+        if self.get(column).is_empty() { Ok(None) } else { read(column).map(Some) }
+    }
+
+    /// All eight ratings, or none.
+    fn ratings(&self) -> Result<Option<[f64; 8]>> {
+        if RATING_COLUMNS.iter().all(|column| self.get(column).is_empty()) {
+            return Ok(None);
+        }
+        let mut ratings = [0.0; 8];
+        for (rating, column) in ratings.iter_mut().zip(RATING_COLUMNS) {
+            *rating = self.within(column, 1.0, 6.0, "a rating between 1 and 6; give all eight or none")?;
+        }
+        Ok(Some(ratings))
+    }
+
+    /// The centre, where the table has its three columns and they are filled in.
     fn centre(&self, index: [Option<usize>; 3]) -> Result<Option<Point<Lps>>> {
         let [Some(x), Some(y), Some(z)] = index else { return Ok(None) };
+        if [x, y, z].iter().all(|i| self.record.get(*i).is_none_or(|cell| cell.trim().is_empty())) {
+            return Ok(None);
+        }
         let mut centre = [0.0; 3];
         for ((value, i), column) in centre.iter_mut().zip([x, y, z]).zip(CENTRE_COLUMNS) {
             let text = self.record.get(i).unwrap_or("").trim();

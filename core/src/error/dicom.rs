@@ -4,7 +4,7 @@
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DicomFault {
-    #[error("not a DICOM file (no `DICM` after 128 bytes)")]
+    #[error("not a DICOM file (no `DICM` after 128 bytes, no data element at its start)")]
     NotDicom,
     #[error("the file ends within {0}; it is incomplete, fetch it again")]
     Truncated(&'static str),
@@ -42,8 +42,12 @@ pub enum DicomFault {
 pub enum SeriesFault {
     #[error("{0} slice(s); a volume needs at least 2 at different positions")]
     TooFew(usize),
-    #[error("its slices differ in {what} ({one} and {other}); separate them first")]
-    Mixed { what: &'static str, one: String, other: String },
+    #[error("its slices differ in {what} ({one}, but {file} has {other}); separate them first")]
+    Mixed { what: &'static str, one: String, other: String, file: String },
+    #[error(
+        "{doubled} of {places} places have two slices, such as {one} and {other}, and nothing in their headers tells two acquisitions apart; separate them first"
+    )]
+    Doubled { doubled: usize, places: usize, one: String, other: String },
     #[error("its slices are not axial (normal {normal:?}); reformat them to the axial plane first")]
     NotAxial { normal: [f64; 3] },
     #[error(

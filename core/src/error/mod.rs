@@ -3,11 +3,15 @@
 //! It lies below every room, so the faults of the parsers are declared here too, a file for each format.
 
 mod dicom;
+mod image;
 mod nifti;
+mod place;
 mod text;
 
 pub use dicom::{DicomFault, SeriesFault};
+pub use image::ImageFault;
 pub use nifti::NiftiFault;
+pub use place::PlaceFault;
 pub use text::TextFault;
 
 /// Everything that can be wrong with what a caller hands to this crate.
@@ -32,6 +36,9 @@ pub enum Error {
     /// A safetensors file is damaged: truncated, a header too large, overlapping offsets.
     #[error("{file}: not a valid safetensors file ({reason}); it is damaged or incomplete, fetch or write it again")]
     BadSafetensors { file: String, reason: String },
+    /// A NumPy array is damaged or of another kind.
+    #[error("{file}: not a readable .npy file ({reason}); write it with numpy.save")]
+    BadNpy { file: String, reason: String },
     /// A compressed file is damaged.
     #[error("{file}: the gzip data is damaged or larger than {limit} bytes ({reason}); fetch or write it again")]
     BadGzip { file: String, limit: u64, reason: String },
@@ -61,6 +68,9 @@ pub enum Error {
         "nodule {nodule} is {class}, a class that the task {task} does not have; leave it out of the rows to train on"
     )]
     NoLabel { nodule: String, class: &'static str, task: &'static str },
+    /// A nodule without what is asked of it.
+    #[error("nodule {nodule} has no {what}; {remedy}")]
+    Lacks { nodule: String, what: &'static str, remedy: &'static str },
     /// A split can't be made.
     #[error("can't split the data: {0}")]
     Split(String),
@@ -95,6 +105,12 @@ pub enum Error {
     /// A NIfTI file can't be used.
     #[error("{file}: {fault}")]
     Nifti { file: String, fault: NiftiFault },
+    /// An NRRD file or a MetaImage can't be used.
+    #[error("{file}: {fault}")]
+    Image { file: String, fault: ImageFault },
+    /// A volume that is not where a scan can be.
+    #[error("{file}: not a usable placement of voxels ({fault})")]
+    Place { file: String, fault: PlaceFault },
     /// A text encoder can't be used.
     #[error("{file}: {fault}")]
     Text { file: String, fault: TextFault },

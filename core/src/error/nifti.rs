@@ -12,6 +12,8 @@ pub enum NiftiFault {
     Dimensions(Vec<u16>),
     #[error("voxels of type {0} are not read; convert them to a 16-bit integer or a 32-bit float")]
     Datatype(i16),
+    #[error("voxels of type {0} are colours; colour images have no HU, give the CT itself")]
+    Colour(i16),
     #[error(
         "the dimensions say {expected} bytes of voxels, but {found} are there; the file is incomplete, fetch it again"
     )]

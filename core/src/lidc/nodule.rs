@@ -41,13 +41,14 @@ impl Nodule {
             patient_id: scan.patient_id.clone(),
             series_uid: scan.series_uid.clone(),
             nodule_id: id.into(),
-            readers: self.readers(),
-            ratings: self.ratings,
-            malignancy_sum: self.malignancy_sum,
-            mean_malignancy: f64::from(self.malignancy_sum) / f64::from(self.readers()),
+            readers: Some(self.readers()),
+            ratings: Some(self.ratings),
+            malignancy_sum: Some(self.malignancy_sum),
+            mean_malignancy: Some(f64::from(self.malignancy_sum) / f64::from(self.readers())),
             class: self.class(thresholds),
-            diameter_mm: self.diameter_mm,
+            diameter_mm: Some(self.diameter_mm),
             centre_mm: None,
+            fold: None,
         }
     }
 

@@ -130,6 +130,10 @@ impl MethodHead for Head {
     const POOL: Pool = Pool::View;
     const NEEDS_TEXT: bool = true;
 
+    fn needs_ratings(config: &Config) -> bool {
+        config.ia != 0.0 || config.ca != 0.0
+    }
+
     fn check(config: &Config, pool: Pool) -> Result<()> {
         let bad = |what: &str, value: String, expected: &str| {
             Err(Error::OutOfRange { what: what.into(), value, expected: expected.into() })

@@ -21,6 +21,11 @@ pub trait MethodHead: Module + Sized {
     /// Whether training needs a text encoder.
     const NEEDS_TEXT: bool = false;
 
+    /// Whether training needs the readers' ratings of the attributes.
+    fn needs_ratings(_config: &Self::Config) -> bool {
+        false
+    }
+
     /// That every setting is usable, with this pooling.
     ///
     /// # Errors

@@ -81,6 +81,13 @@ macro_rules! method_heads {
                 }
             }
 
+            /// Whether training needs the readers' ratings.
+            pub fn needs_ratings(&self) -> bool {
+                match self {
+                    $(Self::$variant(config) => <$module::Head as $crate::methods::MethodHead>::needs_ratings(config),)+
+                }
+            }
+
             /// Whether a run's predictions rest on the text features.
             pub fn infers_by_text(&self) -> bool {
                 match self {

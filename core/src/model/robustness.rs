@@ -79,7 +79,7 @@ impl Disturbance {
     /// When the data set's slope and intercept lead out of the finite numbers.
     pub fn crop(self, data: &Dataset, row: usize, [dy, dx]: [f64; 2]) -> Result<Crop> {
         let (margin, geometry) = (data.header.margin, data.header.crop);
-        let [_, cells] = geometry.cells_a_diameter(data.rows[row].diameter_mm);
+        let [_, cells] = geometry.cells_a_diameter(data.rows[row].diameter()?);
         let scale = if let Self::Diameter(factor) = self { factor } else { 1.0 };
         let [scale_z, scale_xy] = geometry.scales_with_diameter().map(|scales| if scales { scale } else { 1.0 });
         let displaced = Displaced { shift: [0.0, dy * cells, dx * cells], scale: [scale_z, scale_xy, scale_xy] };
@@ -109,7 +109,8 @@ impl Disturbance {
             let mut all = Vec::with_capacity(rows.len());
             for part in rows.chunks(BATCH) {
                 let crops = part.iter().map(|&i| self.crop(data, i, direction)).collect::<Result<Vec<_>>>()?;
-                let diameters: Vec<f64> = part.iter().map(|&i| data.rows[i].diameter_mm * factor).collect();
+                let diameters: Vec<f64> =
+                    part.iter().filter_map(|&i| Some(data.rows[i].diameter_mm? * factor)).collect();
                 all.extend(model.predict(&crops, &diameters)?);
             }
             Ok(all)

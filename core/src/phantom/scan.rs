@@ -135,7 +135,7 @@ mod tests {
         for row in &found.nodules {
             let (centre, first) = (row.centre_mm.unwrap().xyz(), found.first.xyz());
             let voxel = Point::new([0, 1, 2].map(|axis| (centre[axis] - first[axis]) / SPACING[2 - axis])).unwrap();
-            let size = set.header.crop.size(row.diameter_mm).unwrap();
+            let size = set.header.crop.size(row.diameter_mm.unwrap()).unwrap();
             let cut = Crop::take(&found.volume, voxel, size).unwrap();
             let drawn = set.crop(set.rows.iter().position(|r| r.nodule_id == row.nodule_id).unwrap()).unwrap();
             let (mut sum, mut n) = (0.0, 0);

@@ -37,12 +37,14 @@ impl Anchor {
 
     /// What it knows of a nodule.
     fn columns(self, row: &Row) -> Vec<f64> {
-        let size = || row.diameter_mm.ln();
+        // what a table lacks stays without effect
+        let size = || row.diameter_mm.map_or(0.0, f64::ln);
+        let ratings = row.ratings.unwrap_or_default();
         match self {
             Self::Majority => Vec::new(),
             Self::SizeOnly => vec![size()],
-            Self::Ratings => row.ratings.to_vec(),
-            Self::RatingsAndSize => row.ratings.iter().copied().chain([size()]).collect(),
+            Self::Ratings => ratings.to_vec(),
+            Self::RatingsAndSize => ratings.into_iter().chain([size()]).collect(),
         }
     }
 

@@ -23,7 +23,8 @@ pub struct Batch {
     pub truth: Truth,
 }
 
-/// ln De - ln 8 of these rows, `[n, 1]`; De as augmentation misjudges it, where that is given.
+/// ln De - ln 8 of these rows, `[n, 1]`; De as augmentation misjudges it, where that is given. That each row has a diameter is checked
+/// before the first step.
 pub fn log_diameters(
     data: &Dataset,
     rows: &[usize],
@@ -34,7 +35,8 @@ pub fn log_diameters(
         let jitter = augment.and_then(|(kind, seed, epoch)| jitter(data, row, kind, seed, epoch));
         jitter.map_or(1.0, |jitter| jitter.diameter)
     };
-    let values: Vec<f32> = rows.iter().map(|&i| log_diameter(data.rows[i].diameter_mm * factor(i))).collect();
+    let known = |row: usize| data.rows[row].diameter_mm.unwrap_or(f64::NAN);
+    let values: Vec<f32> = rows.iter().map(|&i| log_diameter(known(i) * factor(i))).collect();
     Tensor::from_data(TensorData::new(values, [rows.len(), 1]), device)
 }
 
@@ -104,7 +106,8 @@ pub fn images(
 
 /// How a nodule is displaced in this epoch, where the augmentation does that.
 fn jitter(data: &Dataset, row: usize, kind: Augment, seed: u64, epoch: usize) -> Option<Jitter> {
-    let diameter = data.rows[row].diameter_mm;
+    // as above, where the augmentation asks for it
+    let diameter = data.rows[row].diameter_mm.unwrap_or(f64::NAN);
     (kind == Augment::Jitter).then(|| Jitter::draw(seed, epoch as u64, row as u64, data.header.crop, diameter))
 }
 
@@ -120,8 +123,9 @@ pub fn batch(
     epoch: usize,
     device: &Device,
 ) -> Result<Batch> {
-    let ratings = rows.iter().map(|&i| data.rows[i].ratings).collect();
-    let malignancy = rows.iter().map(|&i| data.rows[i].mean_malignancy).collect();
+    // methods that read them have checked that they are there
+    let ratings = rows.iter().map(|&i| data.rows[i].ratings.unwrap_or([f64::NAN; 8])).collect();
+    let malignancy = rows.iter().map(|&i| data.rows[i].mean_malignancy.unwrap_or(f64::NAN)).collect();
     let (classes, labels) = (config.task.classes().len(), config.task.labels(&data.rows, rows)?);
     Ok(Batch {
         images: images(data, rows, norm, Some((config.augment, config.seed, epoch)), device),

@@ -218,6 +218,25 @@ impl TrainConfig {
     /// # Errors
     /// When the task does not know a row's class.
     pub fn setup(&self, rows: &[Row], train: &[usize], text: Option<Arc<TextSide>>) -> Result<Setup> {
+        let lacks = |i: usize, what, remedy| Error::Lacks { nodule: rows[i].nodule_id.clone(), what, remedy };
+        let unrated = |i: &&usize| rows[**i].ratings.is_none() || rows[**i].mean_malignancy.is_none();
+        if let Some(&i) = train.iter().find(unrated).filter(|_| self.method.needs_ratings()) {
+            return Err(lacks(
+                i,
+                "readers' ratings and malignancy",
+                "this method learns from them: choose another, such as ce",
+            ));
+        }
+        if let Some(i) = (0..rows.len())
+            .find(|i| rows[*i].diameter_mm.is_none())
+            .filter(|_| self.diameter || self.augment == Augment::Jitter)
+        {
+            return Err(lacks(
+                i,
+                "diameter",
+                "leave --diameter and --augment jitter out, or fill in the column diameter_mm",
+            ));
+        }
         let mut class_counts = vec![0; self.task.classes().len()];
         for label in self.task.labels(rows, train)? {
             class_counts[label] += 1;

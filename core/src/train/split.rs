@@ -1,5 +1,7 @@
 //! Which nodules train and which are held out.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::config::{Grouping, HeldOut, TrainConfig, ValidateOn};
 use crate::base::random::key;
 use crate::dataset::folds;
@@ -18,11 +20,14 @@ pub struct Split {
     pub validation: Vec<usize>,
 }
 
-/// The fold of every row; the same for all tasks.
+/// The fold of every row; the same for all tasks: the table's own where it has a column of them.
 ///
 /// # Errors
-/// When the patients don't suffice.
+/// When the patients don't suffice, or the table's folds don't hold together.
 pub fn fold_of_rows(rows: &[Row], config: &TrainConfig) -> Result<Vec<usize>> {
+    if rows.iter().any(|r| r.fold.is_some()) {
+        return own_folds(rows, config);
+    }
     match config.grouping {
         Grouping::Patient => folds::by_patient(rows, config.folds, config.fold_seed),
         Grouping::Nodule => {
@@ -31,6 +36,32 @@ pub fn fold_of_rows(rows: &[Row], config: &TrainConfig) -> Result<Vec<usize>> {
             folds::by_patient(&alone, config.folds, config.fold_seed)
         }
     }
+}
+
+/// The folds that the table deals its rows to.
+fn own_folds(rows: &[Row], config: &TrainConfig) -> Result<Vec<usize>> {
+    let mut home: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut folds = Vec::with_capacity(rows.len());
+    for row in rows {
+        let (nodule, patient) = (&row.nodule_id, row.patient_id.as_str());
+        let unfilled =
+            || Error::Split(format!("nodule {nodule} has no fold, but others do; fill in the column `fold`"));
+        let fold = row.fold.ok_or_else(unfilled)?;
+        let first = *home.entry(patient).or_insert(fold);
+        if first != fold && config.grouping == Grouping::Patient {
+            let both = format!("patient {patient} is in the folds {first} and {fold} of the table");
+            return Err(Error::Split(format!("{both}; deal whole patients, or ask for --grouping nodule")));
+        }
+        folds.push(fold);
+    }
+    if !folds.contains(&config.fold) {
+        let known: BTreeSet<usize> = folds.into_iter().collect();
+        return Err(Error::Split(format!(
+            "the table has no fold {}, only {known:?}; choose another --fold",
+            config.fold
+        )));
+    }
+    Ok(folds)
 }
 
 /// The rows of a run, those of its task alone.
@@ -74,7 +105,6 @@ mod tests {
     use crate::dataset::class::Class;
     use crate::dataset::folds::tests::rows;
     use crate::dataset::task::Task;
-    use std::collections::BTreeSet;
 
     #[test]
     fn no_patient_on_both_sides() {
@@ -130,6 +160,28 @@ mod tests {
             let share = with.validation.len() as f64 / both.len() as f64;
             assert!((share - VALIDATION).abs() < 0.04, "{share}");
         }
+    }
+
+    #[test]
+    fn folds_of_the_tables_own() {
+        let mut rows = rows(20);
+        let of_patient = |r: &Row| r.patient_id[1..].parse::<usize>().unwrap() % 3;
+        rows.iter_mut().for_each(|r| r.fold = Some(of_patient(r)));
+        let config = TrainConfig { fold: 2, folds: 3, ..Default::default() };
+        let s = split(&rows, &config).unwrap();
+        assert!(
+            s.held_out.iter().all(|&i| rows[i].fold == Some(2)) && s.train.iter().all(|&i| rows[i].fold != Some(2))
+        );
+        let refused = |rows: &[Row], config: &TrainConfig, part: &str| {
+            let message = split(rows, config).unwrap_err().to_string();
+            assert!(message.contains(part), "{message}");
+        };
+        refused(&rows, &TrainConfig { fold: 3, ..config.clone() }, "no fold 3, only {0, 1, 2}");
+        rows[1] = Row { patient_id: rows[0].patient_id.clone(), fold: Some(1), ..rows[1].clone() };
+        refused(&rows, &config, "in the folds 0 and 1");
+        assert!(split(&rows, &TrainConfig { grouping: Grouping::Nodule, ..config.clone() }).is_ok());
+        rows[1].fold = None;
+        refused(&rows, &config, "has no fold");
     }
 
     /// Dealing single nodules leaks patients: the option exists to measure that.

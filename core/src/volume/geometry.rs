@@ -40,6 +40,11 @@ impl Extent {
         Unit::Mm(number).try_into()
     }
 
+    /// The side in mm, where it is the same for all nodules.
+    pub fn in_mm(self) -> Option<f64> {
+        if let Unit::Mm(side) = self.0 { Some(side) } else { None }
+    }
+
     fn of(self, diameter_mm: f64) -> f64 {
         match self.0 {
             Unit::Diameters(number) => number * diameter_mm,
@@ -107,6 +112,18 @@ impl CropGeometry {
     /// Whether the box grows with the nodule, along z and in the plane.
     pub fn scales_with_diameter(self) -> [bool; 2] {
         [self.through_plane, self.in_plane].map(|side| matches!(side.0, Unit::Diameters(_)))
+    }
+
+    /// The box around a nodule whose diameter may not be known; `None` where it is needed and is not.
+    ///
+    /// # Errors
+    /// When the diameter is not positive.
+    pub fn size_of(self, diameter_mm: Option<f64>) -> Result<Option<CropSize>> {
+        match (diameter_mm, self.in_plane.0, self.through_plane.0) {
+            (Some(diameter), ..) => self.size(diameter).map(Some),
+            (None, Unit::Mm(in_plane), Unit::Mm(through_plane)) => CropSize::new(in_plane, through_plane).map(Some),
+            (None, ..) => Ok(None),
+        }
     }
 
     /// The geometry that the notes of a data set of schema 1 name: a cube of N mm where they say `fixed N mm cube`, else the published one.

@@ -12,7 +12,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         }
         let mut next = (*header).clone();
         next.position[2] += 2.5;
-        if let Ok(series) = Series::order(vec![(0, *header), (1, next)])
+        if let Ok(series) = Series::order(vec![(0, *header), (1, next)], &|i| i.to_string())
             && let Ok(centre) = Point::new([0.0; 3]).and_then(|voxel| series.mm(voxel))
         {
             let _ = series.voxel(centre);

@@ -3,12 +3,13 @@
 
 use clip_lung_core::volume::frame::Point;
 use clip_lung_core::volume::geometry::CropSize;
-use clip_lung_core::volume::nifti::NiftiScan;
+use clip_lung_core::volume::grid::Margin;
+use clip_lung_core::volume::nifti;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    if let Ok(scan) = NiftiScan::parse(bytes, "fuzz.nii") {
+    if let Ok(scan) = nifti::parse(bytes, "fuzz.nii") {
         if let Ok(centre) = Point::new([0.0; 3]).and_then(|voxel| scan.mm(voxel)) {
-            let _ = CropSize::new(10.0, 5.0).and_then(|size| scan.crop(centre, size));
+            let _ = CropSize::new(10.0, 5.0).and_then(|size| scan.patch(centre, size, Margin::default()));
         }
     }
 });

@@ -65,6 +65,7 @@ export class Session {
     element('target').onchange = () => this.#refresh();
     element('copy').onclick = () => void navigator.clipboard.writeText(exports.json(this.#marks.list, this.#context)).then(() => say('Copied.'), (error) => say(`can't copy (${error})`, 'error'));
     element('json').onclick = () => exports.download(exports.json(this.#marks.list, this.#context), 'nodules.json', 'application/json');
+    element('sr').onclick = () => void this.#report().catch((error: Error) => say(`no report: ${error.message}`, 'error'));
     element('csv').onclick = () => exports.download(exports.csv(this.#marks.list, this.#context), 'nodules.csv', 'text/csv');
   }
 
@@ -84,8 +85,7 @@ export class Session {
     this.#fields.frame = frame;
     this.viewer.show(volume);
     this.#marks.clear();
-    const unlike = volume.lowest > -500 ? ['No air in it: these may not be Hounsfield units, and what the model says of them means nothing.'] : [];
-    warn([...scan.warnings, ...unlike]);
+    warn(scan.warnings);
     element('hint').hidden = true;
     document.documentElement.dataset.scan = 'yes';
     for (const id of ['place', 'overlay']) element<HTMLFieldSetElement>(id).disabled = false;
@@ -152,6 +152,12 @@ export class Session {
     if (!this.#marks.chosen) this.#fields.place = volume.mm(this.viewer.look.cursor);
   }
 
+  async #report(): Promise<void> {
+    const { origin } = this.#opened!.scan;
+    if (!origin || !this.#clip) return;
+    exports.download(await exports.sr(this.#marks.list, this.#volume!, origin, this.#clip.info), 'report.dcm', 'application/dicom');
+  }
+
   get #context(): exports.Context {
     const { name, series } = this.#opened!;
     return { volume: this.#volume!, frame: this.#fields.frame, series, name, info: this.#clip?.info };
@@ -171,6 +177,7 @@ export class Session {
       this.viewer.goTo(this.#marks.chosen!.voxel, true);
     };
     list.show({ list: all, chosen: chosen?.id, volume, frame: this.#fields.frame, info: this.#clip?.info }, choose, (id) => this.#marks.remove(id));
+    element<HTMLButtonElement>('sr').disabled = !this.#opened?.scan.origin || !all.some(({ found }) => found);
     this.viewer.mark(all, chosen?.id, chosen && this.#predictor?.sides(chosen.diameter));
     this.#fields.place = volume.mm(chosen?.voxel ?? this.viewer.look.cursor);
     if (chosen) this.#fields.diameter = chosen.diameter;

@@ -48,7 +48,7 @@ impl Account {
     pub fn document(&self, rows: &[Row], settings: &Value) -> Value {
         let class = |c: Class| rows.iter().filter(|r| r.class == c).count();
         let mut readers = BTreeMap::new();
-        rows.iter().for_each(|r| *readers.entry(r.readers.to_string()).or_insert(0) += 1);
+        rows.iter().filter_map(|r| r.readers).for_each(|n| *readers.entry(n.to_string()).or_insert(0) += 1);
         let patients: std::collections::BTreeSet<&str> = rows.iter().map(|r| r.patient_id.as_str()).collect();
         json!({
             "settings": settings, "series": self.series, "annotated_series": self.annotated, "annotated_series_absent": self.absent,

@@ -4,14 +4,14 @@
 //! differs, the series themselves, which stay what they are when an archive is copied, moved or laid out otherwise.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clip_lung_core::base::digest::hex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::search::Archive;
+use super::search::{Archive, walk};
 use crate::failure::Failure;
 use crate::io::files;
 
@@ -62,8 +62,20 @@ impl Identity {
         serde_json::from_slice(&files::read(&path)?).map_err(|e| unknown(e.to_string()).into())
     }
 
+    /// Refuses an archive that is not the one a data set was made of. A data set never grows under the runs that were trained on it: a
+    /// grown archive makes another one.
+    pub fn refuse_other(&self, made_of: &Self, root: &Path, out: &Path) -> Result<()> {
+        let Some(difference) = self.difference(made_of) else { return Ok(()) };
+        Err(Failure::File(format!(
+            "{} is not the archive that {} was made of ({difference}); choose another --out for it, or remove the data set",
+            root.display(),
+            out.display()
+        ))
+        .into())
+    }
+
     /// How this archive differs from the one that a data set was made of, in words; `None` where the series are the same.
-    pub fn difference(&self, made_of: &Self) -> Option<String> {
+    fn difference(&self, made_of: &Self) -> Option<String> {
         let named = |what: &str, uids: Vec<&String>| {
             let more = if uids.len() > NAMED { ", ..." } else { "" };
             let first: Vec<&str> = uids.iter().take(NAMED).map(|u| u.as_str()).collect();
@@ -82,15 +94,14 @@ impl Identity {
     }
 }
 
-/// SHA-256 over path, size and time of change of every file below `root`.
-pub fn listing(root: &Path) -> Result<String> {
+/// SHA-256 over path, size and time of change of every file below `root` but in the places `except`.
+pub fn listing(root: &Path, except: &[PathBuf]) -> Result<String> {
     if !root.is_dir() {
         return Err(Failure::File(format!("{}: there is no such directory; check the path", root.display())).into());
     }
     let mut hash = Sha256::new();
-    let entries = walkdir::WalkDir::new(root).follow_links(true).sort_by_file_name();
     // what can't be listed is told by the search
-    for entry in entries.into_iter().flatten().filter(|e| e.file_type().is_file()) {
+    for entry in walk(root, except).flatten() {
         let path = entry.path().strip_prefix(root).unwrap_or(entry.path());
         let about = entry.metadata().ok().map(|m| (m.len(), m.modified().ok()));
         hash.update(format!("{}\0{about:?}\n", path.display()));

@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use anyhow::Result;
 use clip_lung_core::lidc::xml::{self, Document, Readings};
 use clip_lung_core::volume::dicom::{self, DicomFault, SliceHeader};
+use clip_lung_core::volume::warning::Warning;
 use rayon::prelude::*;
 
 use crate::failure::Failure;
@@ -16,6 +17,9 @@ use crate::io::files;
 
 /// Headers fit into this; a file whose header is longer is read whole.
 const HEAD: usize = 64 << 10;
+
+/// What systems put beside the files of an archive.
+const SIDECARS: [&str; 4] = [".DS_Store", "__MACOSX", "Thumbs.db", "desktop.ini"];
 
 /// A slice's file.
 #[derive(Clone, Debug)]
@@ -51,6 +55,21 @@ pub struct Archive {
     pub others: BTreeMap<String, usize>,
 }
 
+impl Archive {
+    /// What it holds but CT slices, in words.
+    pub fn contents(&self) -> String {
+        let others = self.others.iter().map(|(what, n)| format!("{n} {what}"));
+        let broken = self.unusable.iter().take(3).map(|(path, why)| format!("{}: {why}", path.display()));
+        others.chain(broken).collect::<Vec<_>>().join("; ")
+    }
+
+    /// The files that should be part of it and can't be used.
+    pub fn left_aside(&self) -> Option<Warning> {
+        let (path, why) = self.unusable.first()?;
+        Some(Warning::LeftAside { first: format!("{} ({why})", path.display()), count: self.unusable.len() })
+    }
+}
+
 /// What one file is.
 enum Kind {
     Slice(Box<SliceFile>),
@@ -59,17 +78,28 @@ enum Kind {
     Unusable(String),
 }
 
-/// Searches `root`; `with_xml` reads annotation files too. `tick` is called once a file.
-pub fn search(root: &Path, with_xml: bool, tick: impl Fn(usize, usize) + Sync) -> Result<Archive> {
+/// Whether an entry is no part of an archive: what systems put beside files, and `except`, which this program writes.
+fn foreign(entry: &walkdir::DirEntry, except: &[PathBuf]) -> bool {
+    let name = entry.file_name().to_string_lossy();
+    name.starts_with("._") || SIDECARS.contains(&name.as_ref()) || except.iter().any(|place| entry.path() == place)
+}
+
+/// The files below `root` that may be part of an archive, and what can't be listed, in the order of their names.
+pub fn walk<'a>(root: &Path, except: &'a [PathBuf]) -> impl Iterator<Item = walkdir::Result<walkdir::DirEntry>> + 'a {
+    let entries = walkdir::WalkDir::new(root).follow_links(true).sort_by_file_name().into_iter();
+    entries.filter_entry(|e| !foreign(e, except)).filter(|e| e.as_ref().map_or(true, |e| e.file_type().is_file()))
+}
+
+/// Searches `root` but for the places `except`; `with_xml` reads annotation files too. `tick` is called once a file.
+pub fn search(root: &Path, with_xml: bool, except: &[PathBuf], tick: impl Fn(usize, usize) + Sync) -> Result<Archive> {
     if !root.is_dir() {
         return Err(Failure::File(format!("{}: there is no such directory; check the path", root.display())).into());
     }
     let mut archive = Archive::default();
     let mut paths = Vec::new();
-    for entry in walkdir::WalkDir::new(root).follow_links(true).sort_by_file_name() {
+    for entry in walk(root, except) {
         match entry {
-            Ok(e) if e.file_type().is_file() => paths.push(e.into_path()),
-            Ok(_) => {}
+            Ok(e) => paths.push(e.into_path()),
             Err(e) => {
                 let path = e.path().unwrap_or(root);
                 archive.unusable.push((relative(root, path), format!("can't be listed ({e})")));

@@ -72,7 +72,8 @@ pub fn every_series(task: &SeriesJob) -> Result<Vec<Outcome>> {
 fn one_series(task: &SeriesJob, uid: &str, slices: &[SliceFile]) -> Result<Outcome> {
     let SeriesJob { settings, archive, source, work, .. } = *task;
     let mut problems = Vec::new();
-    let ordered = Series::order(slices.iter().map(|s| s.header.clone()).enumerate().collect());
+    let name = |i: usize| slices[i].path.display().to_string();
+    let ordered = Series::order(slices.iter().map(|s| s.header.clone()).enumerate().collect(), &name);
     let about = |reason: String| Skipped {
         patient_id: slices.first().map(|s| s.header.patient_id.clone()).unwrap_or_default(),
         series_uid: uid.into(),
@@ -106,10 +107,7 @@ fn one_series(task: &SeriesJob, uid: &str, slices: &[SliceFile]) -> Result<Outco
         }
         Err(error) => return Ok(empty(vec![about(bare(&error))], true, true)),
     };
-    if series.duplicates > 0 {
-        problems.push(about(format!("{} slices lie at the place of another and were not used", series.duplicates)));
-    }
-    problems.extend(series.gaps.iter().map(|(a, b)| about(format!("slices are missing between z {a} and {b} mm"))));
+    problems.extend(series.warnings.iter().map(|warning| about(warning.to_string())));
     let fingerprint = fingerprint(slices, archive.readings.get(uid).map(|r| format!("{:?}", r.1)));
     if let Some(part) = work.and_then(|w| w.part(uid, &fingerprint)) {
         return Ok(Outcome { part, annotated: true, failed: false });

@@ -1,5 +1,5 @@
-//! The unfinished work beside a data set to be: one writer, a part a series, a settings file that says whose work it is. The
-//! data set itself appears whole, in one rename, when everything is done.
+//! The unfinished work beside a data set to be, or in it where its directory is there already (and may be a disk of its own): one writer,
+//! a part a series, a settings file that says whose work it is. The data set itself appears whole when everything is done.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,24 +10,43 @@ use serde_json::Value;
 
 use crate::failure::Failure;
 use crate::io::files;
-use crate::io::run_dir::Lock;
+use crate::io::lock::Lock;
 
-/// `OUT.preparing`.
+/// `OUT.preparing`, or `OUT/.preparing`.
 pub struct Work {
     dir: PathBuf,
     _lock: Lock,
 }
 
 impl Work {
+    /// Whether a directory holds no data set yet: nothing, but for the work of one and what a new disk has.
+    pub fn is_blank(out: &Path) -> bool {
+        let known = |name: &std::ffi::OsStr| name == WITHIN || name == "lost+found";
+        std::fs::read_dir(out).is_ok_and(|entries| entries.flatten().all(|e| known(&e.file_name())))
+    }
+
+    /// The places that this program writes to for a data set `out`, as paths that begin with `root`, where they lie below it.
+    pub fn places_below(root: &Path, out: &Path) -> Vec<PathBuf> {
+        let whole = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path));
+        let parent = out.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let (Ok(base), Ok(parent), Some(name)) = (whole(root), whole(parent), out.file_name()) else {
+            return Vec::new();
+        };
+        let Ok(beside) = parent.strip_prefix(&base) else { return Vec::new() };
+        let mut work = name.to_os_string();
+        work.push(BESIDE);
+        [name.to_os_string(), work].map(|name| root.join(beside).join(name)).into()
+    }
+
     /// Removes what a run left that was killed after its data set was whole.
     pub fn clear(out: &Path) -> Result<()> {
-        let dir = place_beside(out)?;
+        let dir = place_of(out)?;
         if dir.exists() { Self { _lock: Lock::take(&dir)?, dir }.discard() } else { Ok(()) }
     }
 
     /// Starts, or continues what the same settings began.
     pub fn open(out: &Path, settings: &Value) -> Result<Self> {
-        let dir = place_beside(out)?;
+        let dir = place_of(out)?;
         let lock = Lock::take(&dir)?;
         let place = dir.join("settings.json");
         let text = format!("{settings:#}\n");
@@ -79,12 +98,17 @@ impl Work {
     }
 }
 
-/// `OUT.preparing`.
-fn place_beside(out: &Path) -> Result<PathBuf> {
+/// The ending of the work beside a data set, and its name within one.
+const BESIDE: &str = ".preparing";
+const WITHIN: &str = ".preparing";
+
+/// Where the work of a data set lies, or will.
+fn place_of(out: &Path) -> Result<PathBuf> {
     let mut name = out.file_name().map(|n| n.to_os_string()).unwrap_or_default();
     if name.is_empty() {
         return Err(Failure::Usage(format!("--out {}: give the new directory a name", out.display())).into());
     }
-    name.push(".preparing");
-    Ok(out.with_file_name(name))
+    name.push(BESIDE);
+    let beside = out.with_file_name(name);
+    Ok(if out.is_dir() && !beside.exists() { out.join(WITHIN) } else { beside })
 }

@@ -14,7 +14,7 @@ use clip_lung_core::study::cells::{Cell, CellId};
 
 use super::worker::{self, Event};
 use crate::failure::Failure;
-use crate::io::run_dir::Lock;
+use crate::io::lock::Lock;
 use crate::io::study_dir::{CellState, StudyDir};
 use crate::machine::device;
 use crate::run::cell;

@@ -13,7 +13,7 @@ use clip_lung_core::study::cells::{Cell, CellId};
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
-use crate::io::run_dir::Lock;
+use crate::io::lock::Lock;
 use crate::io::study_dir::{CellState, StudyDir};
 use crate::run::cell;
 use crate::run::shared::Shared;

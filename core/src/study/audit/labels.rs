@@ -40,8 +40,8 @@ pub fn of_readers(scores: &[Vec<u8>]) -> Vec<PolicyCounts> {
 
 /// The counts of a data set's table, which knows the mean alone.
 pub fn of_rows(rows: &[Row]) -> Vec<PolicyCounts> {
-    let means: Vec<_> =
-        rows.iter().filter(|r| r.readers > 0).map(|r| ((r.malignancy_sum, r.readers), r.readers)).collect();
+    let read = |r: &Row| Some((r.malignancy_sum?, r.readers.filter(|n| *n > 0)?));
+    let means: Vec<_> = rows.iter().filter_map(read).map(|(sum, readers)| ((sum, readers), readers)).collect();
     policies(Statistic::Mean, &means)
 }
 

@@ -1,53 +1,55 @@
-//! The top-level data elements of a file: a walk over dicom-rs tokens that keeps what is asked for and skips the rest.
+//! The top-level data elements of a file: a walk that keeps what is asked for and skips the rest (DICOM PS3.5, section 7).
+//!
+//! The walk is ours because dicom-parser 0.10 reads the items of a sequence of VR UN in explicit VR, where PS3.5 6.2.2 (CP-246) has
+//! implicit VR; and it may start without preamble, or without file meta group, as older archives keep their files.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::io::{Cursor, Read};
+use std::io::Read;
 
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
-use dicom_encoding::TransferSyntaxIndex;
-use dicom_parser::StatefulDecode;
-use dicom_parser::dataset::LazyDataToken;
-use dicom_parser::dataset::lazy_read::LazyDataSetReader;
-use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
 
 use super::syntax::Syntax;
+use super::walk::{Length, Walk};
 use crate::error::DicomFault;
 
-/// Sequences may nest this deep; real CT stays below 5.
-const MAX_NESTING: usize = 32;
 /// No deflated data set may unpack to more: 128 MB is a slice of 8192 x 8192.
 const MAX_UNPACKED: usize = 128 << 20;
 /// No element but the pixels is larger; what is asked for are short texts and numbers.
-const MAX_VALUE: u32 = 64 << 10;
-
+const MAX_VALUE: usize = 64 << 10;
 /// The preamble and the magic word.
 const PREAMBLE: usize = 132;
+/// How a file meta group begins: (0002,0000) UL 4, its length.
+const META: [u8; 8] = [2, 0, 0, 0, b'U', b'L', 4, 0];
+/// What a data set without file meta group begins with: an element of group 0008 up to SOPInstanceUID.
+const FIRST_ELEMENTS: std::ops::RangeInclusive<u16> = 0x0000..=0x0018;
 
 /// The pixels of a file as they are stored.
 pub enum PixelElement<'a> {
-    Native(Cow<'a, [u8]>),
-    Fragments(Vec<Vec<u8>>),
+    Native(&'a [u8]),
+    Fragments(Vec<&'a [u8]>),
 }
 
 /// A file's data set with its syntax; the deflated kind is unpacked.
 pub struct DataSet<'a> {
     pub syntax: Syntax,
     bytes: Cow<'a, [u8]>,
+    /// Nothing but the data elements themselves says that the file is DICOM.
+    bare: bool,
 }
 
 impl<'a> DataSet<'a> {
-    /// Reads the file meta group, which says how the rest is written.
+    /// Reads the file meta group, which says how the rest is written; a file without one is read as its first element is written.
     pub fn open(file: &'a [u8]) -> Result<Self, DicomFault> {
-        if file.len() < PREAMBLE || &file[PREAMBLE - 4..PREAMBLE] != b"DICM" {
-            return Err(DicomFault::NotDicom);
-        }
-        let rest = &file[PREAMBLE..];
-        // (0002,0000) UL 4: the length of the group, always explicit little endian
+        let rest = match file.get(..PREAMBLE) {
+            Some(start) if start.ends_with(b"DICM") => &file[PREAMBLE..],
+            _ if file.starts_with(&META) => file,
+            _ => return Self::bare(file),
+        };
         let damaged = || DicomFault::Damaged("the file meta group has no length".into());
         let start = rest.get(..12).ok_or(DicomFault::Truncated("the file meta group"))?;
-        if start[..8] != [2, 0, 0, 0, b'U', b'L', 4, 0] {
+        if !start.starts_with(&META) {
             return Err(damaged());
         }
         let length = u32::from_le_bytes([start[8], start[9], start[10], start[11]]) as usize;
@@ -58,12 +60,28 @@ impl<'a> DataSet<'a> {
         let syntax = Syntax::parse(&uid)?;
         let body = &rest[end..];
         let bytes = if syntax == Syntax::Deflated { Cow::Owned(inflate(body)?) } else { Cow::Borrowed(body) };
-        Ok(Self { syntax, bytes })
+        Ok(Self { syntax, bytes, bare: false })
+    }
+
+    fn bare(file: &'a [u8]) -> Result<Self, DicomFault> {
+        let start = file.first_chunk::<8>().ok_or(DicomFault::NotDicom)?;
+        let word = |i: usize| u16::from_le_bytes([start[i], start[i + 1]]);
+        if word(0) != 8 || !FIRST_ELEMENTS.contains(&word(2)) {
+            return Err(DicomFault::NotDicom);
+        }
+        let named = start[4..6].iter().all(u8::is_ascii_uppercase);
+        let syntax = if named { Syntax::ExplicitLittle } else { Syntax::ImplicitLittle };
+        Ok(Self { syntax, bytes: Cow::Borrowed(file), bare: true })
     }
 
     /// The values of `wanted`, without the pixels.
     pub fn values(&self, wanted: &[Tag]) -> Result<BTreeMap<Tag, Vec<u8>>, DicomFault> {
-        Ok(walk(&self.bytes, self.syntax, wanted, false)?.values)
+        let found = walk(&self.bytes, self.syntax, wanted, false).map(|found| found.values);
+        match found {
+            Err(DicomFault::Damaged(_) | DicomFault::Nesting(_)) if self.bare => Err(DicomFault::NotDicom),
+            Ok(values) if self.bare && !values.contains_key(&tags::MODALITY) => Err(DicomFault::NotDicom),
+            found => found,
+        }
     }
 
     /// The stored pixels.
@@ -91,116 +109,36 @@ struct Found<'a> {
 
 /// Walks the data set up to the pixels, or with `pixels` through them.
 fn walk<'a>(bytes: &'a [u8], syntax: Syntax, wanted: &[Tag], pixels: bool) -> Result<Found<'a>, DicomFault> {
-    let damaged = |e: &dyn std::fmt::Display| DicomFault::Damaged(e.to_string());
-    let uid = if syntax == Syntax::ImplicitLittle { "1.2.840.10008.1.2" } else { "1.2.840.10008.1.2.1" };
-    let ts = TransferSyntaxRegistry.get(uid).ok_or_else(|| DicomFault::Syntax(uid.into()))?;
-    let mut reader = LazyDataSetReader::new_with_ts(Cursor::new(bytes), ts).map_err(|e| damaged(&e))?;
+    let explicit = syntax != Syntax::ImplicitLittle;
+    let mut walk = Walk::new(bytes);
     let mut found = Found { values: BTreeMap::new(), pixels: None };
-    let mut fragments: Option<Vec<Vec<u8>>> = None;
-    // what is open: true a sequence, false an item
-    let mut open: Vec<bool> = Vec::new();
-    let end = bytes.len() as u64;
-    while let Some(token) = reader.advance() {
-        match token.map_err(|e| cause(&e))? {
-            LazyDataToken::SequenceStart { .. } => enter(&mut open, true)?,
-            LazyDataToken::ItemStart { .. } => {
-                enter(&mut open, false)?;
-                // an empty item has no value token; the first item is the offset table
-                fragments.iter_mut().for_each(|parts| parts.push(Vec::new()));
+    while !walk.ended() {
+        let element = walk.element(explicit)?;
+        if element.tag == tags::PIXEL_DATA {
+            if pixels {
+                found.pixels = Some(match element.length {
+                    Length::Defined(length) => PixelElement::Native(
+                        walk.take(length)
+                            .map_err(|there| DicomFault::PixelBytes { expected: length as u64, found: there as u64 })?,
+                    ),
+                    Length::Undefined => PixelElement::Fragments(walk.fragments()?),
+                });
             }
-            LazyDataToken::PixelSequenceStart => {
-                if !pixels || !open.is_empty() {
-                    return if open.is_empty() {
-                        Ok(found)
-                    } else {
-                        Err(DicomFault::Damaged("pixels within a sequence are not closed".into()))
-                    };
-                }
-                fragments = Some(Vec::new());
-                enter(&mut open, true)?;
+            return Ok(found);
+        }
+        let Length::Defined(length) = element.length else {
+            walk.skip_sequence(explicit, element.unknown)?;
+            continue;
+        };
+        let value = walk.take(length).map_err(|_| DicomFault::Truncated("a data element"))?;
+        if wanted.contains(&element.tag) {
+            if length > MAX_VALUE {
+                return Err(DicomFault::Damaged(format!("element {} has {length} bytes", element.tag)));
             }
-            LazyDataToken::SequenceEnd => {
-                leave(&mut open, true)?;
-                if let (true, Some(parts)) = (open.is_empty(), fragments.take()) {
-                    found.pixels = Some(PixelElement::Fragments(parts));
-                    return Ok(found);
-                }
-            }
-            LazyDataToken::ItemEnd => leave(&mut open, false)?,
-            LazyDataToken::ElementHeader(header) => {
-                if header.tag == tags::PIXEL_DATA && open.is_empty() && !pixels {
-                    return Ok(found);
-                }
-            }
-            LazyDataToken::LazyValue { header, decoder } => {
-                let length = header.len.get().ok_or_else(|| damaged(&"an element without a length"))?;
-                let at = decoder.position();
-                let present = u64::from(length) <= end.saturating_sub(at);
-                if pixels && header.tag == tags::PIXEL_DATA && open.is_empty() {
-                    if !present {
-                        return Err(DicomFault::PixelBytes {
-                            expected: u64::from(length),
-                            found: end.saturating_sub(at),
-                        });
-                    }
-                    let at = at as usize;
-                    found.pixels = Some(PixelElement::Native(Cow::Borrowed(&bytes[at..at + length as usize])));
-                    return Ok(found);
-                }
-                if !present {
-                    return Err(DicomFault::Truncated("a data element"));
-                }
-                if open.is_empty() && wanted.contains(&header.tag) {
-                    if length > MAX_VALUE {
-                        return Err(DicomFault::Damaged(format!("element {} has {length} bytes", header.tag)));
-                    }
-                    let mut value = Vec::new();
-                    decoder.read_to_vec(length, &mut value).map_err(|e| damaged(&e))?;
-                    found.values.insert(header.tag, value);
-                } else {
-                    decoder.skip_bytes(length).map_err(|e| damaged(&e))?;
-                }
-            }
-            LazyDataToken::LazyItemValue { len, decoder } => {
-                let present = u64::from(len) <= end.saturating_sub(decoder.position());
-                let Some(part) = fragments.as_mut().and_then(|parts| parts.last_mut()).filter(|_| present) else {
-                    return Err(DicomFault::Truncated("the pixels"));
-                };
-                decoder.read_to_vec(len, part).map_err(|e| damaged(&e))?;
-            }
-            _ => return Err(damaged(&"an unknown token")),
+            found.values.insert(element.tag, value.to_vec());
         }
     }
-    if open.is_empty() {
-        Ok(found)
-    } else if fragments.is_some() {
-        Err(DicomFault::Truncated("the pixels"))
-    } else {
-        Err(DicomFault::Truncated("a sequence"))
-    }
-}
-
-fn enter(open: &mut Vec<bool>, sequence: bool) -> Result<(), DicomFault> {
-    if open.len() >= MAX_NESTING {
-        return Err(DicomFault::Nesting(MAX_NESTING));
-    }
-    open.push(sequence);
-    Ok(())
-}
-
-/// A delimiter that closes nothing is damage; going on would confuse the parser.
-fn leave(open: &mut Vec<bool>, sequence: bool) -> Result<(), DicomFault> {
-    if open.pop() == Some(sequence) { Ok(()) } else { Err(DicomFault::Damaged("a delimiter closes nothing".into())) }
-}
-
-/// The innermost message of an error chain, and whether the file simply ended.
-fn cause(e: &(dyn std::error::Error + 'static)) -> DicomFault {
-    let mut inner = e;
-    while let Some(next) = inner.source() {
-        inner = next;
-    }
-    let ended = inner.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::UnexpectedEof);
-    if ended { DicomFault::Truncated("a data element") } else { DicomFault::Damaged(inner.to_string()) }
+    Ok(found)
 }
 
 /// A value as text, padding removed.

@@ -10,8 +10,14 @@ use super::syntax::Syntax;
 use crate::error::DicomFault;
 
 /// Tags of a slice's header. No name, date or other identifier of a person is read.
-const WANTED: [Tag; 23] = [
+const WANTED: [Tag; 29] = [
+    tags::IMAGE_TYPE,
+    tags::ACQUISITION_TIME,
+    tags::CONTENT_TIME,
     tags::SERIES_DESCRIPTION,
+    tags::CONVOLUTION_KERNEL,
+    tags::ACQUISITION_NUMBER,
+    tags::INSTANCE_NUMBER,
     tags::MODALITY,
     tags::PATIENT_ID,
     tags::STUDY_INSTANCE_UID,
@@ -55,7 +61,21 @@ pub struct SliceHeader {
     pub slice_thickness: Option<f64>,
     /// SeriesDescription, empty where there is none.
     pub description: String,
+    /// A scout view: ImageType names it so.
+    pub localizer: bool,
+    pub(super) labels: Labels,
     pub(super) format: Format,
+}
+
+/// What tells acquisitions apart that share a SeriesInstanceUID; empty where the file does not say.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Labels {
+    pub kernel: String,
+    pub image_type: String,
+    pub acquisition_number: String,
+    pub acquisition_time: String,
+    pub content_time: String,
+    pub instance_number: String,
 }
 
 /// How stored values become HU.
@@ -67,7 +87,8 @@ pub(super) struct Format {
     pub high_bit: u16,
     pub signed: bool,
     pub slope: f64,
-    pub intercept: f64,
+    /// `None` where the file has none: its values are taken as HU.
+    pub intercept: Option<f64>,
     /// Stored values that mean "nothing was measured here", both ends included.
     pub padding: Option<(i32, i32)>,
 }
@@ -141,8 +162,22 @@ fn header(v: &BTreeMap<Tag, Vec<u8>>, syntax: Syntax) -> Result<SliceHeader, Dic
         pixel_spacing,
         slice_thickness: numbers::<1>(v, tags::SLICE_THICKNESS, "SliceThickness")?.map(|t| t[0]),
         description: text(v, tags::SERIES_DESCRIPTION).unwrap_or_default(),
+        localizer: text(v, tags::IMAGE_TYPE).is_some_and(|t| t.to_ascii_uppercase().contains("LOCALIZER")),
+        labels: labels(v),
         format: format(v, syntax)?,
     })
+}
+
+fn labels(v: &BTreeMap<Tag, Vec<u8>>) -> Labels {
+    let label = |tag| text(v, tag).unwrap_or_default();
+    Labels {
+        kernel: label(tags::CONVOLUTION_KERNEL),
+        image_type: label(tags::IMAGE_TYPE),
+        acquisition_number: label(tags::ACQUISITION_NUMBER),
+        acquisition_time: label(tags::ACQUISITION_TIME),
+        content_time: label(tags::CONTENT_TIME),
+        instance_number: label(tags::INSTANCE_NUMBER),
+    }
 }
 
 fn format(v: &BTreeMap<Tag, Vec<u8>>, syntax: Syntax) -> Result<Format, DicomFault> {
@@ -162,7 +197,7 @@ fn format(v: &BTreeMap<Tag, Vec<u8>>, syntax: Syntax) -> Result<Format, DicomFau
     if slope == 0.0 {
         return Err(DicomFault::Value { name: "RescaleSlope", value: "0".into(), expected: "other than 0" });
     }
-    let intercept = numbers::<1>(v, tags::RESCALE_INTERCEPT, "RescaleIntercept")?.map_or(0.0, |s| s[0]);
+    let intercept = numbers::<1>(v, tags::RESCALE_INTERCEPT, "RescaleIntercept")?.map(|s| s[0]);
     let value = |tag| short(v, tag).map(|raw| if signed { i32::from(raw as i16) } else { i32::from(raw) });
     let padding = value(tags::PIXEL_PADDING_VALUE).map(|a| {
         let b = value(tags::PIXEL_PADDING_RANGE_LIMIT).unwrap_or(a);

@@ -4,6 +4,7 @@ use std::io::Cursor;
 
 use super::elements::{DataSet, PixelElement};
 use super::header::{Format, SliceHeader};
+use super::padding;
 use super::syntax::Syntax;
 use crate::error::DicomFault;
 use crate::volume::voxels::OUTSIDE_HU;
@@ -49,7 +50,10 @@ pub(super) fn decode(data: &DataSet, header: &SliceHeader) -> Result<Vec<f32>, D
         (PixelElement::Fragments(parts), Syntax::Jpeg2000) => jpeg2000(&joined("JPEG 2000", parts)?, header, count)?,
         _ => return Err(DicomFault::Damaged("the pixels are not stored as the transfer syntax says".into())),
     };
-    Ok(raw.into_iter().map(|v| hu(v, format)).collect())
+    let stored: Vec<i32> = raw.into_iter().map(|v| value(v, format)).collect();
+    let outside = format.padding.map(|range| padding::outside(&stored, header, range));
+    let outside = |i: usize| outside.as_ref().is_some_and(|o| o[i]);
+    Ok(stored.iter().enumerate().map(|(i, v)| if outside(i) { OUTSIDE_HU } else { hu(*v, format) }).collect())
 }
 
 fn words(bytes: &[u8], width: usize) -> Vec<u16> {
@@ -60,16 +64,17 @@ fn words(bytes: &[u8], width: usize) -> Vec<u16> {
     }
 }
 
-/// One stored value: the stored bits, sign-extended, then Rescale Slope and Intercept.
-fn hu(raw: u16, f: &Format) -> f32 {
+/// The stored bits, sign-extended.
+fn value(raw: u16, f: &Format) -> i32 {
     let low = f.high_bit + 1 - f.bits_stored;
     let bits = (u32::from(raw) >> low) & ((1u32 << f.bits_stored) - 1);
     let negative = f.signed && bits >> (f.bits_stored - 1) == 1;
-    let value = if negative { bits as i32 - (1i32 << f.bits_stored) } else { bits as i32 };
-    if f.padding.is_some_and(|(low, high)| (low..=high).contains(&value)) {
-        return OUTSIDE_HU;
-    }
-    let hu = (f64::from(value) * f.slope + f.intercept) as f32;
+    if negative { bits as i32 - (1i32 << f.bits_stored) } else { bits as i32 }
+}
+
+/// A stored value after Rescale Slope and Intercept.
+fn hu(value: i32, f: &Format) -> f32 {
+    let hu = (f64::from(value) * f.slope + f.intercept.unwrap_or(0.0)) as f32;
     if hu < LOWEST_HU || !hu.is_finite() { OUTSIDE_HU } else { hu }
 }
 
@@ -81,8 +86,8 @@ fn fragments(codec: &'static str, found: usize) -> DicomFault {
 }
 
 /// The fragments after the offset table as one stream.
-fn joined(codec: &'static str, parts: &[Vec<u8>]) -> Result<Vec<u8>, DicomFault> {
-    let all: Vec<u8> = parts.iter().skip(1).flatten().copied().collect();
+fn joined(codec: &'static str, parts: &[&[u8]]) -> Result<Vec<u8>, DicomFault> {
+    let all = parts.get(1..).unwrap_or_default().concat();
     if all.is_empty() { Err(fragments(codec, 0)) } else { Ok(all) }
 }
 
@@ -192,21 +197,21 @@ mod tests {
             high_bit: bits_stored - 1,
             signed,
             slope: 1.0,
-            intercept: -1024.0,
+            intercept: Some(-1024.0),
             padding: None,
         }
     }
 
     #[test]
     fn stored_bits_and_signs() {
-        assert_eq!(hu(0x0fff, &format(12, false)), 4095.0 - 1024.0);
+        let read = |raw: u16, f: &Format| hu(value(raw, f), f);
+        assert_eq!(read(0x0fff, &format(12, false)), 4095.0 - 1024.0);
         // bits above the stored ones are overlays, not values
-        assert_eq!(hu(0xf001, &format(12, false)), 1.0 - 1024.0);
-        let signed = Format { intercept: 0.0, ..format(16, true) };
-        assert_eq!(hu((-700i16) as u16, &signed), -700.0);
+        assert_eq!(read(0xf001, &format(12, false)), 1.0 - 1024.0);
+        let signed = Format { intercept: Some(0.0), ..format(16, true) };
+        assert_eq!(read((-700i16) as u16, &signed), -700.0);
         // outside of the field of view
-        assert_eq!(hu((-2000i16) as u16, &signed), -1000.0);
-        assert_eq!(hu(5, &Format { padding: Some((5, 5)), ..format(16, true) }), -1000.0);
+        assert_eq!(read((-2000i16) as u16, &signed), -1000.0);
     }
 
     #[test]

@@ -83,9 +83,9 @@ impl<'a, F: FnMut(usize) -> Result<(String, Vec<u8>)>> SeriesReader<'a, F> {
         Ok(self.decoded.get(&z).map_or(&[], Vec::as_slice))
     }
 
-    /// Forgets what was decoded below slice `z`.
-    pub fn forget_below(&mut self, z: usize) {
-        self.decoded = self.decoded.split_off(&z);
+    /// The HU of the slices that were decoded.
+    pub fn decoded(&self) -> impl Iterator<Item = f32> {
+        self.decoded.values().flatten().copied()
     }
 
     /// Forgets what was decoded.

@@ -1,6 +1,5 @@
 //! A whole series as one volume on a regular grid, for viewers.
 
-use super::reader::SeriesReader;
 use super::series::Series;
 use crate::error::Result;
 use crate::volume::frame::{Lps, Point};
@@ -21,15 +20,23 @@ pub struct Regular {
 }
 
 impl Regular {
-    /// Reads every slice once, linear between neighbouring ones.
+    /// Reads every slice once, linear between neighbouring ones, over gaps too. `decode` gives a slice in HU by the caller's number of its
+    /// file.
     ///
     /// # Errors
-    /// When a slice can't be fetched or decoded.
-    pub fn read<F>(series: &Series, fetch: F) -> Result<Self>
-    where
-        F: FnMut(usize) -> Result<(String, Vec<u8>)>,
-    {
-        let mut reader = SeriesReader::new(series, fetch);
+    /// When a slice can't be given.
+    pub fn read(series: &Series, mut decode: impl FnMut(usize) -> Result<Vec<f32>>) -> Result<Self> {
+        // the last two slices
+        let mut near: Vec<(usize, Vec<f32>)> = Vec::new();
+        let mut slice = |z: usize| -> Result<Vec<f32>> {
+            if let Some((_, hu)) = near.iter().find(|(at, _)| *at == z) {
+                return Ok(hu.clone());
+            }
+            let hu = decode(series.slices[z].file)?;
+            near.push((z, hu.clone()));
+            near.drain(..near.len().saturating_sub(2));
+            Ok(hu)
+        };
         let [last, rows, columns] = series.dims().map(|d| d - 1);
         let ends = [0, last].map(|i| series.slices[i].height);
         let count = ((ends[1] - ends[0]) / series.slice_spacing).round() as usize + 1;
@@ -43,15 +50,14 @@ impl Regular {
             let at = series.slice_index(height).clamp(0.0, last as f64);
             let (low, t) = (at as usize, at.fract() as f32);
             let high = (low + 1).min(last);
-            let below = reader.slice(low)?.to_vec();
-            let above = if t > 0.0 { reader.slice(high)? } else { &below };
+            let below = slice(low)?;
+            let above = if t > 0.0 { slice(high)? } else { below.clone() };
             for y in order(rows, backwards_y) {
                 hu.extend(order(columns, backwards_x).map(|x| {
                     let i = y * (columns + 1) + x;
                     (below[i] * (1.0 - t) + above[i] * t).round() as i16
                 }));
             }
-            reader.forget_below(low);
         }
         let corner = |backwards: bool, n: usize| if backwards { n as f64 } else { 0.0 };
         let [row_mm, column_mm] = h.pixel_spacing;

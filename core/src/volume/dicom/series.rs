@@ -1,15 +1,15 @@
 //! The slices of one series, ordered in space.
 
+use super::acquisition::separate;
 use super::header::SliceHeader;
+use super::mixed::alike;
+use super::plane::{MAX_TILT_DEGREES, SAME_MM, axial, cross, dot, median, sort, upwards};
 use crate::error::{Result, SeriesFault};
 use crate::volume::frame::{Lps, Point, Voxel};
 use crate::volume::geometry::CropSize;
 use crate::volume::grid::Margin;
+use crate::volume::warning::Warning;
 
-/// Planes may lean this far from the axial plane and still be read as axial.
-const MAX_TILT_DEGREES: f64 = 1.0;
-/// Positions closer than this are the same slice, in mm.
-const SAME_MM: f64 = 0.01;
 /// A distance above this share of the median means that slices are missing.
 const GAP: f64 = 1.5;
 
@@ -27,7 +27,7 @@ pub struct SliceRef {
     pub(super) height: f64,
 }
 
-/// An axial CT series: slices from the feet towards the head, duplicates dropped.
+/// An axial CT series: slices from the feet towards the head, one acquisition, duplicates dropped.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {
     pub slices: Vec<SliceRef>,
@@ -39,35 +39,52 @@ pub struct Series {
     pub gaps: Vec<(f64, f64)>,
     /// How many slices lay at the place of another.
     pub duplicates: usize,
+    /// What its reader should know.
+    pub warnings: Vec<Warning>,
 }
 
 impl Series {
-    /// Orders the slices of one series. `files` pairs each header with the caller's number of its file.
+    /// Orders the slices of one series. `files` pairs each header with the caller's number of its file, `name` gives its name.
+    ///
+    /// Scout views and slices of another size are left aside; of several acquisitions the most complete one is read.
     ///
     /// # Errors
-    /// When the slices differ in size, spacing or orientation, are not axial, or are too few.
-    pub fn order(mut files: Vec<(usize, SliceHeader)>) -> Result<Self, SeriesFault> {
+    /// When the slices are of several patients, are not axial, are too few, or lie twice at most places with nothing to tell them apart.
+    pub fn order(mut files: Vec<(usize, SliceHeader)>, name: &dyn Fn(usize) -> String) -> Result<Self, SeriesFault> {
         sort(&mut files, [0.0, 0.0, 1.0]);
+        let all = files.len();
+        let mut seen = std::collections::BTreeSet::new();
+        files.retain(|(_, h)| seen.insert(h.sop_uid.clone()));
+        let copies = all - files.len();
+        let (files, aside) = alike(files, name)?;
+        let Some((_, header)) = files.first() else { return Err(SeriesFault::TooFew(0)) };
+        axial(header)?;
+        let (mut files, mut warnings) = separate(files);
+        warnings.splice(..0, aside);
         let count = files.len();
-        let Some((_, header)) = files.first().cloned() else { return Err(SeriesFault::TooFew(0)) };
-        for (_, other) in &files {
-            same(&header, other)?;
-        }
-        axial(&header)?;
         // the first in space, now that the planes' normal is known
-        let normal = upwards(&header);
+        let normal = upwards(&files[0].1);
         sort(&mut files, normal);
         let header = files[0].1.clone();
         let height = |h: &SliceHeader| dot(h.position, normal);
         let mut slices: Vec<SliceRef> = Vec::with_capacity(count);
+        let mut twice = None;
         for (file, h) in &files {
-            if slices.last().is_none_or(|last| height(h) - last.height > SAME_MM) {
-                let (z, sop_uid) = (h.position[2], h.sop_uid.clone());
-                slices.push(SliceRef { file: *file, z, sop_uid, position: h.position, height: height(h) });
+            match slices.last().filter(|last| height(h) - last.height <= SAME_MM) {
+                Some(last) => twice = twice.or(Some((last.file, *file))),
+                None => {
+                    let (z, sop_uid) = (h.position[2], h.sop_uid.clone());
+                    slices.push(SliceRef { file: *file, z, sop_uid, position: h.position, height: height(h) });
+                }
             }
         }
         if slices.len() < 2 {
             return Err(SeriesFault::TooFew(slices.len()));
+        }
+        let doubled = count - slices.len();
+        if let Some((one, other)) = twice.filter(|_| 2 * doubled > slices.len()) {
+            let (one, other) = (name(one), name(other));
+            return Err(SeriesFault::Doubled { doubled, places: slices.len(), one, other });
         }
         let (low, high) = (&files[0].1.position, &files[count - 1].1.position);
         let drift = (high[0] - low[0]).hypot(high[1] - low[1]).atan2(high[2] - low[2]).to_degrees();
@@ -76,9 +93,20 @@ impl Series {
         }
         let step = |w: &[SliceRef]| w[1].height - w[0].height;
         let slice_spacing = median(slices.windows(2).map(step).collect());
-        let gaps = slices.windows(2).filter(|w| step(w) > GAP * slice_spacing).map(|w| (w[0].z, w[1].z)).collect();
-        let duplicates = count - slices.len();
-        Ok(Self { slices, header, slice_spacing, gaps, duplicates })
+        let gap = slices.windows(2).filter(|w| step(w) > GAP * slice_spacing).map(|w| (w[0].z, w[1].z));
+        let gaps: Vec<(f64, f64)> = gap.collect();
+        let duplicates = copies + doubled;
+        warnings.extend((duplicates > 0).then_some(Warning::Duplicates(duplicates)));
+        warnings.extend(gaps.iter().map(|&(below, above)| Warning::MissingSlices { below, above }));
+        warnings.extend(files.iter().any(|(_, h)| h.format.intercept.is_none()).then_some(Warning::NoRescale));
+        Ok(Self { slices, header, slice_spacing, gaps, duplicates, warnings })
+    }
+
+    /// The gaps that a crop of the box of `size` around a point reaches into.
+    pub fn missing_within(&self, centre: Point<Lps>, size: CropSize) -> Vec<Warning> {
+        let (z, half) = (centre.xyz()[2], size.sides()[0] / 2.0);
+        let within = self.gaps.iter().filter(|(below, above)| *below < z + half && *above > z - half);
+        within.map(|&(below, above)| Warning::MissingWithinCrop { below, above }).collect()
     }
 
     /// Voxels (z, y, x).
@@ -200,61 +228,4 @@ impl Series {
             plane(xs, column, h.pixel_spacing[1], h.orientation[0][0]),
         ])
     }
-}
-
-fn dot(a: [f64; 3], b: [f64; 3]) -> f64 {
-    a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
-}
-
-fn cross(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
-    [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]]
-}
-
-/// The unit normal of the planes that points towards the head.
-fn upwards(h: &SliceHeader) -> [f64; 3] {
-    let n = cross(h.orientation[0], h.orientation[1]);
-    let length = dot(n, n).sqrt() * n[2].signum();
-    n.map(|v| v / length)
-}
-
-/// By the distance along a direction.
-fn sort(files: &mut [(usize, SliceHeader)], way: [f64; 3]) {
-    let along = |h: &SliceHeader| dot(h.position, way);
-    files.sort_by(|a, b| along(&a.1).total_cmp(&along(&b.1)).then_with(|| a.1.sop_uid.cmp(&b.1.sop_uid)));
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let n = values.len();
-    if n % 2 == 1 { values[n / 2] } else { (values[n / 2 - 1] + values[n / 2]) / 2.0 }
-}
-
-fn same(a: &SliceHeader, b: &SliceHeader) -> Result<(), SeriesFault> {
-    let mixed = |what, one: String, other: String| Err(SeriesFault::Mixed { what, one, other });
-    let size = |h: &SliceHeader| format!("{} x {}", h.columns, h.rows);
-    if size(a) != size(b) {
-        return mixed("size", size(a), size(b));
-    }
-    let close = |x: &[f64], y: &[f64], tolerance: f64| x.iter().zip(y).all(|(p, q)| (p - q).abs() <= tolerance);
-    if !close(&a.pixel_spacing, &b.pixel_spacing, 1e-4) {
-        return mixed("pixel spacing", format!("{:?}", a.pixel_spacing), format!("{:?}", b.pixel_spacing));
-    }
-    if !(0..2).all(|i| close(&a.orientation[i], &b.orientation[i], 1e-3)) {
-        return mixed("orientation", format!("{:?}", a.orientation), format!("{:?}", b.orientation));
-    }
-    if a.patient_id != b.patient_id {
-        return mixed("patient", a.patient_id.clone(), b.patient_id.clone());
-    }
-    Ok(())
-}
-
-/// Rows along the patient's x, columns along y, each in either direction.
-fn axial(h: &SliceHeader) -> Result<(), SeriesFault> {
-    let [r, c] = h.orientation;
-    let normal = cross(r, c);
-    if normal[2].abs() < 0.7 || normal.iter().any(|n| !n.is_finite()) {
-        return Err(SeriesFault::NotAxial { normal });
-    }
-    let degrees = r[0].abs().min(c[1].abs()).min(1.0).acos().to_degrees();
-    if degrees > MAX_TILT_DEGREES { Err(SeriesFault::Oblique { degrees }) } else { Ok(()) }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use clip_lung_core::Error;
 use clip_lung_core::volume::dicom::{DicomFault, File, Regular, Series, SliceHeader, read_file, slice_hu};
-use serde_json::json;
+use clip_lung_core::volume::warning::{Warning, not_hu};
 use wasm_bindgen::prelude::*;
 
 use crate::scan::Scan;
@@ -69,7 +69,7 @@ impl DicomFiles {
 
     /// The series, those with most slices first; those that can't be read last.
     pub fn offers(&self) -> Vec<Offer> {
-        let mut offers: Vec<Offer> = self.series.iter().map(|(uid, slices)| offer(uid, slices)).collect();
+        let mut offers: Vec<Offer> = self.series.iter().map(|(uid, slices)| self.offer(uid, slices)).collect();
         offers.sort_by_key(|offer| (offer.problem.is_some(), std::cmp::Reverse(offer.slices)));
         offers
     }
@@ -85,29 +85,51 @@ impl DicomFiles {
         Ok(slice_hu(&bytes, header)?)
     }
 
-    /// One series as a volume; each of its files is asked for once.
+    /// One series as a volume; each of its files is asked for once. Slices that can't be decoded are left aside and named.
     ///
     /// # Errors
-    /// When its slices make no axial volume, or one can't be decoded.
+    /// When its slices make no axial volume.
     pub fn read(&self, uid: &str, files: &Files) -> Result<Scan, JsError> {
         let slices = self.series.get(uid).ok_or_else(|| JsError::new("there is no such series among the files"))?;
-        let series = Series::order(slices.clone()).map_err(|fault| Error::Series { series: uid.into(), fault })?;
-        let gap = |(below, above): &(f64, f64)| {
-            let message = format!(
-                "slices are missing between z {below} and {above} mm: what lies there is a guess from both sides"
-            );
-            json!({"kind": "missing-slices", "message": message})
-        };
-        let warnings = series.gaps.iter().map(gap).collect();
-        let volume = Regular::read(&series, |i| {
-            let name = self.names.get(i).cloned().unwrap_or_default();
-            let bytes = files.bytes(i).map_err(|e| Error::Unreadable {
+        let (mut headers, mut names, mut decoded, mut damaged) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for (index, header) in slices {
+            let name = &self.names[*index];
+            let bytes = files.bytes(*index).map_err(|e| Error::Unreadable {
                 file: name.clone(),
                 reason: format!("the browser can't read it any more ({e:?})"),
             })?;
-            Ok((name, bytes))
-        })?;
-        Ok(Scan::of_series(volume, warnings))
+            match slice_hu(&bytes, header) {
+                // half the memory
+                Ok(hu) => {
+                    headers.push((decoded.len(), header.clone()));
+                    decoded.push(hu.iter().map(|v| v.round() as i16).collect::<Vec<i16>>());
+                    names.push(name.clone());
+                }
+                Err(fault) => damaged.push(format!("{name} ({fault})")),
+            }
+        }
+        let bad = |fault| Error::Series { series: uid.into(), fault };
+        let series = Series::order(headers, &|i| names[i].clone()).map_err(bad)?;
+        let volume = Regular::read(&series, |i| Ok(decoded[i].iter().map(|v| f32::from(*v)).collect()))?;
+        let count = damaged.len();
+        let damaged = damaged.into_iter().next().map(|first| Warning::LeftAside { first, count });
+        let unlike = not_hu(volume.hu.iter().map(|v| f32::from(*v)));
+        let warnings = damaged.into_iter().chain(series.warnings.iter().cloned()).chain(unlike).collect();
+        Ok(Scan::of_series(volume, &series, warnings))
+    }
+
+    fn offer(&self, uid: &str, slices: &[(usize, SliceHeader)]) -> Offer {
+        let header = middle(slices).map(|(_, header)| header);
+        let problem = Series::order(slices.to_vec(), &|i| self.names[i].clone()).err();
+        Offer {
+            uid: uid.into(),
+            description: header.map(|h| h.description.clone()).unwrap_or_default(),
+            slices: slices.len(),
+            thickness: header.and_then(|h| h.slice_thickness),
+            columns: header.map_or(0, |h| h.columns),
+            rows: header.map_or(0, |h| h.rows),
+            problem: problem.map(|fault| fault.to_string()),
+        }
     }
 }
 
@@ -116,17 +138,4 @@ fn middle(slices: &[(usize, SliceHeader)]) -> Option<&(usize, SliceHeader)> {
     let mut slices: Vec<&(usize, SliceHeader)> = slices.iter().collect();
     slices.sort_by(|(_, a), (_, b)| a.position[2].total_cmp(&b.position[2]));
     slices.get(slices.len() / 2).copied()
-}
-
-fn offer(uid: &str, slices: &[(usize, SliceHeader)]) -> Offer {
-    let header = middle(slices).map(|(_, header)| header);
-    Offer {
-        uid: uid.into(),
-        description: header.map(|h| h.description.clone()).unwrap_or_default(),
-        slices: slices.len(),
-        thickness: header.and_then(|h| h.slice_thickness),
-        columns: header.map_or(0, |h| h.columns),
-        rows: header.map_or(0, |h| h.rows),
-        problem: Series::order(slices.to_vec()).err().map(|fault| fault.to_string()),
-    }
 }

@@ -1,9 +1,9 @@
 //! A volume on its way to the page.
 
 use clip_lung_core::Result;
-use clip_lung_core::volume::dicom::Regular;
-use clip_lung_core::volume::nifti::NiftiScan;
-use serde_json::Value;
+use clip_lung_core::volume::dicom::{Regular, Series};
+use clip_lung_core::volume::placed::PlacedVolume;
+use clip_lung_core::volume::warning::Warning;
 use wasm_bindgen::prelude::*;
 
 /// A volume with axes towards left, back and head. Triples are x, y, z.
@@ -16,18 +16,21 @@ pub struct Scan {
     spacing: [f64; 3],
     first: [f64; 3],
     steps: [[f64; 3]; 3],
-    warnings: Vec<Value>,
+    warnings: Vec<Warning>,
+    /// Slices as their files name them, from the feet: patient z (mm) and SOPInstanceUID.
+    slices: Vec<(f64, String)>,
 }
 
 impl Scan {
-    pub fn of_series(volume: Regular, warnings: Vec<Value>) -> Self {
+    pub fn of_series(volume: Regular, series: &Series, warnings: Vec<Warning>) -> Self {
         let Regular { hu: whole, dims: [nz, ny, nx], spacing: [dz, dy, dx], first, steps } = volume;
         let (dims, spacing) = ([nx, ny, nz], [dx, dy, dz]);
-        Self { whole, fractions: Vec::new(), dims, spacing, first: first.xyz(), steps, warnings }
+        let slices = series.slices.iter().map(|s| (s.z, s.sop_uid.clone())).collect();
+        Self { whole, fractions: Vec::new(), dims, spacing, first: first.xyz(), steps, warnings, slices }
     }
 
-    pub fn of_nifti(scan: &NiftiScan) -> Result<Self> {
-        let volume = scan.volume();
+    pub fn of_file(placed: &PlacedVolume) -> Result<Self> {
+        let volume = placed.volume();
         let ([nz, ny, nx], [dz, dy, dx]) = (volume.dims(), volume.spacing());
         let voxels = volume.voxels();
         let is_whole = |v: &f32| f32::from(*v as i16) == *v;
@@ -36,15 +39,15 @@ impl Scan {
         } else {
             (Vec::new(), voxels.to_vec())
         };
-        let (dims, spacing) = ([nx, ny, nz], [dx, dy, dz]);
         Ok(Self {
             whole,
             fractions,
-            dims,
-            spacing,
-            first: scan.first()?.xyz(),
-            steps: scan.steps(),
-            warnings: Vec::new(),
+            dims: [nx, ny, nz],
+            spacing: [dx, dy, dz],
+            first: placed.first()?.xyz(),
+            steps: placed.steps(),
+            warnings: placed.warnings.clone(),
+            slices: Vec::new(),
         })
     }
 }
@@ -81,8 +84,13 @@ impl Scan {
         self.steps.concat()
     }
 
-    /// What the reader should know: a JSON list of `{kind, message}`.
-    pub fn warnings(&self) -> String {
-        Value::Array(self.warnings.clone()).to_string()
+    /// What the reader should know: a JSON list of `{kind, message}`, as in the command line's documents.
+    pub fn warnings(&self) -> Result<String, JsError> {
+        Ok(serde_json::to_string(&self.warnings)?)
+    }
+
+    /// The slices of a DICOM series as its files name them, from the feet: a JSON list of `[z in mm, SOPInstanceUID]`.
+    pub fn slices(&self) -> Result<String, JsError> {
+        Ok(serde_json::to_string(&self.slices)?)
     }
 }

@@ -1,6 +1,8 @@
 /** The list of marked nodules as files: CSV that `clip-lung predict --nodules` reads, and JSON with everything that was said. */
 import type { Info } from 'clip-lung';
+import { report, sourceOf, type Finding } from 'clip-lung/sr';
 import { inFrame, type Frame } from '../scan/frame';
+import type { Origin } from '../scan/protocol';
 import type { Volume } from '../scan/volume';
 import type { Marked } from './marks';
 
@@ -29,7 +31,7 @@ export function json(list: readonly Marked[], { volume, frame, series, name, inf
   const nodules = list.map(({ voxel, diameter, origin, found }, i) => ({
     id: String(i + 1), frame: frame.toLowerCase(), centre: inFrame(volume.mm(voxel), frame).map((v) => round(v, MM)),
     diameter_mm: round(diameter, 3), diameter_is: origin,
-    ...(found && { label: found.prediction.label, probabilities: found.prediction.probabilities, logits: found.prediction.logits }),
+    ...(found && { label: found.prediction.label, ...(found.prediction.set && { set: found.prediction.set }), ...(found.prediction.reason && { warning: found.prediction.reason }), probabilities: found.prediction.probabilities, logits: found.prediction.logits }),
     ...(found?.band && { probabilities_for_0_8_to_1_25_of_the_diameter: found.band.ranges }),
   }));
   const model = info && {
@@ -39,9 +41,24 @@ export function json(list: readonly Marked[], { volume, frame, series, name, inf
   return `${JSON.stringify(whole, null, 2)}\n`;
 }
 
-/** Hands a text to the reader as a file. */
-export function download(text: string, name: string, type: string): void {
-  const url = URL.createObjectURL(new Blob([text], { type }));
+/** A DICOM structured report of what was answered about a DICOM series, as `clip-lung predict --sr` writes it. */
+export async function sr(list: readonly Marked[], volume: Volume, { slices, file }: Origin, info: Info): Promise<Uint8Array> {
+  const source = sourceOf(await file.arrayBuffer());
+  const findings = list.flatMap(({ voxel, diameter, found }, i): Finding[] => {
+    if (!found) return [];
+    const centre = volume.mm(voxel);
+    return [{ id: String(i + 1), centre, diameter, slices: reached(slices, centre[2], diameter, volume.spacing[2]), prediction: found.prediction }];
+  });
+  return (await report(source, info, findings)).bytes;
+}
+
+/** The slices within half a diameter of a nodule's centre, at least the one nearest to it. */
+const reached = (slices: Origin['slices'], z: number, diameter: number, spacing: number) =>
+  slices.filter(([at]) => Math.abs(at - z) <= Math.max(diameter, spacing) / 2).map(([, uid]) => uid);
+
+/** Hands a text, or bytes, to the reader as a file. */
+export function download(text: string | Uint8Array, name: string, type: string): void {
+  const url = URL.createObjectURL(new Blob([text as BlobPart], { type }));
   Object.assign(document.createElement('a'), { href: url, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }

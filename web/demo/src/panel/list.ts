@@ -32,7 +32,7 @@ export function show({ list, chosen, volume, frame, info }: Listed, onchoose: (i
   place.replaceChildren(...list.map((nodule, i) => {
     const { id, diameter, voxel, found } = nodule;
     const mm = inFrame(volume.mm(voxel), frame).map((v) => v.toFixed(1)).join(', ');
-    const shares = found ? (info?.classes ?? []).map((name) => `${name} ${(100 * (found.prediction.probabilities[name] ?? 0)).toFixed(0)} %`).join(', ') : '…';
+    const shares = found ? (info?.classes ?? []).map((name) => `${name} ${(100 * (found.prediction.probabilities[name] ?? 0)).toFixed(0)} %`).join(', ').concat(found.prediction.set ? `; open: ${found.prediction.set.join(', ')}` : '') : '…';
     const text = make('span', {}, make('strong', { textContent: `${i + 1}: ${diameter.toFixed(1)} mm` }), ` ${frame} ${mm}`, make('br'), shares);
     const button = make('button', { type: 'button', className: 'nodule' }, picture(volume, nodule), text);
     button.setAttribute('aria-pressed', String(id === chosen));

@@ -1,14 +1,13 @@
 /** What a file is, by its first bytes and its name. */
 
-export type Kind = 'nifti' | 'nrrd' | 'other';
+export type Kind = 'nifti' | 'image' | 'other';
 
 /** What the page reads, in words. */
-export const READS = 'a DICOM series (its folder or its files), NIfTI-1 (.nii, .nii.gz), NRRD (.nrrd, or .nhdr with its data)';
+export const READS = 'a DICOM series (its folder or its files), NIfTI-1 (.nii, .nii.gz), NRRD (.nrrd, .nhdr) and MetaImage (.mha, .mhd), with their data beside them';
 
 /** Kinds that people try, and what to do with them. */
 const REFUSED: [RegExp, string][] = [
   [/\.(zip|rar|7z|tar|tgz|tar\.gz|xz)$/i, 'an archive: unpack it first'],
-  [/\.mh[ad]$/i, 'MetaImage: save it as .nii.gz or .nrrd'],
   [/\.(hdr|img)$/i, 'a NIfTI or Analyze pair: save it as one .nii file'],
   [/\.(png|jpe?g|bmp|tiff?|gif|webp)$/i, 'a picture has no HU'],
   [/\.(npy|npz|h5|mat|raw)$/i, 'an array without a place: save it as .nii.gz'],
@@ -24,7 +23,7 @@ export const isLitter = (name: string) => name.startsWith('._') || name === '.DS
 export async function kindOf(file: File): Promise<Kind> {
   const head = new Uint8Array(await file.slice(0, 352).arrayBuffer());
   const at = (offset: number, word: string) => [...word].every((letter, i) => head[offset + i] === letter.charCodeAt(0));
-  if (at(0, 'NRRD')) return 'nrrd';
+  if (at(0, 'NRRD000') || ['ObjectType', 'NDims', 'Comment'].some((word) => at(0, word))) return 'image';
   if (at(344, 'n+1\0') || at(344, 'ni1\0') || NIFTI_NAME.test(file.name)) return 'nifti';
   return 'other';
 }

@@ -22,10 +22,20 @@ export interface Offer {
   middle: Float32Array | undefined;
 }
 
+/** What a report says of the series that it is about. */
+export interface Origin {
+  /** From the feet: patient z (mm) and SOPInstanceUID. */
+  slices: [number, string][];
+  /** One of its files, whose patient and study are the report's. */
+  file: File;
+}
+
 export interface Scan {
   voxels: Voxels;
   grid: Grid;
   warnings: string[];
+  /** Of a DICOM series. */
+  origin?: Origin;
 }
 
 export type Request =

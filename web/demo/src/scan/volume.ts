@@ -75,12 +75,4 @@ export class Volume {
     const { voxels } = this;
     return around({ dims: this.dims, spacing: this.spacing, centre, diameter }, (x, y, z) => voxels[(z * ny + y) * nx + x]!, crop);
   }
-
-  /** The lowest value of a coarse grid: CT has air in it. */
-  get lowest(): number {
-    const step = Math.max(1, Math.floor(this.voxels.length / 1e5));
-    let low = Infinity;
-    for (let i = 0; i < this.voxels.length; i += step) low = Math.min(low, this.voxels[i]!);
-    return low;
-  }
 }

@@ -1,8 +1,7 @@
-/** Reads scans off the page's thread, with the readers that the command line has; NRRD is read here. */
-import init, { DicomFiles, read_nifti, type Scan as Read } from '../scans/clip_lung_scans.js';
+/** Reads scans off the page's thread, with the readers that the command line has. */
+import init, { DicomFiles, read_image, read_nifti, type Scan as Read } from '../scans/clip_lung_scans.js';
 import wasm from '../scans/clip_lung_scans_bg.wasm?url';
 import { isLitter, kindOf, READS, refusal } from './kinds';
-import { nrrd } from './nrrd';
 import type { Answer, Aside, Offer, Request, Scan } from './protocol';
 import type { Grid } from './volume';
 
@@ -23,12 +22,14 @@ function tell(what: string, done: number, all: number): void {
 
 const bytesOf = async (file: File) => new Uint8Array(await file.arrayBuffer());
 
-function scanOf(read: Read): Scan {
+/** `file`: one of the series. */
+function scanOf(read: Read, file?: File): Scan {
   const three = (values: ArrayLike<number>, from = 0) => [values[from]!, values[from + 1]!, values[from + 2]!] as Grid['dims'];
   const whole = read.whole();
   const steps = read.steps();
   const grid: Grid = { dims: three(read.dims()), spacing: three(read.spacing()), first: three(read.first()), steps: [three(steps), three(steps, 3), three(steps, 6)] };
-  const scan: Scan = { voxels: whole.length ? whole : read.fractions(), grid, warnings: (JSON.parse(read.warnings()) as { message: string }[]).map(({ message }) => message) };
+  const slices = JSON.parse(read.slices()) as [number, string][];
+  const scan: Scan = { voxels: whole.length ? whole : read.fractions(), grid, ...(file && { origin: { slices, file } }), warnings: (JSON.parse(read.warnings()) as { message: string }[]).map(({ message }) => message) };
   read.free();
   return scan;
 }
@@ -47,23 +48,23 @@ const fetcher = (slices: File[], onread: () => void) => {
   };
 };
 
-async function volume(file: File, kind: 'nifti' | 'nrrd', files: File[], aside: Aside[]): Promise<void> {
+/** The file of an image's voxels, where its header names one. */
+async function dataOf(file: File, bytes: Uint8Array, files: File[]): Promise<Uint8Array | undefined> {
+  const head = new TextDecoder('latin1').decode(bytes.subarray(0, HEAD));
+  const name = /^(?:data ?file: ?|ElementDataFile *= *)(.+?)\r?$/m.exec(head)?.[1]?.trim();
+  if (!name || name === 'LOCAL') return undefined;
+  const other = files.find((f) => f !== file && f.name === name.split(/[\\/]/).pop());
+  if (!other) throw new Error(`${file.name}: its voxels lie in ${name}; open both files together`);
+  return bytesOf(other);
+}
+
+async function volume(file: File, kind: 'nifti' | 'image', files: File[], aside: Aside[]): Promise<void> {
   tell(`reading ${file.name}`, 0, 1);
   const bytes = await bytesOf(file);
+  const data = kind === 'image' ? await dataOf(file, bytes, files) : undefined;
   tell(`unpacking ${file.name}`, 0.3, 1);
-  if (kind === 'nifti') {
-    const scan = scanOf(read_nifti(file.name, bytes));
-    return say({ kind: 'volume', name: file.name, frame: 'RAS', scan, aside }, [scan.voxels.buffer]);
-  }
-  try {
-    const scan: Scan = await nrrd(bytes, async (name) => {
-      const other = files.find((f) => f.name === name.split(/[\\/]/).pop());
-      return other && bytesOf(other);
-    });
-    return say({ kind: 'volume', name: file.name, frame: 'LPS', scan, aside }, [scan.voxels.buffer]);
-  } catch (error) {
-    throw new Error(`${file.name}: ${inWords(error)}`);
-  }
+  const scan = scanOf(kind === 'nifti' ? read_nifti(file.name, bytes) : read_image(file.name, bytes, data));
+  say({ kind: 'volume', name: file.name, frame: kind === 'nifti' ? 'RAS' : 'LPS', scan, aside }, [scan.voxels.buffer]);
 }
 
 async function open(files: File[], aside: Aside[]): Promise<void> {
@@ -121,7 +122,7 @@ function read(uid: string): void {
   const { series, slices } = found;
   const all = series.offers().find((offer) => offer.uid === uid)?.slices ?? 1;
   let done = 0;
-  const scan = scanOf(series.read(uid, fetcher(slices, () => tell('reading slices', ++done, all)) as never));
+  const scan = scanOf(series.read(uid, fetcher(slices, () => tell('reading slices', ++done, all)) as never), slices[0]);
   say({ kind: 'series', uid, scan }, [scan.voxels.buffer]);
 }
 
