@@ -32,13 +32,13 @@ pub fn render(audit: &Audit) -> String {
         out += &format!("    {} and {}: {:.4}\n", twins.first, twins.second, twins.correlation);
     }
     out += &format!(
-        "\n  classes under other rules\n  {:<30}{:>8}{:>8}{:>11}{:>7}\n",
+        "\n  classes under other rules\n  {:<38}{:>8}{:>8}{:>11}{:>7}\n",
         "", "benign", "unsure", "malignant", "all"
     );
     for policy in &audit.policies {
         let [benign, unsure, malignant] = policy.counts;
         out += &format!(
-            "  {:<30}{benign:>8}{unsure:>8}{malignant:>11}{:>7}\n",
+            "  {:<38}{benign:>8}{unsure:>8}{malignant:>11}{:>7}\n",
             rule(policy.statistic, policy.thresholds, policy.min_readers),
             benign + unsure + malignant
         );
@@ -47,7 +47,7 @@ pub fn render(audit: &Audit) -> String {
         Some(readers) => {
             let number = |v: Option<f64>| v.map_or("-".into(), |v| format!("{v:.3}"));
             out += &format!(
-                "\n  readers, on the {} nodules with two or more of them\n  one reader against the mean of the others, the ceiling of a model of such labels: {:.1} %, quadratic kappa {}\n  two readers: the same score {:.1} %, the same class {:.1} %, linear kappa {}, quadratic {}\n  standard deviation within a nodule: {:.2} points\n",
+                "\n  readers, on the {} nodules with two or more of them\n  one reader against the mean of the others, as a further reader would be: {:.1} %, quadratic kappa {}\n  two readers: the same score {:.1} %, the same class {:.1} %, linear kappa {}, quadratic {}\n  standard deviation within a nodule: {:.2} points\n",
                 readers.nodules,
                 100.0 * readers.with_the_others,
                 number(readers.quadratic_kappa_with_the_others),

@@ -48,7 +48,7 @@ fn panel(family: &Family, measure: Measure) -> Option<Panel> {
     let unit = if measure == Measure::Accuracy { "accuracy, percentage points".into() } else { numbers::name(measure) };
     let mut panel = Panel::new(&unit, [WIDTH, bottom + 36.0]);
     let axes = Axes {
-        x: Scale::new([-reach * 1.05, reach * 1.05], [LEFT, WIDTH - 8.0]),
+        x: Scale::new([-reach * 1.05, reach * 1.05], [LEFT, WIDTH - 22.0]),
         y: Scale::new([0.0, 1.0], [bottom, TOP - 6.0]),
     };
     axes.draw_x(&mut panel, "difference", 4);

@@ -197,7 +197,7 @@ pub fn of_audit(audit: &Audit) -> Vec<Table> {
             ("two readers: quadratic kappa of the classes", kappa(r.quadratic_kappa)),
         ];
         let legend = format!(
-            "{} nodules with two readers or more. The first row is the ceiling of a model of such labels.",
+            "{} nodules with two readers or more. The first row is what a further reader would reach.",
             r.nodules
         );
         table("How far readers agree", legend, &["", "agreement"], rows.map(|(n, v)| vec![n.into(), v.into()]).into())
