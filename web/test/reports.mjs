@@ -12,7 +12,9 @@ export default async function ({ work, run, browser, open }, test) {
   const volume = turned(scan, DIRECTIONS.flipped);
   const slices = writeSeries(dir, volume);
   const list = join(work, 'report.json');
-  writeFileSync(list, JSON.stringify(scan.nodules.map(({ id, centre, diameter }) => ({ id: `nodule ${id}`, frame: 'lps', centre, diameter_mm: diameter }))));
+  // three nodules, and a place where there is none
+  const places = [...scan.nodules, { id: 'none', centre: scan.first.map((v, i) => v + 12 * scan.spacing[i]), diameter: 6 }];
+  writeFileSync(list, JSON.stringify(places.map(({ id, centre, diameter }) => ({ id: `nodule ${id}`, frame: 'lps', centre, diameter_mm: diameter }))));
   const page = await open(await browser.newContext());
   const known = {};
   const model = (name) => join(work, name);
@@ -30,11 +32,13 @@ export default async function ({ work, run, browser, open }, test) {
         const scores = Object.keys(attributes).length ? Object.fromEntries(WORDS.map((w) => [w, attributes[w]])) : undefined;
         const { centre_mm: centre, diameter_mm: diameter } = p.crop;
         const reaches = ({ position }) => Math.abs(position[2] - centre[2]) <= Math.max(diameter / 2, scan.spacing[2] / 2);
-        return { id: p.id, centre, diameter, slices: slices.filter(reaches).map((s) => s.sop), prediction: { probabilities: p.probabilities, label: p.class, attributes: scores } };
+        return { id: p.id, centre, diameter, slices: slices.filter(reaches).map((s) => s.sop), prediction: { probabilities: p.probabilities, label: p.class, attributes: scores, set: p.set, reason: p.reason } };
       });
       known[name] = { file, bytes: readFileSync(join(work, `reports-${name}`, file)), findings };
     }
-    assert.equal(known.model.findings.length, 3);
+    assert.equal(known.model.findings.length, 4);
+    assert.match(known.model.findings[3].prediction.reason, /not like a nodule/);
+    assert.ok(known.model.bytes.includes(known.model.findings[3].prediction.reason), 'the report says so');
     assert.equal(known.two.findings[0].prediction.attributes, undefined);
   });
 

@@ -6,6 +6,7 @@ use anyhow::Result;
 use clip_lung_core::Error;
 use clip_lung_core::error::SeriesFault;
 use clip_lung_core::model::answer::Prediction;
+use clip_lung_core::model::guard::OutOfPlace;
 use clip_lung_core::model::predict::Model;
 use clip_lung_core::volume::dicom::Source;
 
@@ -73,6 +74,8 @@ fn finding(model: &Model, target: &Target, origin: &Origin, prediction: &Predict
         slices: origin.slices.clone(),
         probabilities: probabilities.collect(),
         class: prediction.class,
+        set: prediction.set.clone(),
+        reason: prediction.out_of_place.map(OutOfPlace::words),
         attributes: model.explain(&target.crop, target.diameter_mm, None)?.attributes,
     })
 }

@@ -80,6 +80,9 @@ function section(nodule: Nodule, nodules: Nodules, actions: Actions): HTMLElemen
       shares.append(element('dt', label), bar, element('dd', p.toFixed(4)));
     }
     box.append(shares);
+    const { reason, set = [] } = prediction;
+    if (reason !== undefined) box.append(element('p', reason, { className: 'failure' }));
+    if (set.length > 1) box.append(element('p', `Left open: ${set.join(' or ')}`));
     const words = Object.entries(prediction.attributes ?? {}).sort(([, a], [, b]) => b - a).slice(0, WORDS);
     if (words.length) box.append(element('p', `Closest words: ${words.map(([word, s]) => `${word} ${s.toFixed(2)}`).join(', ')}`));
   }

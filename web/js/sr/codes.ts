@@ -34,6 +34,7 @@ export const CODES = {
   "intended_use": ["INTENDED-USE", "99CLIPLUNG", "Intended use"],
   "research": ["RESEARCH", "99CLIPLUNG", "Research use only, not a medical device"],
   "class": ["CLASS", "99CLIPLUNG", "Class of malignancy decided on"],
+  "open": ["OPEN", "99CLIPLUNG", "Class that the answer leaves open"],
   "classes": {
     "benign": ["BENIGN", "99CLIPLUNG", "Rated benign"],
     "unsure": ["UNSURE", "99CLIPLUNG", "Rated unsure"],

@@ -16,7 +16,7 @@ export interface Finding {
   diameter: number;
   /** SOPInstanceUIDs of the slices that it reaches. */
   slices: string[];
-  prediction: Pick<Prediction, 'probabilities' | 'label' | 'attributes'>;
+  prediction: Pick<Prediction, 'probabilities' | 'label' | 'attributes' | 'set' | 'reason'>;
 }
 
 /** The program's name in a report. */
@@ -50,7 +50,7 @@ export async function content(to: DataSet, source: Source, info: Info, findings:
 /** One nodule. */
 async function group(source: Source, info: Info, finding: Finding): Promise<DataSet> {
   const [id, place, diameter] = words(finding) as [string, string, string];
-  const { probabilities, label, attributes } = finding.prediction;
+  const { probabilities, label, attributes, set = [], reason } = finding.prediction;
   const { version, training_data, text_encoder } = info.metadata;
   const share = (value: number) => value.toFixed(6);
   return container(CODES.group, '1410', [
@@ -67,6 +67,8 @@ async function group(source: Source, info: Info, finding: Finding): Promise<Data
     ...info.classes.map((name: ClassName) => number(CODES.probabilities[name], share(probabilities[name] ?? NaN), CODES.no_unit)),
     ...Object.values(attributes ?? {}).map((score, i) => number(CODES.attributes[i]!, share(score), CODES.no_unit)),
     code('CONTAINS', CODES.class, CODES.classes[label]),
+    ...set.map((open) => code('CONTAINS', CODES.open, CODES.classes[open])),
+    ...(reason === undefined ? [] : [text('CONTAINS', CODES.comment, reason)]),
     code('CONTAINS', CODES.intended_use, CODES.research),
     text('CONTAINS', CODES.comment, NOTICE),
   ]);

@@ -66,6 +66,7 @@ pub struct Codes {
     pub intended_use: Code,
     pub research: Code,
     pub class: Code,
+    pub open: Code,
     pub classes: OfClass,
     pub probabilities: OfClass,
     pub attributes: [Code; 8],
@@ -103,6 +104,6 @@ mod tests {
                 other => panic!("{other}"),
             }
         }
-        assert_eq!(seen, 33 + 3 + 3 + 8);
+        assert_eq!(seen, 34 + 3 + 3 + 8);
     }
 }

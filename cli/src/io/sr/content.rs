@@ -77,6 +77,8 @@ fn group(codes: &Codes, source: &Source, model: &ModelConfig, finding: &Finding)
         items.push(number(name, format!("{score:.6}"), &codes.no_unit));
     }
     items.push(code(CONTAINS, &codes.class, codes.classes.of(finding.class)));
+    items.extend(finding.set.iter().flatten().map(|open| code(CONTAINS, &codes.open, codes.classes.of(*open))));
+    items.extend(finding.reason.map(|reason| text(CONTAINS, &codes.comment, reason.into())));
     items.push(code(CONTAINS, &codes.intended_use, &codes.research));
     items.push(text(CONTAINS, &codes.comment, NOTICE.into()));
     Item::container(&codes.group, Some("1410"), items)

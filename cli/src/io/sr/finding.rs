@@ -16,6 +16,10 @@ pub struct Finding {
     pub probabilities: Vec<(Class, f64)>,
     /// The class decided on.
     pub class: Class,
+    /// The classes that the answer leaves open, where the model has a rule for it.
+    pub set: Option<Vec<Class>>,
+    /// Why it is no lung nodule, where the model's rule says so.
+    pub reason: Option<&'static str>,
     /// Where the model has the words: a score for each of the eight attributes.
     pub attributes: Option<Vec<f32>>,
 }
