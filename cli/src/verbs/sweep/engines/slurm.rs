@@ -112,14 +112,12 @@ cells=(
 cell=${{cells[SLURM_ARRAY_TASK_ID]}}
 [ -n "$cell" ] || {{ echo "there is no cell $SLURM_ARRAY_TASK_ID" >&2; exit 1; }}
 echo "$cell on $(hostname), start ${{SLURM_RESTART_COUNT:-0}}"
+# When the time is nearly up, Slurm tells this script alone. The program finishes its step, saves, and ends with 4.
+trap 'stopped=1; kill -TERM "$!"' TERM
 export RAYON_NUM_THREADS={cpus}
 {before} "$cell" {behind} &
-program=$!
-
-# When the time is nearly up, Slurm tells this script alone. The program finishes its step, saves, and ends with 4.
-trap 'stopped=1; kill -TERM "$program"' TERM
 code=0
-while stopped=; wait "$program"; code=$?; [ -n "$stopped" ]; do :; done
+while stopped=; wait "$!"; code=$?; [ -n "$stopped" ]; do :; done
 
 # It goes on when it is queued anew; a task that someone cancels or requeues is no longer running.
 task="${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}"
