@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The package's dist/: two WebAssembly modules of one facade (CPU with SIMD, WebGPU) and the compiled TypeScript; and, beside it, the
-# module that reads DICOM for the demo page. `make web` runs it after `make setup-web`.
+# module that reads scans for the demo page. `make web` runs it after `make setup-web`.
 set -euo pipefail
 cd "$(dirname "$0")"
 target="${CARGO_TARGET_DIR:-$HOME/.cache/clip-lung/target}"

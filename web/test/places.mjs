@@ -80,9 +80,6 @@ export default async function ({ work }, test) {
       await ready(page);
       await page.evaluate(() => navigator.serviceWorker.ready.then(({ active }) => active.state === 'activated' || new Promise((done) => (active.onstatechange = done))));
       await page.waitForFunction(async (path) => (await (await caches.open('clip-lung')).keys()).some(({ url }) => url.includes(`/${path}/model/model.safetensors`)), path);
-      // what a first visit fetched past the worker
-      await page.reload();
-      await ready(page);
     }
     await context.setOffline(true);
     for (const path of ['one', 'two']) {

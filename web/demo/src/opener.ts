@@ -2,7 +2,7 @@
 import { element, input, make } from './panel/dom';
 import { leftAside, progress, say } from './panel/messages';
 import * as offers from './panel/offers';
-import { dropped } from './scan/dropped';
+import { dropped } from './scan/files';
 import { Opening, type Opened } from './scan/opening';
 import { samples, type Known, type Sample } from './scan/samples';
 

@@ -63,7 +63,7 @@ export class Session {
     viewer.onlook = () => this.#looked();
     element('undo').onclick = () => this.#marks.undo();
     element('target').onchange = () => this.#refresh();
-    element('copy').onclick = () => void navigator.clipboard.writeText(exports.json(this.#marks.list, this.#context)).then(() => say('Copied.'), (error) => say(`can't copy (${error})`, 'error'));
+    element('copy').onclick = () => void this.#copy().catch((error: Error) => say(`can't copy: ${error.message}`, 'error'));
     element('json').onclick = () => exports.download(exports.json(this.#marks.list, this.#context), 'nodules.json', 'application/json');
     element('sr').onclick = () => void this.#report().catch((error: Error) => say(`no report: ${error.message}`, 'error'));
     element('csv').onclick = () => exports.download(exports.csv(this.#marks.list, this.#context), 'nodules.csv', 'text/csv');
@@ -152,6 +152,12 @@ export class Session {
     if (!this.#marks.chosen) this.#fields.place = volume.mm(this.viewer.look.cursor);
   }
 
+  async #copy(): Promise<void> {
+    if (!isSecureContext) throw new Error('the browser lets pages copy over https or on localhost alone');
+    await navigator.clipboard.writeText(exports.json(this.#marks.list, this.#context));
+    say('Copied.');
+  }
+
   async #report(): Promise<void> {
     const { origin } = this.#opened!.scan;
     if (!origin || !this.#clip) return;
@@ -229,6 +235,6 @@ export class Session {
 const sized = (mm: number) => Math.min(LARGEST, Math.max(SMALLEST, mm));
 
 const ORIGINS: Record<Marked['origin'], string> = {
-  suggested: 'Suggested: the largest ball at whose surface at least half lies above −600 HU. Drag the handle or type to change it.',
+  suggested: 'Suggested: the largest ball at whose surface at least half lies above −600 HU; half of such diameters are within 13 % of the readers\'. Drag the handle or type to change it.',
   drawn: 'Drawn.', typed: 'Typed.', assumed: 'Assumed: no edge was found around the click. Drag across the nodule with Shift, or type.',
 };

@@ -7,8 +7,11 @@ const KEPT = ["__KEPT__"];
 
 self.addEventListener('install', (event) => {
   // a page that is open keeps the version that it came with: the next one waits until it is closed
-  event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(KEPT)));
+  event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(KEPT).then(() => described(cache))));
 });
+
+/** What the model is: the page asked for it before this worker could keep it. A page without a model is kept too. */
+const described = (cache) => cache.add('model/config.json').catch(() => undefined);
 
 self.addEventListener('activate', (event) => {
   const old = (names) => Promise.all(names.filter((n) => n.startsWith('clip-lung-page-') && n.endsWith(` ${PLACE}`) && n !== CACHE).map((n) => caches.delete(n)));

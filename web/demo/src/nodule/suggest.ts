@@ -1,6 +1,6 @@
 /**
  * A diameter for a nodule that was clicked: the largest ball at whose surface at least half lies above -600 HU, centred on what lies above
- * -600 HU in it. A suggestion, always editable.
+ * -600 HU in it. A suggestion, always editable; how far it is from readers' diameters is in docs/benchmarks.md.
  */
 import type { Triple } from 'clip-lung';
 import type { Volume } from '../scan/volume';

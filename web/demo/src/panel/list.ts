@@ -1,9 +1,9 @@
 /** The marked nodules: picture, place, diameter, probabilities; to choose and to remove. */
 import type { Info } from 'clip-lung';
 import type { Marked } from '../nodule/marks';
-import { pictureOf } from '../nodule/picture';
 import { inFrame, type Frame } from '../scan/frame';
 import type { Volume } from '../scan/volume';
+import { thumbnail } from '../view/slice';
 import { element, make } from './dom';
 
 export interface Listed {
@@ -12,6 +12,19 @@ export interface Listed {
   volume: Volume;
   frame: Frame;
   info: Info | undefined;
+}
+
+/** Pixels of a picture. */
+const SIDE = 44;
+
+/** A small axial picture of a nodule, three diameters wide. */
+function pictureOf(volume: Volume, { voxel, diameter }: Marked): HTMLCanvasElement {
+  const step = Math.max(12, 3 * diameter) / SIDE;
+  const hu = Float32Array.from({ length: SIDE * SIDE }, (_, i) => {
+    const [x, y] = [i % SIDE, Math.floor(i / SIDE)].map((v) => (v - (SIDE - 1) / 2) * step) as [number, number];
+    return volume.hu(voxel[0] + x / volume.spacing[0], voxel[1] + y / volume.spacing[1], voxel[2]);
+  });
+  return thumbnail(hu, SIDE, SIDE, SIDE);
 }
 
 /** Pictures of nodules as they are. */

@@ -1,7 +1,7 @@
 /** Reads scans off the page's thread, with the readers that the command line has. */
 import init, { DicomFiles, read_image, read_nifti, type Scan as Read } from '../scans/clip_lung_scans.js';
 import wasm from '../scans/clip_lung_scans_bg.wasm?url';
-import { isLitter, kindOf, READS, refusal } from './kinds';
+import { isLitter, kindOf, READS, refusal } from './files';
 import type { Answer, Aside, Offer, Request, Scan } from './protocol';
 import type { Grid } from './volume';
 
@@ -49,21 +49,23 @@ const fetcher = (slices: File[], onread: () => void) => {
 };
 
 /** The file of an image's voxels, where its header names one. */
-async function dataOf(file: File, bytes: Uint8Array, files: File[]): Promise<Uint8Array | undefined> {
-  const head = new TextDecoder('latin1').decode(bytes.subarray(0, HEAD));
+async function dataOf(file: File, files: File[]): Promise<File | undefined> {
+  const head = await file.slice(0, HEAD).text();
   const name = /^(?:data ?file: ?|ElementDataFile *= *)(.+?)\r?$/m.exec(head)?.[1]?.trim();
   if (!name || name === 'LOCAL') return undefined;
   const other = files.find((f) => f !== file && f.name === name.split(/[\\/]/).pop());
   if (!other) throw new Error(`${file.name}: its voxels lie in ${name}; open both files together`);
-  return bytesOf(other);
+  return other;
 }
 
 async function volume(file: File, kind: 'nifti' | 'image', files: File[], aside: Aside[]): Promise<void> {
   tell(`reading ${file.name}`, 0, 1);
-  const bytes = await bytesOf(file);
-  const data = kind === 'image' ? await dataOf(file, bytes, files) : undefined;
+  const data = kind === 'image' ? await dataOf(file, files) : undefined;
+  const others = files.filter((other) => other !== file && other !== data);
+  aside.splice(0, aside.length, ...others.map(({ name }) => ({ name, why: `${file.name} was opened instead` })));
+  const [bytes, voxels] = [await bytesOf(file), data && (await bytesOf(data))];
   tell(`unpacking ${file.name}`, 0.3, 1);
-  const scan = scanOf(kind === 'nifti' ? read_nifti(file.name, bytes) : read_image(file.name, bytes, data));
+  const scan = scanOf(kind === 'nifti' ? read_nifti(file.name, bytes) : read_image(file.name, bytes, voxels));
   say({ kind: 'volume', name: file.name, frame: kind === 'nifti' ? 'RAS' : 'LPS', scan, aside }, [scan.voxels.buffer]);
 }
 
@@ -76,10 +78,7 @@ async function open(files: File[], aside: Aside[]): Promise<void> {
   for (const [i, file] of wanted.entries()) {
     tell('looking through the files', i, wanted.length);
     const kind = await kindOf(file);
-    if (kind !== 'other') {
-      for (const other of wanted) if (other !== file) aside.push({ name: other.name, why: `${file.name} was opened instead` });
-      return volume(file, kind, wanted, aside);
-    }
+    if (kind !== 'other') return volume(file, kind, wanted, aside);
     const why = await add(series, file);
     if (why) aside.push({ name: file.name, why: refusal(file.name) ?? why });
     else slices.push(file);

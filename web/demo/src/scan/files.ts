@@ -1,4 +1,4 @@
-/** What a file is, by its first bytes and its name. */
+/** The files that a reader gives: what was dropped, and what each is, by its first bytes and its name. */
 
 export type Kind = 'nifti' | 'image' | 'other';
 
@@ -30,3 +30,23 @@ export async function kindOf(file: File): Promise<Kind> {
 
 /** Why a file that holds no scan is left aside, where its name tells. */
 export const refusal = (name: string): string | undefined => REFUSED.find(([pattern]) => pattern.test(name))?.[1];
+
+/** All files of what was dropped, folders included. */
+export async function dropped(transfer: DataTransfer): Promise<File[]> {
+  const entries = Array.from(transfer.items, (item) => item.webkitGetAsEntry()).filter((e) => e !== null);
+  if (!entries.length) return Array.from(transfer.files);
+  const files: File[] = [];
+  for (let entry = entries.pop(); entry; entry = entries.pop()) {
+    if (entry.isFile) {
+      files.push(await new Promise<File>((resolve, reject) => (entry as FileSystemFileEntry).file(resolve, reject)));
+      continue;
+    }
+    // a reader gives a hundred entries at a time
+    const reader = (entry as FileSystemDirectoryEntry).createReader();
+    for (let more = await read(reader); more.length; more = await read(reader)) entries.push(...more);
+  }
+  return files;
+}
+
+const read = (reader: FileSystemDirectoryReader) =>
+  new Promise<FileSystemEntry[]>((resolve, reject) => reader.readEntries(resolve, reject));
