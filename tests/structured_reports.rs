@@ -135,6 +135,35 @@ fn what_has_no_series_has_no_report() {
     is_bad_input(&[&call[..], &["--sr", &place.name("out")]].concat(), "FrameOfReferenceUID is missing");
 }
 
+/// The report of an ensemble names the weights of all its members.
+#[test]
+fn every_members_weights() {
+    let place = Place::new();
+    let members = ["one", "two"].map(|name| place.run_as(name, if name == "one" { "ce" } else { "poisson" }, "lidc-a"));
+    let ensemble = place.path("ensemble");
+    let mut digests = Vec::new();
+    for (run, name) in members.iter().zip(["one", "two"]) {
+        std::fs::create_dir_all(ensemble.join(name)).unwrap();
+        for (file, bytes) in files(format!("{run}/model").as_ref()) {
+            std::fs::write(ensemble.join(name).join(file), bytes).unwrap();
+        }
+        let config = json(&std::fs::read_to_string(format!("{run}/model/config.json")).unwrap());
+        digests.push(config["sha256"]["model.safetensors"].as_str().unwrap().to_owned());
+    }
+    std::fs::write(ensemble.join("ensemble.json"), json!({"schema": 1, "members": ["one", "two"]}).to_string())
+        .unwrap();
+    let (predictions, _, bytes) = reported(&place, &text(&ensemble), &series(&place, 1, |_| ()));
+    let report = from_reader(bytes.as_slice()).unwrap();
+    let said: Vec<String> = groups(&report)[0].iter().map(|item| value(item, tags::TEXT_VALUE)).collect();
+    for digest in &digests {
+        assert!(said.contains(&format!("SHA-256 of model.safetensors: {digest}")), "{digest} in {said:?}");
+    }
+    assert!(!digests.contains(&value(&report, tags::DEVICE_SERIAL_NUMBER)), "neither is the whole");
+    assert!(
+        (numbers(groups(&report)[0])[1].1 - predictions[0]["probabilities"]["benign"].as_f64().unwrap()).abs() <= 5e-7
+    );
+}
+
 /// Twenty-seven nodules: models with attributes, without, and of two classes; axes either way; implicit VR; three nodules a series.
 #[test]
 fn others_read_the_same() {

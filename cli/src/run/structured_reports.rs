@@ -13,7 +13,7 @@ use clip_lung_core::volume::dicom::Source;
 use crate::failure::Failure;
 use crate::io::files;
 use crate::io::scan::Origin;
-use crate::io::sr::{self, Document, Finding, Moment};
+use crate::io::sr::{self, Algorithm, Document, Finding, Moment};
 use crate::io::targets::Target;
 
 /// A report of one series.
@@ -43,12 +43,13 @@ pub fn reports<'a>(
         }
     }
     let moment = Moment::now();
+    let algorithm = Algorithm { config: &model.config, weights: model.weights() };
     let one = |(origin, findings): (&Origin, Vec<Finding>)| {
         let source = Source::read(&files::read(&origin.file)?).map_err(|fault| {
             let fault = SeriesFault::Slice { file: origin.file.display().to_string(), fault };
             Error::Series { series: origin.series_uid.clone(), fault }
         })?;
-        let document = sr::report(&source, &model.config, &findings, &moment)?;
+        let document = sr::report(&source, &algorithm, &findings, &moment)?;
         Ok(Report { study_uid: source.study_uid, document })
     };
     series.into_iter().map(one).collect()

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::config::ModelConfig;
+use super::directory::WEIGHTS;
 use super::predict::Model;
 use crate::error::{Error, Result};
 
@@ -78,6 +79,12 @@ impl Model {
             first.others.push(other);
         }
         Ok(first)
+    }
+
+    /// SHA-256 of the weights as the configuration has it, one a member.
+    pub fn weights(&self) -> Vec<&str> {
+        let all = std::iter::once(self).chain(&self.others);
+        all.map(|m| m.config.sha256.get(WEIGHTS).map_or("", String::as_str)).collect()
     }
 
     /// Models that answer together; 1 for one of its own.

@@ -1,9 +1,9 @@
 //! The content tree, after TID 1500 (Measurement Report): an image library, and a measurement group (TID 1410) for each nodule.
 
-use clip_lung_core::model::config::ModelConfig;
 use clip_lung_core::model::directory::WEIGHTS;
 use clip_lung_core::volume::dicom::Source;
 
+use super::algorithm::Algorithm;
 use super::codes::Codes;
 use super::finding::Finding;
 use super::item::{ACQUIRED, CONTAINS, Item, MODIFIED, OBSERVED, Value};
@@ -13,15 +13,10 @@ use super::uid::uid;
 pub const NAME: &str = "clip-lung";
 const NOTICE: &str = "Research use only, not a medical device. Not for diagnosis.";
 
-/// SHA-256 of a model's weights.
-pub fn weights(model: &ModelConfig) -> &str {
-    model.sha256.get(WEIGHTS).map_or("", String::as_str)
-}
-
 /// The root container.
-pub fn content(codes: &Codes, source: &Source, model: &ModelConfig, findings: &[Finding], slices: &[&str]) -> Item {
-    let device = uid(&["device", weights(model)]);
-    let groups = findings.iter().map(|f| group(codes, source, model, f)).collect();
+pub fn content(codes: &Codes, source: &Source, algorithm: &Algorithm, findings: &[Finding], slices: &[&str]) -> Item {
+    let device = uid(&["device", &algorithm.identity()]);
+    let groups = findings.iter().map(|f| group(codes, source, algorithm, f)).collect();
     let code = |relationship, name, value: &_| Item::new(relationship, name, Value::Code(Clone::clone(value)));
     let frame = Value::Uid(source.frame_of_reference_uid.clone());
     let mut library =
@@ -43,10 +38,10 @@ pub fn content(codes: &Codes, source: &Source, model: &ModelConfig, findings: &[
 }
 
 /// One nodule.
-fn group(codes: &Codes, source: &Source, model: &ModelConfig, finding: &Finding) -> Item {
+fn group(codes: &Codes, source: &Source, algorithm: &Algorithm, finding: &Finding) -> Item {
     let [id, place, diameter] = finding.words();
     let tracking = uid(&["tracking", &source.series_uid, &id, &place, &diameter]);
-    let meta = &model.metadata;
+    let (model, meta) = (algorithm.config, &algorithm.config.metadata);
     let text = |relationship, name, value: String| Item::new(relationship, name, Value::Text(value));
     let code = |relationship, name, value: &_| Item::new(relationship, name, Value::Code(Clone::clone(value)));
     let number = |name, value: String, unit: &_| Item::new(CONTAINS, name, Value::Number(value, Clone::clone(unit)));
@@ -58,12 +53,11 @@ fn group(codes: &Codes, source: &Source, model: &ModelConfig, finding: &Finding)
         text(MODIFIED, &codes.algorithm_name, format!("{NAME}, {}, {}", model.method.name(), model.task.name())),
         text(MODIFIED, &codes.algorithm_version, meta.version.clone()),
     ];
-    let parameters = [
-        format!("SHA-256 of {WEIGHTS}: {}", weights(model)),
-        format!("training data: {}", meta.training_data),
-        format!("text encoder: {}", meta.text_encoder),
-    ];
-    items.extend(parameters.map(|p| text(MODIFIED, &codes.algorithm_parameters, p)));
+    let mut parameters: Vec<String> =
+        algorithm.weights.iter().map(|digest| format!("SHA-256 of {WEIGHTS}: {digest}")).collect();
+    parameters.push(format!("training data: {}", meta.training_data));
+    parameters.push(format!("text encoder: {}", meta.text_encoder));
+    items.extend(parameters.into_iter().map(|p| text(MODIFIED, &codes.algorithm_parameters, p)));
     items.push(Item::new(
         CONTAINS,
         &codes.region,

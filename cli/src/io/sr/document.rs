@@ -3,15 +3,15 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result};
-use clip_lung_core::model::config::ModelConfig;
 use clip_lung_core::volume::dicom::{PATIENT_AND_STUDY, Source};
 use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
 use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::{StandardDataDictionary, tags, uids};
 use dicom_object::{FileMetaTableBuilder, InMemDicomObject};
 
+use super::algorithm::Algorithm;
 use super::codes::codes;
-use super::content::{NAME, content, weights};
+use super::content::{NAME, content};
 use super::finding::{Finding, Moment};
 use super::item::{referenced, sequence, text};
 use super::uid::uid;
@@ -35,9 +35,9 @@ const NEEDED: [Tag; 9] = [
     tags::STUDY_ID,
 ];
 
-/// The report of findings in one series, made by `model` at `moment`. Patient and study are copied from the source in its own bytes,
+/// The report of findings in one series, made by `algorithm` at `moment`. Patient and study are copied from the source in its own bytes,
 /// and nothing else of it.
-pub fn report(source: &Source, model: &ModelConfig, findings: &[Finding], moment: &Moment) -> Result<Document> {
+pub fn report(source: &Source, algorithm: &Algorithm, findings: &[Finding], moment: &Moment) -> Result<Document> {
     let mut object = InMemDicomObject::new_empty();
     for tag in PATIENT_AND_STUDY {
         let vr = StandardDataDictionary.by_tag(tag).and_then(|e| e.vr().exact()).unwrap_or(VR::UN);
@@ -49,8 +49,9 @@ pub fn report(source: &Source, model: &ModelConfig, findings: &[Finding], moment
         };
     }
     let about: Vec<String> = findings.iter().flat_map(Finding::words).collect();
+    let identity = algorithm.identity();
     let named = |what: &str| {
-        let all = [&[what, &source.series_uid, weights(model), &moment.date, &moment.time][..]].concat();
+        let all = [&[what, &source.series_uid, &identity, &moment.date, &moment.time][..]].concat();
         uid(&all.into_iter().chain(about.iter().map(String::as_str)).collect::<Vec<_>>())
     };
     let (sop_instance_uid, sop_class) = (named("report"), uids::COMPREHENSIVE3_DSR_STORAGE);
@@ -60,7 +61,7 @@ pub fn report(source: &Source, model: &ModelConfig, findings: &[Finding], moment
         findings.iter().flat_map(|f| &f.slices).map(String::as_str).filter(|s| seen.insert(*s)).collect();
     let evidence = |slice: &&str| referenced(&source.sop_class_uid, slice);
 
-    let version = &model.metadata.version;
+    let (method, version) = (algorithm.config.method.name(), &algorithm.config.metadata.version);
     for (tag, vr, value) in [
         (tags::SOP_CLASS_UID, VR::UI, sop_class),
         (tags::SOP_INSTANCE_UID, VR::UI, &sop_instance_uid),
@@ -69,8 +70,8 @@ pub fn report(source: &Source, model: &ModelConfig, findings: &[Finding], moment
         (tags::MODALITY, VR::CS, "SR"),
         (tags::MANUFACTURER, VR::LO, NAME),
         (tags::SERIES_DESCRIPTION, VR::LO, "clip-lung, research use only"),
-        (tags::MANUFACTURER_MODEL_NAME, VR::LO, model.method.name()),
-        (tags::DEVICE_SERIAL_NUMBER, VR::LO, weights(model)),
+        (tags::MANUFACTURER_MODEL_NAME, VR::LO, method),
+        (tags::DEVICE_SERIAL_NUMBER, VR::LO, &identity),
         (tags::SOFTWARE_VERSIONS, VR::LO, version),
         (tags::SERIES_INSTANCE_UID, VR::UI, &named("series")),
         (tags::SERIES_NUMBER, VR::IS, "1"),
@@ -94,7 +95,7 @@ pub fn report(source: &Source, model: &ModelConfig, findings: &[Finding], moment
     sequence(&mut study, tags::REFERENCED_SERIES_SEQUENCE, vec![series]);
     text(&mut study, tags::STUDY_INSTANCE_UID, VR::UI, &source.study_uid);
     sequence(&mut object, tags::CURRENT_REQUESTED_PROCEDURE_EVIDENCE_SEQUENCE, vec![study]);
-    content(&codes()?, source, model, findings, &slices).write(&mut object, true);
+    content(&codes()?, source, algorithm, findings, &slices).write(&mut object, true);
 
     let meta = FileMetaTableBuilder::new()
         .transfer_syntax(uids::EXPLICIT_VR_LITTLE_ENDIAN)

@@ -2,6 +2,7 @@
 //!
 //! web/js/sr writes the same bytes from the same findings: whatever changes here changes there.
 
+mod algorithm;
 mod codes;
 mod content;
 mod document;
@@ -9,5 +10,6 @@ mod finding;
 mod item;
 mod uid;
 
+pub use algorithm::Algorithm;
 pub use document::{Document, report};
 pub use finding::{Finding, Moment};
