@@ -204,6 +204,8 @@ export default async function ({ work, run }, test) {
     const phone = await go(PHONE);
     await sample(phone, 0, (button) => button.tap());
     assert.ok(await phone.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'no sideways scrolling');
+    await phone.evaluate(() => scrollTo(0, 0));
+    assert.ok(await phone.evaluate(() => document.getElementById('probabilities').getBoundingClientRect().bottom < innerHeight), 'the result is above the fold');
     await looks(phone, 'phone', shots);
     await phone.locator('#result').scrollIntoViewIfNeeded();
     await looks(phone, 'phone-result', shots);

@@ -235,6 +235,7 @@ export class Session {
 const sized = (mm: number) => Math.min(LARGEST, Math.max(SMALLEST, mm));
 
 const ORIGINS: Record<Marked['origin'], string> = {
-  suggested: 'Suggested: the largest ball at whose surface at least half lies above −600 HU; half of such diameters are within 13 % of the readers\'. Drag the handle or type to change it.',
+  suggested: 'Suggested: the largest ball at whose surface at least half lies above −600 HU; half of such diameters are within 13 % of '
+    + 'the readers\'. Drag the handle or type to change it.',
   drawn: 'Drawn.', typed: 'Typed.', assumed: 'Assumed: no edge was found around the click. Drag across the nodule with Shift, or type.',
 };

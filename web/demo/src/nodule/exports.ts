@@ -1,5 +1,5 @@
 /** The list of marked nodules as files: CSV that `clip-lung predict --nodules` reads, and JSON with everything that was said. */
-import type { Info } from 'clip-lung';
+import type { Info, Prediction } from 'clip-lung';
 import { report, sourceOf, type Finding } from 'clip-lung/sr';
 import { inFrame, type Frame } from '../scan/frame';
 import type { Origin } from '../scan/protocol';
@@ -27,11 +27,14 @@ export function csv(list: readonly Marked[], { volume, frame, series, info }: Co
   return [head, ...rows].map((cells) => cells.join(',')).join('\n').concat('\n');
 }
 
+const answer = ({ label, set, reason, probabilities, logits }: Prediction) =>
+  ({ label, ...(set && { set }), ...(reason && { warning: reason }), probabilities, logits });
+
 export function json(list: readonly Marked[], { volume, frame, series, name, info }: Context): string {
   const nodules = list.map(({ voxel, diameter, origin, found }, i) => ({
     id: String(i + 1), frame: frame.toLowerCase(), centre: inFrame(volume.mm(voxel), frame).map((v) => round(v, MM)),
     diameter_mm: round(diameter, 3), diameter_is: origin,
-    ...(found && { label: found.prediction.label, ...(found.prediction.set && { set: found.prediction.set }), ...(found.prediction.reason && { warning: found.prediction.reason }), probabilities: found.prediction.probabilities, logits: found.prediction.logits }),
+    ...(found && answer(found.prediction)),
     ...(found?.band && { probabilities_for_0_8_to_1_25_of_the_diameter: found.band.ranges }),
   }));
   const model = info && {

@@ -1,5 +1,5 @@
 /** The marked nodules: picture, place, diameter, probabilities; to choose and to remove. */
-import type { Info } from 'clip-lung';
+import type { ClassName, Info, Prediction } from 'clip-lung';
 import type { Marked } from '../nodule/marks';
 import { inFrame, type Frame } from '../scan/frame';
 import type { Volume } from '../scan/volume';
@@ -38,6 +38,11 @@ function picture(volume: Volume, nodule: Marked): HTMLCanvasElement {
   return canvas;
 }
 
+function inWords({ probabilities, set }: Prediction, classes: ClassName[]): string {
+  const shares = classes.map((name) => `${name} ${(100 * (probabilities[name] ?? 0)).toFixed(0)} %`).join(', ');
+  return set ? `${shares}; open: ${set.join(', ')}` : shares;
+}
+
 export function show({ list, chosen, volume, frame, info }: Listed, onchoose: (id: number) => void, onremove: (id: number) => void): void {
   const place = element('nodules');
   // who works by keyboard stays where he is
@@ -45,7 +50,7 @@ export function show({ list, chosen, volume, frame, info }: Listed, onchoose: (i
   place.replaceChildren(...list.map((nodule, i) => {
     const { id, diameter, voxel, found } = nodule;
     const mm = inFrame(volume.mm(voxel), frame).map((v) => v.toFixed(1)).join(', ');
-    const shares = found ? (info?.classes ?? []).map((name) => `${name} ${(100 * (found.prediction.probabilities[name] ?? 0)).toFixed(0)} %`).join(', ').concat(found.prediction.set ? `; open: ${found.prediction.set.join(', ')}` : '') : '…';
+    const shares = found ? inWords(found.prediction, info?.classes ?? []) : '…';
     const text = make('span', {}, make('strong', { textContent: `${i + 1}: ${diameter.toFixed(1)} mm` }), ` ${frame} ${mm}`, make('br'), shares);
     const button = make('button', { type: 'button', className: 'nodule' }, picture(volume, nodule), text);
     button.setAttribute('aria-pressed', String(id === chosen));

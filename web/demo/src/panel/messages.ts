@@ -25,9 +25,9 @@ export function leftAside(files: readonly Aside[]): void {
   const place = element<HTMLDetailsElement>('aside');
   place.hidden = !files.length;
   const [first] = files;
-  const alike = files.every(({ why }) => why === first!.why);
-  place.querySelector('summary')!.textContent =
-    `${files.length} ${files.length === 1 ? 'file' : 'files'} left aside: ${alike ? first?.why : `${first!.name} (${first!.why}) …`}`;
+  if (!first) return;
+  const why = files.length > 1 && files.every((file) => file.why === first.why) ? first.why : `${first.name} (${first.why})${files.length > 1 ? ' …' : ''}`;
+  place.querySelector('summary')!.textContent = `${files.length} ${files.length === 1 ? 'file' : 'files'} left aside: ${why}`;
   place.querySelector('ul')!.replaceChildren(
     ...files.slice(0, LISTED).map(({ name, why }) => make('li', {}, make('strong', { textContent: name }), ` ${why}`)),
     ...(files.length > LISTED ? [make('li', { textContent: `and ${files.length - LISTED} more` })] : []),

@@ -34,5 +34,6 @@ export function show({ metadata }: Info, prediction: Prediction | undefined): vo
     return { from: 0.5, share, text: `${more < 0 ? '−' : '+'}${Math.abs(100 * more).toFixed(0)} %` };
   }));
   element('words').textContent =
-    `Closeness to each word, above or below ${means ? 'the average nodule' : 'the average word'}, by the training's text encoder: ${metadata.text_encoder}. Not a rating; LIDC-IDRI rated lobulation and spiculation inconsistently.`;
+    `Closeness to each word, above or below ${means ? 'the average nodule' : 'the average word'}, by the training's text encoder: `
+    + `${metadata.text_encoder}. Not a rating; LIDC-IDRI rated lobulation and spiculation inconsistently.`;
 }

@@ -27,9 +27,13 @@ function scanOf(read: Read, file?: File): Scan {
   const three = (values: ArrayLike<number>, from = 0) => [values[from]!, values[from + 1]!, values[from + 2]!] as Grid['dims'];
   const whole = read.whole();
   const steps = read.steps();
-  const grid: Grid = { dims: three(read.dims()), spacing: three(read.spacing()), first: three(read.first()), steps: [three(steps), three(steps, 3), three(steps, 6)] };
+  const grid: Grid = {
+    dims: three(read.dims()), spacing: three(read.spacing()), first: three(read.first()),
+    steps: [three(steps), three(steps, 3), three(steps, 6)],
+  };
+  const warnings = (JSON.parse(read.warnings()) as { message: string }[]).map(({ message }) => message);
   const slices = JSON.parse(read.slices()) as [number, string][];
-  const scan: Scan = { voxels: whole.length ? whole : read.fractions(), grid, ...(file && { origin: { slices, file } }), warnings: (JSON.parse(read.warnings()) as { message: string }[]).map(({ message }) => message) };
+  const scan: Scan = { voxels: whole.length ? whole : read.fractions(), grid, warnings, ...(file && { origin: { slices, file } }) };
   read.free();
   return scan;
 }
