@@ -45,7 +45,7 @@ DEVICE ?= wgpu
 test-device: setup
 	CLIP_LUNG_TEST_DEVICE=$(DEVICE) $(CARGO) test --release -p clip-lung --features $(DEVICE) --test device --locked -- --nocapture
 
-# Hostile bytes for a minute each: DICOM, annotation XML, NIfTI. FUZZ_SECONDS changes the minute.
+# Hostile bytes for a minute each: scans, lists, arrays, annotation XML, models. FUZZ_SECONDS changes the minute.
 fuzz: setup
 	tests/fuzz/run.sh
 

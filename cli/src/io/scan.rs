@@ -130,8 +130,12 @@ impl<'a> Scan<'a> {
             Self::Dicom { .. } => cut.centre.xyz(),
             Self::Volume { .. } => Point::<Ras>::from(cut.centre).xyz(),
         };
+        let format = match self {
+            Self::Dicom { .. } => "DICOM",
+            Self::Volume { scan, .. } => scan.format,
+        };
         json!({
-            "frame": self.frame().name(), "centre_mm": mm, "centre_voxel": cut.voxel.xyz(), "in_plane_mm": in_plane,
+            "format": format, "frame": self.frame().name(), "centre_mm": mm, "centre_voxel": cut.voxel.xyz(), "in_plane_mm": in_plane,
             "through_plane_mm": through_plane, "diameter_mm": cut.diameter_mm, "shape": [32, 32, 32],
             "axes": "z towards the head, y towards the back, x towards the left", "series_uid": self.series(),
         })

@@ -51,7 +51,7 @@ pub fn parse(array: &[u8], place: &[u8], file: &str) -> Result<PlacedVolume> {
             found: shape,
         });
     }
-    PlacedVolume::new(&values, [nx, ny, nz], affine, file)
+    PlacedVolume::new(&values, [nx, ny, nz], affine, file, "block")
 }
 
 #[cfg(test)]

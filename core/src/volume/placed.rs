@@ -24,16 +24,19 @@ pub struct PlacedVolume {
     axis: [usize; 3],
     /// Stored size (i, j, k).
     size: [usize; 3],
+    /// The kind of file it was read from, in words.
+    pub format: &'static str,
     /// What its reader should know.
     pub warnings: Vec<Warning>,
 }
 
 impl PlacedVolume {
-    /// A volume of stored values in HU, i running fastest, `size` (i, j, k) voxels, placed by `affine`. `file` names it in errors.
+    /// A volume of stored values in HU, i running fastest, `size` (i, j, k) voxels, placed by `affine`. `file` names it in
+    /// errors, `format` says what kind of file it is.
     ///
     /// # Errors
     /// When the axes are no axes, lean, or voxels have no usable size; when a value is not finite.
-    pub fn new(values: &[f32], size: [usize; 3], affine: Affine, file: &str) -> Result<Self> {
+    pub fn new(values: &[f32], size: [usize; 3], affine: Affine, file: &str, format: &'static str) -> Result<Self> {
         let (axis, spacing) = axes(&affine).map_err(|fault| Error::Place { file: file.into(), fault })?;
         let (voxels, dims) = turned(values, &affine, axis, size);
         let volume = Volume::new(voxels, dims, [spacing[axis[2]], spacing[axis[1]], spacing[axis[0]]]);
@@ -42,7 +45,7 @@ impl PlacedVolume {
             other => other,
         })?;
         let warnings = not_hu(volume.voxels().iter().copied()).into_iter().collect();
-        Ok(Self { volume, affine, axis, size, warnings })
+        Ok(Self { volume, affine, axis, size, format, warnings })
     }
 
     /// Stored voxel coordinates of a point in the file's own frame.

@@ -180,16 +180,33 @@ impl Stack {
         steps.into_iter().filter(|step| *step <= GAP * usual).sum()
     }
 
-    /// Whether half of the other's slices lie nearer to one of these than slices follow each other. Single slices crowd only a place that
-    /// is taken: the distance of slices that arrive in any order is not known yet.
+    /// Lowest and highest place.
+    fn ends(&self) -> (f64, f64) {
+        (self.heights[0], self.heights[self.heights.len() - 1])
+    }
+
+    /// Whether the two can't be one stack: half of the other's slices lie nearer to one of these than slices follow each other; or half of
+    /// these, where the other covers them, to one of the other's, as where thin slices repeat thick ones. Slices that fill gaps do not.
+    /// A single slice crowds only a place that is taken: the distance of slices that arrive in any order is not known yet.
     fn crowded_by(&self, other: &Self) -> bool {
-        let steps = if other.heights.len() > 1 { self.steps() } else { Vec::new() };
-        let near = if steps.is_empty() { SAME_MM } else { (CROWDED * median(steps)).max(SAME_MM) };
-        let taken = |height: &&f64| {
-            let above = self.heights.partition_point(|h| h < *height);
-            let around = self.heights[above.saturating_sub(1)..].iter().take(2);
-            around.into_iter().any(|h| (h - **height).abs() <= near)
+        let usual = |steps: Vec<f64>| (!steps.is_empty()).then(|| median(steps));
+        let single = other.heights.len() == 1;
+        let spacing = usual(self.steps()).zip(usual(other.steps())).filter(|_| !single);
+        let near = spacing.map_or(SAME_MM, |(a, b)| (CROWDED * a.min(b)).max(SAME_MM));
+        let taken = |by: &[f64], height: f64| {
+            let above = by.partition_point(|h| *h < height);
+            by[above.saturating_sub(1)..].iter().take(2).any(|h| (h - height).abs() <= near)
         };
-        2 * other.heights.iter().filter(taken).count() >= other.heights.len()
+        let half = |of: &[f64], by: &[f64]| 2 * of.iter().filter(|h| taken(by, **h)).count() >= of.len();
+        if half(&other.heights, &self.heights) {
+            return true;
+        }
+        let ((low, high), (start, end)) = (self.ends(), other.ends());
+        let shared = high.min(end) - low.max(start);
+        let covered = self.heights.iter().copied().filter(|h| (start..=end).contains(h)).collect::<Vec<_>>();
+        !single
+            && !covered.is_empty()
+            && 2.0 * shared >= (high - low).min(end - start)
+            && half(&covered, &other.heights)
     }
 }

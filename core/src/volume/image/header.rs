@@ -81,6 +81,7 @@ pub fn placed(
     first: [f64; 3],
     assumed: bool,
     file: &str,
+    format: &'static str,
 ) -> Result<PlacedVolume> {
     // LPS to RAS+
     let row = |r: usize| {
@@ -88,7 +89,7 @@ pub fn placed(
         [sign * steps[0][r], sign * steps[1][r], sign * steps[2][r], sign * first[r]]
     };
     let affine: Affine = [row(0), row(1), row(2)];
-    let mut volume = PlacedVolume::new(values, size, affine, file)?;
+    let mut volume = PlacedVolume::new(values, size, affine, file, format)?;
     volume.warnings.splice(..0, assumed.then_some(Warning::Orientation));
     Ok(volume)
 }

@@ -28,7 +28,7 @@ pub fn parse(bytes: &[u8], file: &str, fetch: Fetch) -> Result<PlacedVolume> {
     };
     let values = values(&fields, body, size.iter().product()).map_err(&bad)?;
     let (steps, first) = way(&fields).map_err(&bad)?;
-    placed(&values, size, steps, first, false, file)
+    placed(&values, size, steps, first, false, file, "MetaImage")
 }
 
 /// The fields up to `ElementDataFile`, which is the last, and what lies behind it.

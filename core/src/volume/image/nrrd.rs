@@ -31,7 +31,7 @@ pub fn parse(bytes: &[u8], file: &str, fetch: Fetch) -> Result<PlacedVolume> {
     };
     let values = values(&fields, body, size.iter().product()).map_err(&bad)?;
     let (steps, first, assumed) = way(&fields).map_err(&bad)?;
-    placed(&values, size, steps, first, assumed, file)
+    placed(&values, size, steps, first, assumed, file, "NRRD")
 }
 
 /// The fields, and what lies behind the empty line.

@@ -18,7 +18,7 @@ pub fn parse(bytes: &[u8], file: &str) -> Result<PlacedVolume> {
     let (h, values) = read(bytes).map_err(bad)?;
     let (form, affine) = affine(&h).map_err(bad)?;
     let size = [1, 2, 3].map(|i| usize::from(h.dim[i]));
-    let mut scan = PlacedVolume::new(&values, size, affine, file).map_err(|e| match e {
+    let mut scan = PlacedVolume::new(&values, size, affine, file, format(h.datatype)).map_err(|e| match e {
         Error::Place { fault: PlaceFault::Oblique { degrees }, .. } => bad(NiftiFault::Oblique { degrees }),
         Error::Place { fault: fault @ PlaceFault::VoxelSize { .. }, .. } => {
             let unit = millimetres(&h).1;
@@ -30,4 +30,13 @@ pub fn parse(bytes: &[u8], file: &str) -> Result<PlacedVolume> {
     let forms = disagreement(&h).map(|mm| Warning::Forms { mm });
     scan.warnings.splice(..0, forms);
     Ok(scan)
+}
+
+/// The format in words, with the type of the voxels where it is a rare one (nifti1.h, DT_INT64 and DT_UINT64).
+fn format(datatype: i16) -> &'static str {
+    match datatype {
+        1024 => "NIfTI-1, int64",
+        1280 => "NIfTI-1, uint64",
+        _ => "NIfTI-1",
+    }
 }
