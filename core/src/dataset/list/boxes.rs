@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Listed, Size, file_stem};
+use super::listed::{Listed, Size, file_stem};
 use crate::volume::frame::Frame;
 
 type Found = Result<Vec<Listed>, String>;

@@ -3,7 +3,8 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Listed, Size, boxes};
+use super::boxes;
+use super::listed::{Listed, Size};
 use crate::dataset::class::Class;
 use crate::error::{Error, Result};
 use crate::volume::frame::Frame;

@@ -1,6 +1,6 @@
 //! A nodule of a list as a row of a data set.
 
-use super::Listed;
+use super::listed::Listed;
 use crate::dataset::class::Thresholds;
 use crate::dataset::table::Row;
 use crate::error::{Error, Result};

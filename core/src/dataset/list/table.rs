@@ -1,6 +1,6 @@
 //! Lists as tables.
 
-use super::{Listed, Size};
+use super::listed::{Listed, Size};
 use crate::dataset::class::Class;
 use crate::dataset::table::RATING_COLUMNS;
 use crate::error::{Error, Result};

@@ -1,6 +1,8 @@
 //! Lists of spreadsheets, challenges and detectors.
 
 use super::*;
+use crate::dataset::class::Class;
+use crate::volume::frame::Frame;
 
 fn one(text: &str) -> Listed {
     let mut all = parse(text.as_bytes(), "list.csv").unwrap();
