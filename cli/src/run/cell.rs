@@ -16,11 +16,11 @@ use clip_lung_core::train::split::split;
 use super::fit::{Extras, Fit};
 use super::shared::Shared;
 use super::training::{Pace, Watch};
-use super::{evidence, results, scoring};
+use super::{results, scoring};
+use crate::io::files;
 use crate::io::lock::Lock;
 use crate::io::run_dir::RunDir;
 use crate::io::study_dir::{CellState, StudyDir, Time};
-use crate::io::{files, input};
 
 /// Runs a cell, from the start or from where it was left; `lock` is that of its directory.
 pub fn run(
@@ -43,16 +43,14 @@ pub fn run(
         as_twin(study, twin, &config, &RunDir::locked(&path, lock), shared)?;
         return study.log(&format!("done {}: trained as {}", cell.id, twin.id));
     }
-    let extras = Extras { text: shared.text(&config, device)?, ..Extras::default() };
+    let extras = Extras { text: shared.text(&config, device)?, evidence: true, ..Extras::default() };
     let split = split(&shared.data.rows, &config)?;
     let steps = (split.train.len().div_ceil(config.batch_size) * config.epochs) as u64;
     clock.keep(steps)?;
     let fit = Fit::start(RunDir::locked(&path, lock), config, split, extras, &shared.data, device, false)?;
     let trained = fit.finish(pace, watch);
     let seconds = clock.keep(steps)?;
-    let trained = trained?;
-    let model = input::model(&trained.model, device)?;
-    evidence::write_files(&path, &model, &shared.data, &trained.held_out)?;
+    trained?;
     // a cell that is done is not continued; its model stays
     let state = path.join("state.safetensors");
     if state.is_file() {

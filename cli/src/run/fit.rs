@@ -32,6 +32,7 @@ pub struct Fit<'a> {
     pub split: Split,
     /// The rows of another data set that the run is validated on.
     validation: Option<(&'a Dataset, Vec<usize>)>,
+    evidence: bool,
 }
 
 /// What a run may start from and be watched with, beside its settings.
@@ -43,6 +44,8 @@ pub struct Extras<'a> {
     pub init: Option<Init>,
     /// The data set that the settings validate on.
     pub validation: Option<&'a Dataset>,
+    /// Whether features and maps are kept for a report's pictures.
+    pub evidence: bool,
 }
 
 impl<'a> Fit<'a> {
@@ -77,7 +80,7 @@ impl<'a> Fit<'a> {
         };
         dir.continue_log(trainer.step)?;
         files::write(&dir.file("config.json"), &serde_json::to_vec_pretty(&trainer.config)?)?;
-        Ok(Self { dir, data, device: device.clone(), trainer, norm, split, validation })
+        Ok(Self { dir, data, device: device.clone(), trainer, norm, split, validation, evidence: extras.evidence })
     }
 
     /// Its settings.
@@ -100,7 +103,7 @@ impl<'a> Fit<'a> {
         let on = training::Data { data, train: &self.split.train, norm, validation };
         let trainer = training::run(self.trainer, &mut self.dir, on, pace, watch)?;
         let trainer = trainer.finish(data, &self.split.train, norm)?;
-        results::write(&trainer, self.dir, data, self.split, norm, &self.device)
+        results::write(&trainer, self.dir, data, self.split, norm, &self.device, self.evidence)
     }
 }
 

@@ -20,6 +20,7 @@ use crate::io::files;
 use crate::io::run_dir::RunDir;
 use crate::run::bundle;
 use crate::run::card;
+use crate::run::evidence;
 use crate::run::scoring;
 use crate::show::curves;
 use crate::show::table::{Anchors, render, shown};
@@ -63,7 +64,7 @@ impl Outcome {
     }
 }
 
-/// Model directory, predictions, metrics and curves of a trained run.
+/// Model directory, predictions, metrics and curves of a trained run, and the `evidence` for a report's pictures where that is kept.
 pub fn write(
     trainer: &Trainer,
     dir: RunDir,
@@ -71,6 +72,7 @@ pub fn write(
     split: Split,
     norm: &Normalisation,
     device: &Device,
+    evidence: bool,
 ) -> Result<Outcome> {
     let config = &trainer.config;
     let trained = bundle::Trained::of(trainer)?;
@@ -86,7 +88,11 @@ pub fn write(
         None
     } else {
         let draft = trained.directory(config, norm, data, serde_json::Value::Null, |_| String::new(), device)?;
-        Some(score(trainer, &Model::load(&draft, "model", device)?, data, &split, norm)?)
+        let model = Model::load(&draft, "model", device)?;
+        if evidence {
+            evidence::write_files(&dir.file(""), &model, data, &split.held_out)?;
+        }
+        Some(score(trainer, &model, data, &split, norm)?)
     };
     let summary = scored.as_ref().map_or(serde_json::Value::Null, |scored| {
         let report = &scored.by_classifier;
