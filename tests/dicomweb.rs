@@ -135,6 +135,8 @@ impl Study {
 fn predictions(said: &str) -> Value {
     let mut predictions = json(said)["predictions"].take();
     predictions[0]["ms"] = json!(0);
+    // where it was read from
+    predictions[0]["input"] = json!("");
     predictions
 }
 
@@ -148,6 +150,7 @@ fn a_series_from_a_server_and_a_report_to_it() {
     let (said, errors) = (String::from_utf8(done.stdout).unwrap(), String::from_utf8(done.stderr).unwrap());
     assert!(done.status.success(), "{errors}");
     assert_eq!(predictions(&said), study.local());
+    assert_eq!(json(&said)["predictions"][0]["input"], server.url.as_str());
     assert!(!format!("{said}{errors}").contains("c4n4ry"), "credentials are not printed");
 
     let seen = server.seen();

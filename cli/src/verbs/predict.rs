@@ -1,6 +1,6 @@
 //! `clip-lung predict`: probabilities of crops.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Result;
@@ -63,14 +63,15 @@ pub fn run(args: Args) -> Result<()> {
         (Some(server), Some(study), Some(series)) => Some(server.series(study, series)?),
         _ => None,
     };
-    let inputs: Vec<PathBuf> =
-        args.inputs.iter().cloned().chain(fetched.iter().map(|dir| dir.path().to_owned())).collect();
+    let mut inputs: Vec<(String, &Path)> =
+        args.inputs.iter().map(|path| (path.display().to_string(), path.as_path())).collect();
+    // a folder that will be gone is named by where it came from
+    inputs.extend(fetched.iter().map(|dir| (args.dicomweb.clone().unwrap_or_default(), dir.path())));
     let several = inputs.len() > 1;
     let request = Request { place: &args.place, model: &model, model_dir: &args.model, other: args.other, several };
     let mut all = Predictions::new(&model, device_name);
     let (mut used, mut answers) = (Vec::new(), Vec::new());
-    for path in &inputs {
-        let input = path.display().to_string();
+    for (input, path) in inputs {
         let found = match request.targets(path) {
             Ok(found) => found,
             // one bad scan of many costs itself alone
