@@ -22,7 +22,9 @@ export default async function ({ work, run, browser, open }, test) {
   await test('the command line writes a report of a series', async () => {
     run('train', '--data', join(work, 'set'), '--out', join(work, 'two-run'), '--method', 'ce', '--task', 'lidc-c', '--epochs', '1');
     run('export', join(work, 'two-run'), '--out', model('two'), '--dtype', 'f16');
-    for (const name of ['model', 'two']) {
+    // with the rule for places that are no nodule
+    run('export', join(work, 'run'), '--out', model('guarded'), '--dtype', 'f16', '--guard', join(work, 'set'));
+    for (const name of ['guarded', 'two']) {
       const words = ['predict', '--model', model(name), dir, '--nodules', list, '--sr', join(work, `reports-${name}`), '--json'];
       const { predictions } = JSON.parse(run(...words));
       const [file] = readdirSync(join(work, `reports-${name}`));
@@ -36,9 +38,9 @@ export default async function ({ work, run, browser, open }, test) {
       });
       known[name] = { file, bytes: readFileSync(join(work, `reports-${name}`, file)), findings };
     }
-    assert.equal(known.model.findings.length, 4);
-    assert.match(known.model.findings[3].prediction.reason, /not like a nodule/);
-    assert.ok(known.model.bytes.includes(known.model.findings[3].prediction.reason), 'the report says so');
+    assert.equal(known.guarded.findings.length, 4);
+    assert.match(known.guarded.findings[3].prediction.reason, /not like a nodule/);
+    assert.ok(known.guarded.bytes.includes(known.guarded.findings[3].prediction.reason), 'the report says so');
     assert.equal(known.two.findings[0].prediction.attributes, undefined);
   });
 
@@ -62,7 +64,7 @@ export default async function ({ work, run, browser, open }, test) {
   };
   const url = `/work/report-series/${slices[0].name}`;
 
-  for (const [name, what] of [['model', 'three classes and attributes'], ['two', 'two classes and none']]) {
+  for (const [name, what] of [['guarded', 'three classes and attributes'], ['two', 'two classes and none']]) {
     await test(`the browser's bytes are the command line's: ${what}`, async () => {
       const { bytes, file, findings } = known[name];
       const found = await made(name, { url }, findings, momentOf(bytes));
@@ -75,22 +77,22 @@ export default async function ({ work, run, browser, open }, test) {
   }
 
   await test("from a viewer's metadata, with names beyond ASCII", async () => {
-    const { findings, bytes } = known.model;
+    const { findings, bytes } = known.guarded;
     const metadata = {
       PatientName: [{ Alphabetic: 'Müller^Jürgen' }], PatientID: 'TEST-1', StudyInstanceUID: slices[0].metadata.StudyInstanceUID, SeriesInstanceUID: slices[0].metadata.SeriesInstanceUID,
       SOPClassUID: '1.2.840.10008.5.1.4.1.1.2', FrameOfReferenceUID: '1.2.3', StudyDate: '20260102', PatientComments: 'secret', Rows: 512,
     };
-    const found = Buffer.from((await made('model', { metadata }, findings, momentOf(bytes))).base64, 'base64').toString('utf8');
+    const found = Buffer.from((await made('guarded', { metadata }, findings, momentOf(bytes))).base64, 'base64').toString('utf8');
     assert.ok(found.includes('ISO_IR 192') && found.includes('Müller^Jürgen') && !found.includes('secret'));
-    const without = await made('model', { metadata: { ...metadata, FrameOfReferenceUID: undefined } }, findings);
+    const without = await made('guarded', { metadata: { ...metadata, FrameOfReferenceUID: undefined } }, findings);
     assert.match(without.error, /^input: FrameOfReferenceUID is missing/);
   });
 
   await test('typed errors for what is no slice', async () => {
-    const { findings } = known.model;
-    assert.match((await made('model', { url: '/work/model/config.json' }, findings)).error, /^input: not a DICOM file/);
-    for (const end of [140, 200, 400, 600]) assert.match((await made('model', { url, end }, findings)).error, /^input: the DICOM file ends within/, `${end}`);
-    assert.match((await made('model', { url }, [])).error, /^input: a report needs a finding/);
+    const { findings } = known.guarded;
+    assert.match((await made('guarded', { url: '/work/guarded/config.json' }, findings)).error, /^input: not a DICOM file/);
+    for (const end of [140, 200, 400, 600]) assert.match((await made('guarded', { url, end }, findings)).error, /^input: the DICOM file ends within/, `${end}`);
+    assert.match((await made('guarded', { url }, [])).error, /^input: a report needs a finding/);
   });
 
   await test('the writer is small', async () => {
