@@ -69,7 +69,7 @@ const NEEDED: [&str; 4] = ["crop_index", "patient_id", "nodule_id", "class"];
 /// A fold of one's own, counted from 0.
 const FOLD: &str = "fold";
 
-/// Reads the table; `file` names it in errors. Of the columns, those of [`NEEDED`] must be there, and all eight ratings or none; a cell
+/// Reads the table; `file` names it in errors. Of the columns, those of `NEEDED` must be there, and all eight ratings or none; a cell
 /// of the others may be empty.
 ///
 /// # Errors
