@@ -13,6 +13,7 @@ mod table;
 pub use listed::{Listed, Size, file_stem, same_scan};
 pub use row::Found;
 
+use crate::base::unicode::decode;
 use crate::error::{Error, Result};
 
 /// Reads a list; `file` names it in errors.
@@ -27,20 +28,6 @@ pub fn parse(bytes: &[u8], file: &str) -> Result<Vec<Listed>> {
     match text.trim_start().chars().next() {
         Some('[' | '{') => json::parse(&text, file),
         _ => table::parse(&text, file),
-    }
-}
-
-/// UTF-8 or UTF-16, with or without a byte order mark.
-fn decode(bytes: &[u8]) -> Option<String> {
-    let wide = |rest: &[u8], read: fn([u8; 2]) -> u16| {
-        let units: Vec<u16> = rest.chunks_exact(2).map(|b| read([b[0], b[1]])).collect();
-        String::from_utf16(&units).ok()
-    };
-    match bytes {
-        [0xff, 0xfe, rest @ ..] => wide(rest, u16::from_le_bytes),
-        [0xfe, 0xff, rest @ ..] => wide(rest, u16::from_be_bytes),
-        [0xef, 0xbb, 0xbf, rest @ ..] => String::from_utf8(rest.to_vec()).ok(),
-        _ => String::from_utf8(bytes.to_vec()).ok(),
     }
 }
 

@@ -12,6 +12,8 @@ use quick_xml::events::Event;
 
 use schema::Parser;
 
+use crate::base::unicode;
+
 pub use fault::XmlFault;
 pub use readings::{Reading, Readings, Roi};
 
@@ -87,19 +89,10 @@ pub fn parse(bytes: &[u8]) -> Result<Document, XmlFault> {
 
 /// UTF-8, UTF-16 with a byte order mark, or Latin-1 where the declaration names it.
 fn decode(bytes: &[u8]) -> Option<String> {
-    let wide = |rest: &[u8], read: fn([u8; 2]) -> u16| {
-        let units: Vec<u16> = rest.chunks_exact(2).map(|b| read([b[0], b[1]])).collect();
-        String::from_utf16(&units).ok()
-    };
-    match bytes {
-        [0xff, 0xfe, rest @ ..] => wide(rest, u16::from_le_bytes),
-        [0xfe, 0xff, rest @ ..] => wide(rest, u16::from_be_bytes),
-        [0xef, 0xbb, 0xbf, rest @ ..] => String::from_utf8(rest.to_vec()).ok(),
-        _ => String::from_utf8(bytes.to_vec()).ok().or_else(|| {
-            let head = String::from_utf8_lossy(&bytes[..bytes.len().min(100)]).to_ascii_lowercase();
-            head.contains("iso-8859-1").then(|| bytes.iter().map(|b| char::from(*b)).collect())
-        }),
-    }
+    unicode::decode(bytes).or_else(|| {
+        let head = String::from_utf8_lossy(&bytes[..bytes.len().min(100)]).to_ascii_lowercase();
+        head.contains("iso-8859-1").then(|| bytes.iter().map(|b| char::from(*b)).collect())
+    })
 }
 
 #[cfg(test)]
