@@ -5,8 +5,9 @@ use std::path::Path;
 use anyhow::Result;
 use clip_lung_core::base::tensors::{Array, Arrays, Precision, write};
 use clip_lung_core::dataset::crops::Dataset;
+use clip_lung_core::model::answer::Prediction;
 use clip_lung_core::model::predict::Model;
-use clip_lung_core::volume::crop::SIDE;
+use clip_lung_core::volume::crop::{Crop, SIDE};
 
 use super::scoring;
 use crate::io::files;
@@ -15,22 +16,25 @@ use crate::io::files;
 const ERRORS: usize = 6;
 
 /// `features.safetensors` (`features` `[n, 512]`, the classifier's input) and `maps.safetensors` (`maps` `[k, 32, 32]`, Grad-CAM of the
-/// answers that were most wrong, and `slices` `[k, 32, 32]`, the middle axial slice in HU), each with the nodules' ids.
-pub fn write_files(dir: &Path, model: &Model, data: &Dataset, rows: &[usize]) -> Result<()> {
+/// answers that were most wrong, and `slices` `[k, 32, 32]`, the middle axial slice in HU), each with the nodules' ids. `predictions`: the model's of
+/// these rows.
+pub fn write_files(
+    dir: &Path,
+    model: &Model,
+    data: &Dataset,
+    rows: &[usize],
+    predictions: &[Prediction],
+) -> Result<()> {
     let id = |i: usize| data.rows[i].nodule_id.clone();
     let ids = |rows: &[usize]| serde_json::to_string(&rows.iter().map(|&i| id(i)).collect::<Vec<_>>());
-    let mut features = Vec::new();
-    for part in rows.chunks(scoring::BATCH) {
-        let crops = part.iter().map(|&i| data.crop(i)).collect::<clip_lung_core::Result<Vec<_>>>()?;
-        let diameters: Vec<f64> = part.iter().filter_map(|&i| data.rows[i].diameter_mm).collect();
-        features.extend(model.features(&crops, &diameters)?);
-    }
+    let ask = |crops: &[Crop], diameters: &[f64]| model.features(crops, diameters);
+    let features = scoring::in_batches(data, rows, 1.0, |row| data.crop(row), ask)?;
     let width = features.len() / rows.len().max(1);
     let array = Array { shape: vec![rows.len(), width], values: features };
     let bytes = write(&[("features".into(), array)].into(), Precision::F16, &[("nodules".into(), ids(rows)?)])?;
     files::write(&dir.join("features.safetensors"), &bytes)?;
 
-    let worst = worst(model, data, rows)?;
+    let worst = worst(model, data, rows, predictions);
     let (mut maps, mut slices) = (Vec::new(), Vec::new());
     for &i in &worst {
         let crop = data.crop(i)?;
@@ -48,9 +52,9 @@ pub fn write_files(dir: &Path, model: &Model, data: &Dataset, rows: &[usize]) ->
 }
 
 /// The wrong answers that gave the true class the least, the worst first.
-fn worst(model: &Model, data: &Dataset, rows: &[usize]) -> Result<Vec<usize>> {
+fn worst(model: &Model, data: &Dataset, rows: &[usize], predictions: &[Prediction]) -> Vec<usize> {
     let mut wrong = Vec::new();
-    for (&i, prediction) in rows.iter().zip(scoring::predict(model, data, rows)?) {
+    for (&i, prediction) in rows.iter().zip(predictions) {
         let truth = data.rows[i].class;
         let place = model.config.classes.iter().position(|c| *c == truth);
         if let Some(place) = place.filter(|_| prediction.class != truth) {
@@ -58,5 +62,5 @@ fn worst(model: &Model, data: &Dataset, rows: &[usize]) -> Result<Vec<usize>> {
         }
     }
     wrong.sort_by(|a, b| a.0.total_cmp(&b.0));
-    Ok(wrong.into_iter().take(ERRORS).map(|(_, i)| i).collect())
+    wrong.into_iter().take(ERRORS).map(|(_, i)| i).collect()
 }

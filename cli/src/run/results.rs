@@ -8,6 +8,7 @@ use clip_lung_core::base::decision::Decision;
 use clip_lung_core::base::digest::hex;
 use clip_lung_core::dataset::crops::Dataset;
 use clip_lung_core::metrics::report::Report;
+use clip_lung_core::model::answer::Prediction;
 use clip_lung_core::model::config::ModelConfig;
 use clip_lung_core::model::predict::Model;
 use clip_lung_core::train::config::TrainConfig;
@@ -89,10 +90,11 @@ pub fn write(
     } else {
         let draft = trained.directory(config, norm, data, serde_json::Value::Null, |_| String::new(), device)?;
         let model = Model::load(&draft, "model", device)?;
+        let predictions = scoring::predict(&model, data, &split.held_out)?;
         if evidence {
-            evidence::write_files(&dir.file(""), &model, data, &split.held_out)?;
+            evidence::write_files(&dir.file(""), &model, data, &split.held_out, &predictions)?;
         }
-        Some(score(trainer, &model, data, &split, norm)?)
+        Some(score(trainer, &model.config, predictions, data, &split, norm)?)
     };
     let summary = scored.as_ref().map_or(serde_json::Value::Null, |scored| {
         let report = &scored.by_classifier;
@@ -129,13 +131,19 @@ struct Scored {
     metrics: serde_json::Value,
 }
 
-fn score(trainer: &Trainer, model: &Model, data: &Dataset, split: &Split, norm: &Normalisation) -> Result<Scored> {
+fn score(
+    trainer: &Trainer,
+    model: &ModelConfig,
+    predictions: Vec<Prediction>,
+    data: &Dataset,
+    split: &Split,
+    norm: &Normalisation,
+) -> Result<Scored> {
     let config = &trainer.config;
-    let by_classifier: Vec<Vec<f64>> =
-        scoring::predict(model, data, &split.held_out)?.into_iter().map(|p| p.probabilities).collect();
+    let by_classifier: Vec<Vec<f64>> = predictions.into_iter().map(|p| p.probabilities).collect();
     let by_text = trainer.text_probabilities(data, &split.held_out, norm)?;
     let score = |p: &[Vec<f64>]| {
-        let scored = scoring::scored(data, &split.held_out, p, config.task, model.config.decision);
+        let scored = scoring::scored(data, &split.held_out, p, config.task, model.decision);
         scoring::score(&scored, config.task)
     };
     let classifier_report = score(&by_classifier)?;
@@ -146,8 +154,8 @@ fn score(trainer: &Trainer, model: &Model, data: &Dataset, split: &Split, norm: 
         _ => (by_classifier, classifier_report.clone()),
     };
     let size_only = scoring::size_only(data, &split.train, &split.held_out, config.task)?;
-    let csv = scoring::csv(data, &split.held_out, &answers, &model.config.classes, config.fold)?;
-    let mut metrics = metrics(config, data, model.config.decision, &csv, &report, size_only.as_ref());
+    let csv = scoring::csv(data, &split.held_out, &answers, &model.classes, config.fold)?;
+    let mut metrics = metrics(config, data, model.decision, &csv, &report, size_only.as_ref());
     if let Some(text_report) = text_report {
         metrics["classifier"] = serde_json::to_value(&classifier_report)?;
         metrics["text"] = serde_json::to_value(text_report)?;

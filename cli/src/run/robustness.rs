@@ -24,9 +24,12 @@ pub struct Row {
 
 /// All disturbances on these rows of a data set.
 pub fn table(model: &Model, data: &Dataset, rows: &[usize], task: Task) -> Result<Vec<Row>> {
-    let plain = Disturbance::None.predictions(model, data, rows)?.into_iter().next().unwrap_or_default();
-    let row = |disturbance: &Disturbance| -> Result<Row> {
-        let sets = disturbance.predictions(model, data, rows)?;
+    let plain = scoring::predict(model, data, rows)?;
+    let row = |&disturbance: &Disturbance| -> Result<Row> {
+        let sets = match disturbance {
+            Disturbance::None => vec![plain.clone()],
+            _ => predictions(disturbance, model, data, rows)?,
+        };
         let one = |set: &Vec<Prediction>| scores(model, data, rows, task, set, &plain);
         let scores: Vec<[Option<f64>; 4]> = sets.iter().map(one).collect();
         let mean = |k: usize| -> Option<f64> {
@@ -42,6 +45,22 @@ pub fn table(model: &Model, data: &Dataset, rows: &[usize], task: Task) -> Resul
         })
     };
     Disturbance::ALL.iter().map(row).collect()
+}
+
+/// The predictions of disturbed crops: a set for each displacement of the centre.
+fn predictions(
+    disturbance: Disturbance,
+    model: &Model,
+    data: &Dataset,
+    rows: &[usize],
+) -> Result<Vec<Vec<Prediction>>> {
+    let of = |direction: [f64; 2]| {
+        let crop = |row: usize| disturbance.crop(data, row, direction);
+        scoring::in_batches(data, rows, disturbance.misjudged(), crop, |crops, diameters| {
+            model.predict(crops, diameters)
+        })
+    };
+    disturbance.directions().into_iter().map(of).collect()
 }
 
 /// Accuracy, macro AUC, benign/malignant AUC and the share of other answers than `plain`.

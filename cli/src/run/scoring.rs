@@ -11,6 +11,7 @@ use clip_lung_core::metrics::size_only::logistic;
 use clip_lung_core::model::answer::Prediction;
 use clip_lung_core::model::predict::Model;
 use clip_lung_core::study::pooled::{PredictedNodule, Predictions};
+use clip_lung_core::volume::crop::Crop;
 
 use crate::failure::Failure;
 
@@ -18,15 +19,27 @@ use crate::failure::Failure;
 const SEED: u64 = 0;
 
 /// Crops that are in memory at once.
-pub const BATCH: usize = 64;
+const BATCH: usize = 64;
 
 /// Predictions of these rows, in order.
 pub fn predict(model: &Model, data: &Dataset, rows: &[usize]) -> Result<Vec<Prediction>> {
-    let mut out = Vec::with_capacity(rows.len());
+    in_batches(data, rows, 1.0, |row| data.crop(row), |crops, diameters| model.predict(crops, diameters))
+}
+
+/// What a model is asked of these rows, a few at a time, in order: `crop` gives a row's crop, `misjudged` is what each known diameter is
+/// multiplied by.
+pub fn in_batches<T>(
+    data: &Dataset,
+    rows: &[usize],
+    misjudged: f64,
+    crop: impl Fn(usize) -> clip_lung_core::Result<Crop>,
+    ask: impl Fn(&[Crop], &[f64]) -> clip_lung_core::Result<Vec<T>>,
+) -> Result<Vec<T>> {
+    let mut out = Vec::new();
     for part in rows.chunks(BATCH) {
-        let crops = part.iter().map(|&i| data.crop(i)).collect::<clip_lung_core::Result<Vec<_>>>()?;
-        let diameters: Vec<f64> = part.iter().filter_map(|&i| data.rows[i].diameter_mm).collect();
-        out.extend(model.predict(&crops, &diameters)?);
+        let crops = part.iter().map(|&i| crop(i)).collect::<clip_lung_core::Result<Vec<_>>>()?;
+        let diameters: Vec<f64> = part.iter().filter_map(|&i| Some(data.rows[i].diameter_mm? * misjudged)).collect();
+        out.extend(ask(&crops, &diameters)?);
     }
     Ok(out)
 }

@@ -3,17 +3,12 @@
 
 use serde::Serialize;
 
-use super::answer::Prediction;
-use super::predict::Model;
 use crate::base::random::{Stream, key};
 use crate::dataset::crops::Dataset;
 use crate::error::Result;
 use crate::volume::crop::{Crop, VOXELS};
 use crate::volume::displaced::Displaced;
 use crate::volume::grid::SIDE;
-
-/// Crops predicted at once.
-const BATCH: usize = 64;
 
 /// What is done to a crop.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -65,8 +60,13 @@ impl Disturbance {
         }
     }
 
+    /// How many times the true diameter it is taken for.
+    pub fn misjudged(self) -> f64 {
+        if let Self::Diameter(factor) = self { factor } else { 1.0 }
+    }
+
     /// The centre's displacements, in diameters (y, x).
-    fn directions(self) -> Vec<[f64; 2]> {
+    pub fn directions(self) -> Vec<[f64; 2]> {
         match self {
             Self::Shift(by) => vec![[by, 0.0], [-by, 0.0], [0.0, by], [0.0, -by]],
             _ => vec![[0.0; 2]],
@@ -80,8 +80,8 @@ impl Disturbance {
     pub fn crop(self, data: &Dataset, row: usize, [dy, dx]: [f64; 2]) -> Result<Crop> {
         let (margin, geometry) = (data.header.margin, data.header.crop);
         let [_, cells] = geometry.cells_a_diameter(data.rows[row].diameter()?);
-        let scale = if let Self::Diameter(factor) = self { factor } else { 1.0 };
-        let [scale_z, scale_xy] = geometry.scales_with_diameter().map(|scales| if scales { scale } else { 1.0 });
+        let [scale_z, scale_xy] =
+            geometry.scales_with_diameter().map(|scales| if scales { self.misjudged() } else { 1.0 });
         let displaced = Displaced { shift: [0.0, dy * cells, dx * cells], scale: [scale_z, scale_xy, scale_xy] };
         let mut patch = vec![0.0; margin.voxels()];
         data.write_with_margin(row, &mut patch);
@@ -97,25 +97,6 @@ impl Disturbance {
             _ => {}
         }
         Crop::new(hu, &format!("crop {row}"))
-    }
-
-    /// The predictions of these rows: a set for each displacement.
-    ///
-    /// # Errors
-    /// When the device fails.
-    pub fn predictions(self, model: &Model, data: &Dataset, rows: &[usize]) -> Result<Vec<Vec<Prediction>>> {
-        let factor = if let Self::Diameter(factor) = self { factor } else { 1.0 };
-        let of = |direction: [f64; 2]| {
-            let mut all = Vec::with_capacity(rows.len());
-            for part in rows.chunks(BATCH) {
-                let crops = part.iter().map(|&i| self.crop(data, i, direction)).collect::<Result<Vec<_>>>()?;
-                let diameters: Vec<f64> =
-                    part.iter().filter_map(|&i| Some(data.rows[i].diameter_mm? * factor)).collect();
-                all.extend(model.predict(&crops, &diameters)?);
-            }
-            Ok(all)
-        };
-        self.directions().into_iter().map(of).collect()
     }
 }
 
