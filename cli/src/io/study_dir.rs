@@ -126,14 +126,12 @@ impl StudyDir {
         if config.is_file() && ["predictions.csv", "metrics.json"].iter().all(|name| dir.join(name).is_file()) {
             return Ok(CellState::Done);
         }
+        let held = Lock::is_held(&dir);
+        if !held && let Ok(error) = std::fs::read_to_string(dir.join(ERROR)) {
+            return Ok(CellState::Failed { error });
+        }
         let (step, steps) = (RunDir::last_step(&dir), self.time(&cell.id).steps);
-        if Lock::is_held(&dir) {
-            return Ok(CellState::Running { step, steps });
-        }
-        match std::fs::read_to_string(dir.join(ERROR)) {
-            Ok(error) => Ok(CellState::Failed { error }),
-            Err(_) => Ok(CellState::Waiting { step, steps }),
-        }
+        Ok(if held { CellState::Running { step, steps } } else { CellState::Waiting { step, steps } })
     }
 
     /// Keeps why a cell failed.

@@ -8,7 +8,7 @@ use burn::tensor::Device;
 use clip_lung_core::base::decision::Decision;
 use clip_lung_core::dataset::class::Class;
 use clip_lung_core::dataset::task::Task;
-use clip_lung_core::study::cells::Cell;
+use clip_lung_core::study::cells::{Cell, CellId};
 use clip_lung_core::study::pooled::Predictions;
 use clip_lung_core::train::config::TrainConfig;
 use clip_lung_core::train::split::split;
@@ -64,13 +64,11 @@ pub fn twin<'a>(study: &'a StudyDir, cell: &Cell) -> Result<Option<&'a Cell>> {
     if cell.task != Task::LidcB {
         return Ok(None);
     }
+    // the ids say which one it can be, its settings whether it is
+    let id = CellId::new(cell.method, Task::LidcA, cell.fold, cell.seed, cell.variant.as_deref())?;
+    let Some(other) = study.study.cell(&id) else { return Ok(None) };
     let wanted = TrainConfig { task: Task::LidcA, ..cell.config()? };
-    for other in study.study.cells.iter().filter(|c| c.task == Task::LidcA && c.fold == cell.fold) {
-        if other.config()? == wanted {
-            return Ok(Some(other));
-        }
-    }
-    Ok(None)
+    Ok((other.config()? == wanted).then_some(other))
 }
 
 /// The predictions of a cell from those of its twin.

@@ -131,11 +131,13 @@ fn supervise(study: &StudyDir, args: &Args, stop: &Arc<AtomicBool>) -> Result<()
     loop {
         let stopping = stop.load(Ordering::Relaxed);
         // a worker takes cells until none is left, so another is of use only where more cells wait than workers are about to take
-        let mut idle = workers.iter().filter(|w| w.cell.is_none()).count();
-        let ready = if stopping { 0 } else { count_ready(study)? };
-        while workers.len() < usize::from(args.jobs) && idle < ready {
-            workers.push(start(args, started, &sender)?);
-            (started, idle) = (started + 1, idle + 1);
+        if !stopping && workers.len() < usize::from(args.jobs) {
+            let mut idle = workers.iter().filter(|w| w.cell.is_none()).count();
+            let ready = count_ready(study)?;
+            while workers.len() < usize::from(args.jobs) && idle < ready {
+                workers.push(start(args, started, &sender)?);
+                (started, idle) = (started + 1, idle + 1);
+            }
         }
         if workers.is_empty() {
             break;

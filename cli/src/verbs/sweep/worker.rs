@@ -76,7 +76,7 @@ fn next(study: &StudyDir) -> Result<Option<(&Cell, Lock)>> {
         }
         let Some(lock) = Lock::try_take(&study.cell_dir(&cell.id))? else { continue };
         // another worker may have done it between the look and the lock
-        if !is_done(study, cell) {
+        if study.state(cell)? != CellState::Done {
             return Ok(Some((cell, lock)));
         }
     }
@@ -91,11 +91,6 @@ pub fn is_ready(study: &StudyDir, cell: &Cell) -> Result<bool> {
     // what another cell trains is not trained again
     let twin = cell::twin(study, cell)?.map(|twin| study.state(twin)).transpose()?;
     Ok(matches!(twin, None | Some(CellState::Done | CellState::Failed { .. } | CellState::Stale { .. })))
-}
-
-fn is_done(study: &StudyDir, cell: &Cell) -> bool {
-    let dir = study.cell_dir(&cell.id);
-    ["predictions.csv", "metrics.json"].iter().all(|name| dir.join(name).is_file())
 }
 
 fn stop_with_the_input(stop: Arc<AtomicBool>) {
