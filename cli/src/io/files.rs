@@ -6,6 +6,8 @@ use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use anyhow::Result;
+use clip_lung_core::Error;
+use serde::de::DeserializeOwned;
 
 use crate::failure::Failure;
 
@@ -21,6 +23,15 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
 /// The path from the root, where there is such a file or directory.
 pub fn whole(place: &str) -> String {
     fs::canonicalize(place).map_or_else(|_| place.to_owned(), |path| path.display().to_string())
+}
+
+/// A JSON file, where it is there.
+pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let bad = |e: serde_json::Error| Error::BadJson { file: path.display().to_string(), reason: e.to_string() };
+    Ok(Some(serde_json::from_slice(&read(path)?).map_err(bad)?))
 }
 
 /// Creates a directory and its parents.

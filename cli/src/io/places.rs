@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use anyhow::Result;
-use clip_lung_core::Error;
 use serde::{Deserialize, Serialize};
 
 use crate::io::files;
@@ -30,12 +29,7 @@ impl Places {
 
     /// Of the study in this directory; `None` where it was planned on another machine.
     pub fn read(study: &Path) -> Result<Option<Self>> {
-        let path = study.join(Self::FILE);
-        if !path.is_file() {
-            return Ok(None);
-        }
-        let bad = |e: serde_json::Error| Error::BadJson { file: path.display().to_string(), reason: e.to_string() };
-        Ok(Some(serde_json::from_slice(&files::read(&path)?).map_err(bad)?))
+        files::read_json(&study.join(Self::FILE))
     }
 
     /// Into the study's directory.

@@ -5,7 +5,6 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use clip_lung_core::Error;
 use clip_lung_core::train::config::TrainConfig;
 use clip_lung_core::train::log::StepLog;
 use serde::{Deserialize, Serialize};
@@ -53,12 +52,7 @@ impl Invocation {
 
     /// Of the run in this directory; runs of version 0.1 have none.
     pub fn read(run: &Path) -> Result<Option<Self>> {
-        let path = run.join(Self::FILE);
-        if !path.is_file() {
-            return Ok(None);
-        }
-        let bad = |e: serde_json::Error| Error::BadJson { file: path.display().to_string(), reason: e.to_string() };
-        Ok(Some(serde_json::from_slice(&files::read(&path)?).map_err(bad)?))
+        files::read_json(&run.join(Self::FILE))
     }
 
     /// Into the run's directory.
