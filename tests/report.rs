@@ -185,6 +185,8 @@ fn what_was_touched_is_refused_by_name() {
     let metrics = file("clip-lung.lidc-a.f0.s2", "metrics.json");
     refused(&metrics, "\"fold\":0", "\"fold\":1", &["clip-lung.lidc-a.f0.s2 is stale", "metrics.json"]);
     refused(&metrics, "5e5e", "5f5e", &["clip-lung.lidc-a.f0.s2 is stale", "SHA-256"]);
+    let program = "{\"program\":{\"version\":\"0.0.9\",\"git_commit\":\"abc\",\"arithmetic\":0},";
+    refused(&metrics, "{", program, &["clip-lung.lidc-a.f0.s2 is stale", "clip-lung 0.0.9 (abc)", "number 0"]);
     refused(&study.join("study.json"), "\"schema\": 1", "\"schema\": 9", &["schema 9"]);
     report(&place, "out");
 }

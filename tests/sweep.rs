@@ -110,6 +110,13 @@ fn what_was_kept_is_not_run_again() {
     assert!(code == 2 && message.contains("--data"), "{message}");
     let data = text(&dir.path().join("data"));
     ok(&["sweep", "run", &text(&clone), "--cell", "ce.lidc-a.f1.s2", "--data", &data, "--device", "cpu"]);
+    // another program
+    let metrics = clone.join(cell).join("metrics.json");
+    let kept = std::fs::read_to_string(&metrics).unwrap();
+    std::fs::write(&metrics, kept.replace("\"arithmetic\": 1", "\"arithmetic\": 0")).unwrap();
+    assert_eq!(state(), "stale");
+    std::fs::write(&metrics, kept).unwrap();
+    assert_eq!(state(), "done");
     // other settings
     let config = clone.join(cell).join("config.json");
     let other = std::fs::read_to_string(&config).unwrap().replace("\"lr\": 0.01", "\"lr\": 0.02");

@@ -10,8 +10,9 @@ use clip_lung_core::dataset::class::Class;
 use clip_lung_core::dataset::task::Task;
 use clip_lung_core::methods::{Method, MethodConfig};
 use clip_lung_core::study::pooled::Predictions;
+use clip_lung_core::train::ARITHMETIC;
 use clip_lung_core::train::config::{DataId, TrainConfig};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::io::files;
@@ -34,6 +35,43 @@ pub struct Metrics {
     pub decision: Option<Decision>,
     /// Of the predictions' file, where it was kept.
     pub predictions_sha256: Option<String>,
+    #[serde(default)]
+    pub program: Program,
+}
+
+/// The program that trained a run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Program {
+    pub version: String,
+    pub git_commit: String,
+    /// See [`ARITHMETIC`].
+    pub arithmetic: u32,
+}
+
+impl Program {
+    /// This one.
+    pub fn this() -> Self {
+        let (version, git_commit) = (env!("CARGO_PKG_VERSION").into(), env!("CLIP_LUNG_COMMIT").into());
+        Self { version, git_commit, arithmetic: ARITHMETIC }
+    }
+
+    /// What makes its results other than this program's.
+    pub fn difference(&self) -> Option<String> {
+        let Self { version, git_commit, arithmetic } = self;
+        (*arithmetic != ARITHMETIC).then(|| {
+            format!(
+                "it was trained by clip-lung {version} ({git_commit}), whose arithmetic (number {arithmetic}) gives other \
+                 weights than this program's (number {ARITHMETIC})"
+            )
+        })
+    }
+}
+
+impl Default for Program {
+    /// That of a run which does not say: the first arithmetic.
+    fn default() -> Self {
+        Self { version: "0.1.0".into(), git_commit: "unknown".into(), arithmetic: 1 }
+    }
 }
 
 impl Metrics {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::failure::Failure;
 use crate::io::files;
 use crate::io::lock::Lock;
+use crate::io::predictions::{self, Metrics};
 use crate::io::run_dir::RunDir;
 
 /// The study's own file.
@@ -123,8 +124,12 @@ impl StudyDir {
                 format!("{} is of other settings than study.json has; remove it to run it again", dir.display());
             return Ok(CellState::Stale { error });
         }
-        if config.is_file() && ["predictions.csv", "metrics.json"].iter().all(|name| dir.join(name).is_file()) {
-            return Ok(CellState::Done);
+        if config.is_file() && predictions::finished(&dir) {
+            let other =
+                Metrics::read(&dir).map_or_else(|e| Some(format!("{e:#}")), |metrics| metrics.program.difference());
+            let stale =
+                |other| CellState::Stale { error: format!("{}: {other}; remove it to run it again", dir.display()) };
+            return Ok(other.map_or(CellState::Done, stale));
         }
         let held = Lock::is_held(&dir);
         if !held && let Ok(error) = std::fs::read_to_string(dir.join(ERROR)) {

@@ -81,6 +81,9 @@ fn finished(study: &StudyDir, cell: &Cell) -> Result<Finished> {
     if found != expected {
         return Err(stale(format!("its metrics are of data of SHA-256 {found}, not {expected}")).into());
     }
+    if let Some(difference) = metrics.program.difference() {
+        return Err(stale(difference).into());
+    }
     // finished cells may be kept without it: the plan has the same
     let ran = if dir.join("config.json").is_file() { Some(RunDir::config(&dir)?) } else { None };
     let config = match &ran {

@@ -18,6 +18,7 @@ use clip_lung_core::volume::crop::Normalisation;
 use sha2::{Digest, Sha256};
 
 use crate::io::files;
+use crate::io::predictions::Program;
 use crate::io::run_dir::RunDir;
 use crate::run::bundle;
 use crate::run::card;
@@ -187,6 +188,7 @@ fn common(config: &TrainConfig, data: &Dataset) -> serde_json::Value {
         "synthetic_images": data.header.synthetic,
         "data": config.data,
         "text_encoder": config.encoder(),
+        "program": Program::this(),
         "method": config.method.method(), "task": config.task, "fold": config.fold, "held_out": config.held_out,
     })
 }

@@ -14,3 +14,7 @@ pub mod split;
 pub mod state;
 pub mod step;
 pub mod validate;
+
+/// Of training's arithmetic: a change that gives other weights from the same settings and data raises it, so that results
+/// of before and after are not averaged.
+pub const ARITHMETIC: u32 = 1;
