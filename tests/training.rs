@@ -213,3 +213,67 @@ fn a_model_is_calibrated_and_guarded() {
     // folds twice
     is_bad_input(&["export", &run, "--out", &model, "--calibrate", &folds[0], &folds[0]], "give each fold once");
 }
+
+/// The card of a model that trained on all nodules says what its recipe's folds say.
+#[test]
+fn a_card_rests_on_the_folds_of_a_study() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = |name: &str| text(&dir.path().join(name));
+    let data = text(&data(dir.path()));
+    let recipe = ["--lr", "0.01", "--ema", "0.9", "--ema-bn", "recompute", "--epochs", "1"];
+    let plan = ["sweep", "plan", &place("study"), "--data", &data, "--methods", "ce,udm", "--fold-count", "2"];
+    ok(&[&plan[..], &recipe].concat());
+    ok(&["sweep", "run", &place("study"), "--device", "cpu"]);
+    let train =
+        ["train", "--data", &data, "--out", &place("all"), "--method", "ce", "--fold", "all", "--device", "cpu"];
+    ok(&[&train[..], &recipe].concat());
+    let robustness = ["0", "1"].map(|fold| {
+        let run = place(&format!("study/cells/ce.lidc-a.f{fold}.s2"));
+        let document = ok(&["evaluate", &run, "--data", &data, "--robustness", "--json", "--device", "cpu"]);
+        let file = place(&format!("robustness{fold}.json"));
+        std::fs::write(&file, document).unwrap();
+        file
+    });
+    std::fs::write(place("notes.md"), "## What it can't do\n\nMuch.\n").unwrap();
+    let export = ["export", &place("all"), "--out", &place("model"), "--dtype", "f16", "--study", &place("study")];
+    let more = ["--guard", &data, "--notes", &place("notes.md"), "--robustness", &robustness[0], &robustness[1]];
+    ok(&[&export[..], &more].concat());
+
+    let card = std::fs::read_to_string(dir.path().join("model/README.md")).unwrap();
+    let headings: Vec<&str> = card.lines().filter(|l| l.starts_with("## ")).collect();
+    let expected = [
+        "## Held-out results of the recipe",
+        "## Calibration",
+        "## Crops that are no lung nodule",
+        "## Robustness",
+        "## What it can't do",
+    ];
+    assert_eq!(headings, expected, "{card}");
+    assert!(["size alone", "ratings + size", "as it is"].iter().all(|words| card.contains(words)), "{card}");
+    // the pooled accuracy is that of the folds' predictions
+    let right: Vec<bool> = (0..2)
+        .flat_map(|fold| {
+            let csv =
+                std::fs::read_to_string(place(&format!("study/cells/ce.lidc-a.f{fold}.s2/predictions.csv"))).unwrap();
+            let is_right = |line: &str| {
+                let fields: Vec<&str> = line.split(',').collect();
+                let p: Vec<f64> = fields[4..7].iter().map(|v| v.parse().unwrap()).collect();
+                let most = (0..3).max_by(|a, b| p[*a].total_cmp(&p[*b])).unwrap();
+                fields[3] == ["benign", "unsure", "malignant"][most]
+            };
+            csv.lines().skip(1).map(is_right).collect::<Vec<bool>>()
+        })
+        .collect();
+    let accuracy = right.iter().filter(|r| **r).count() as f64 / right.len() as f64;
+    let metrics = &json(&dir.path().join("model/config.json"))["metadata"]["metrics"];
+    assert!((metrics["accuracy"]["value"].as_f64().unwrap() - accuracy).abs() < 1e-9, "{metrics}");
+    assert_eq!((metrics["held_out"].as_u64(), right.len()), (Some(60), 60));
+    assert!(card.contains(&format!("| **this recipe** | {:.1} (", 100.0 * accuracy)), "{card}");
+    // written once, however often it is exported
+    ok(&["export", &place("model"), "--out", &place("again"), "--notes", &place("notes.md")]);
+    let again = std::fs::read_to_string(dir.path().join("again/README.md")).unwrap();
+    assert!(again.matches("## What it can't do").count() == 1 && !again.contains("## Robustness"), "{again}");
+    let other = ["train", "--data", &data, "--out", &place("other"), "--method", "ce", "--fold", "all", "--diameter"];
+    ok(&[&other[..], &recipe, &["--device", "cpu"]].concat());
+    is_bad_input(&["export", &place("other"), "--out", &place("no"), "--study", &place("study")], "pool and diameter");
+}

@@ -11,6 +11,7 @@ pub mod evidence;
 pub mod fit;
 pub mod hub;
 pub mod init;
+pub mod out_of_fold;
 pub mod recipe;
 pub mod results;
 pub mod robustness;

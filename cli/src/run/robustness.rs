@@ -7,12 +7,13 @@ use clip_lung_core::metrics::classification::{auc, benign_malignant, macro_auc};
 use clip_lung_core::model::answer::Prediction;
 use clip_lung_core::model::predict::Model;
 use clip_lung_core::model::robustness::Disturbance;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::scoring;
 
 /// One disturbance, the mean over its directions.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Row {
     pub disturbance: String,
     pub accuracy: f64,
@@ -85,6 +86,25 @@ fn scores(
         auc(&positive, &values),
         Some(changed as f64 / set.len().max(1) as f64),
     ]
+}
+
+/// The mean of several tables; `None` without one, or where their disturbances differ.
+pub fn mean(tables: &[Vec<Row>]) -> Option<Vec<Row>> {
+    let (first, n) = (tables.first()?, tables.len() as f64);
+    if tables.iter().any(|t| !t.iter().map(|r| &r.disturbance).eq(first.iter().map(|r| &r.disturbance))) {
+        return None;
+    }
+    let row = |k: usize| {
+        let mean = |of: fn(&Row) -> Option<f64>| Some(tables.iter().map(|t| of(&t[k])).sum::<Option<f64>>()? / n);
+        Row {
+            disturbance: first[k].disturbance.clone(),
+            accuracy: mean(|r| Some(r.accuracy)).unwrap_or(0.0),
+            macro_auc: mean(|r| r.macro_auc),
+            benign_malignant_auc: mean(|r| r.benign_malignant_auc),
+            changed: mean(|r| Some(r.changed)).unwrap_or(0.0),
+        }
+    };
+    Some((0..first.len()).map(row).collect())
 }
 
 /// As a table for the terminal, or for a card.

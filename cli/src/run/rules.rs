@@ -17,8 +17,8 @@ use crate::io::{files, input};
 const FOLDS: usize = 5;
 const FOLD_SEED: u64 = 2;
 
-/// From held-out predictions of the model's recipe, a file or a run each.
-pub fn calibration(places: &[PathBuf], config: &ModelConfig) -> Result<Calibration> {
+/// Held-out predictions of the model's recipe, a file or a run each.
+pub fn held_out(places: &[PathBuf], config: &ModelConfig) -> Result<Predictions> {
     let mut parts = Vec::new();
     for place in places {
         let file = if place.is_dir() { place.join("predictions.csv") } else { place.clone() };
@@ -26,9 +26,13 @@ pub fn calibration(places: &[PathBuf], config: &ModelConfig) -> Result<Calibrati
         part.decision = config.decision;
         parts.push(part);
     }
-    let pooled = Predictions::pool("the held-out predictions", &parts)?;
+    Ok(Predictions::pool("the held-out predictions", &parts)?)
+}
+
+/// From held-out predictions of the model's recipe.
+pub fn calibration(held_out: &Predictions) -> Result<Calibration> {
     let nothing = || Failure::File("there is no held-out prediction to calibrate with".into());
-    Ok(Calibration::of(&pooled).ok_or_else(nothing)?)
+    Ok(Calibration::of(held_out).ok_or_else(nothing)?)
 }
 
 /// From the nodules of the data set at `place`.

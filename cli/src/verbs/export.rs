@@ -17,7 +17,7 @@ use crate::io::files;
 use crate::io::run_dir::model_dir;
 use crate::machine::device;
 use crate::run::bundle::golden_pair;
-use crate::run::rules;
+use crate::run::{out_of_fold, rules};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -31,6 +31,16 @@ pub struct Args {
     /// probabilities honest, and a rule for which classes an answer leaves open
     #[arg(long, num_args = 1..)]
     calibrate: Vec<PathBuf>,
+    /// A study with the same recipe's held-out folds: calibrates as `--calibrate` does, and the card says how good the recipe is, beside
+    /// predictors without an image
+    #[arg(long, conflicts_with = "calibrate")]
+    study: Option<PathBuf>,
+    /// What `evaluate RUN --robustness --json` printed of those folds, for the card
+    #[arg(long, num_args = 1..)]
+    robustness: Vec<PathBuf>,
+    /// A Markdown file that is added to the card
+    #[arg(long)]
+    notes: Option<PathBuf>,
     /// The data set that the model was trained on: the model gets a rule for crops that are no lung nodule
     #[arg(long)]
     guard: Option<String>,
@@ -86,12 +96,22 @@ fn exported(run: &Path, precision: Precision, args: &Args, device: &Device) -> R
     let model = Model::load(&found, &source.display().to_string(), device)?;
     let (bytes, path) = get(WEIGHTS)?;
     let mut arrays = read(bytes, &path)?;
-    if !args.calibrate.is_empty() {
-        let found = rules::calibration(&args.calibrate, &config)?;
+    let mut sections = Vec::new();
+    let mut held_out = None;
+    if let Some(study) = &args.study {
+        let found = out_of_fold::of_study(study, &config)?;
+        config.metadata.metrics = found.metrics;
+        sections.push(found.section);
+        held_out = Some(found.predictions);
+    } else if !args.calibrate.is_empty() {
+        held_out = Some(rules::held_out(&args.calibrate, &config)?);
+    }
+    if let Some(held_out) = &held_out {
+        let found = rules::calibration(held_out)?;
         let temperature = Array { shape: vec![1], values: vec![found.temperature as f32] };
         arrays.insert(TEMPERATURE.into(), temperature);
         config.answer_set = Some(found.set);
-        println!(
+        let said = format!(
             "temperature {:.3} (held-out loss {:.4}, before {:.4}); classes from {:.3} on are left open: the true one is among \
              them in {:.1} %",
             found.temperature,
@@ -100,15 +120,41 @@ fn exported(run: &Path, precision: Precision, args: &Args, device: &Device) -> R
             found.set.threshold,
             found.set.measured * 100.0
         );
+        sections.push(format!("## Calibration\n\nFrom {} held-out predictions: {said}.\n", held_out.nodules.len()));
+        println!("{said}");
     }
     if let Some(place) = &args.guard {
         let guard = rules::guard(place, &config)?;
-        println!("{:.1} % of held-out nodules would be taken for none", guard.false_alarms * 100.0);
+        let said = format!("{:.1} % of held-out nodules would be taken for none", guard.false_alarms * 100.0);
+        sections.push(format!(
+            "## Crops that are no lung nodule\n\nAn answer is marked where the middle of the crop is air (a mean of at most {:.0} HU) or where \
+             there is no lung around ({:.1} % or more of the surroundings above -200 HU). The limits come from {} nodules; {said}.\n",
+            guard.middle_hu,
+            guard.tissue_around * 100.0,
+            guard.nodules
+        ));
+        println!("{said}");
         config.guard = Some(guard);
     }
     // a model of version 0.1 may carry crops of patients
     let golden = golden_pair()?;
-    let card = String::from_utf8_lossy(get(CARD)?.0).into_owned();
+    if !args.robustness.is_empty() {
+        sections.push(out_of_fold::robustness(&args.robustness)?);
+    }
+    if let Some(notes) = &args.notes {
+        sections.push(String::from_utf8_lossy(&files::read(notes)?).into_owned());
+    }
+    let card = with_sections(&String::from_utf8_lossy(get(CARD)?.0), &sections);
     let files = build(Parts { config, arrays, golden, precision, card: &card }, device)?;
     Ok(Exported { model, files })
+}
+
+/// A card with these sections instead of those that it had.
+fn with_sections(card: &str, sections: &[String]) -> String {
+    if sections.is_empty() {
+        return card.into();
+    }
+    let own = card.split("\n## ").next().unwrap_or(card).trim_end();
+    let sections = sections.iter().map(|s| s.trim()).collect::<Vec<_>>();
+    format!("{own}\n\n{}\n", sections.join("\n\n"))
 }
