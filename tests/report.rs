@@ -209,6 +209,43 @@ fn the_audit_is_in_the_report() {
     assert!(first.as_str().unwrap().contains("1 patients are on both sides (P007"), "{first}");
 }
 
+/// Groups of nodules: every row on each, and what is no table of groups is refused.
+#[test]
+fn groups_have_their_own_table() {
+    let place = Place::new();
+    let study = place.path("study");
+    made_study::write(&study, &Plan::default());
+    let mut table = "nodule_id,quality\n".to_owned();
+    for fold in 0..2 {
+        let csv =
+            std::fs::read_to_string(cell(&study, &format!("ce.lidc-a.f{fold}.s2")).join("predictions.csv")).unwrap();
+        for (i, line) in csv.lines().skip(1).enumerate() {
+            table += &format!("{},{}\n", line.split(',').next().unwrap(), ["exact", "<estimated>"][i % 2]);
+        }
+    }
+    std::fs::write(place.path("nodules.csv"), table).unwrap();
+    let by = |column: &str| format!("{}:{column}", place.name("nodules.csv"));
+    ok(&["report", &place.name("study"), "--out", &place.name("out"), "--by", &by("quality")]);
+    let files = all_files(&place.path("out"));
+    let summary = json(&String::from_utf8(files["summary.json"].clone()).unwrap());
+    let groups = summary["tasks"][0]["subgroups"]["of"].as_array().unwrap();
+    // three methods and four predictors without an image, two groups
+    assert_eq!(
+        (groups.len(), groups[0]["group"].as_str(), groups[0]["row"].as_str()),
+        (14, Some("<estimated>"), Some("majority"))
+    );
+    let of_ce =
+        |key: &str| groups.iter().filter(|g| g["row"] == "ce").map(|g| g[key].as_f64().unwrap()).collect::<Vec<_>>();
+    assert_eq!(of_ce("nodules").iter().sum::<f64>(), summary["tasks"][0]["nodules"].as_f64().unwrap());
+    let page = String::from_utf8(files["report.html"].clone()).unwrap();
+    assert!(page.contains("by quality") && page.contains("&lt;estimated&gt;") && !page.contains("<estimated>"));
+    let arguments = ["report", &place.name("study"), "--out", &place.name("no"), "--by"];
+    is_bad_input(&[&arguments[..], &[&by("kernel")]].concat(), "no column `kernel`");
+    let (code, message) = fails(&[&arguments[..], &["quality"]].concat());
+    assert!(code == 2 && message.contains("--by quality"), "{message}");
+    assert!(!place.path("no").exists());
+}
+
 /// Some folds of one method are missing: each row says what it rests on, and methods meet on the folds that both have.
 #[test]
 fn an_unfinished_study_is_reported_as_far_as_it_is() {

@@ -1,10 +1,12 @@
 //! `clip-lung report`: a study's tables and figures, from kept predictions alone.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clip_lung_core::study::summary::document::summarise;
+use clip_lung_core::study::summary::subgroups::Groups;
 
+use crate::failure::Failure;
 use crate::io::files;
 use crate::io::study_results::StudyResults;
 use crate::run::drawn::drawn;
@@ -17,6 +19,9 @@ pub struct Args {
     /// Where report.html, results.csv, table.md, table.tex, summary.json and the figures are written
     #[arg(long)]
     out: PathBuf,
+    /// Also score groups of nodules: a table with the column nodule_id and the column that makes the groups, as `lidc/nodules.csv:readers`
+    #[arg(long, value_name = "TABLE:COLUMN")]
+    by: Option<String>,
     /// Open the page in the browser
     #[arg(long)]
     open: bool,
@@ -27,7 +32,9 @@ pub struct Args {
 
 pub fn run(args: Args) -> Result<()> {
     let study = StudyResults::read(&args.study)?;
-    let summary = summarise(&study.dir.study, &study.finished, &study.anchors)?.with_audit(study.audit.clone());
+    let groups = args.by.as_deref().map(groups).transpose()?;
+    let summary = summarise(&study.dir.study, &study.finished, &study.anchors, groups.as_ref())?;
+    let summary = summary.with_audit(study.audit.clone());
     let written = report::files(&summary, &drawn(&study, &summary)?, &args.study)?;
     files::write_dir(&args.out, &written)?;
     if args.json {
@@ -48,4 +55,13 @@ pub fn run(args: Args) -> Result<()> {
         println!("  no browser could be opened here");
     }
     Ok(())
+}
+
+fn groups(by: &str) -> Result<Groups> {
+    let Some((table, column)) = by.rsplit_once(':') else {
+        return Err(
+            Failure::Usage(format!("--by {by}: give a table and its column, as lidc/nodules.csv:readers")).into()
+        );
+    };
+    Ok(Groups::read(&files::read(Path::new(table))?, table, column)?)
 }

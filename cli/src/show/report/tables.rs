@@ -7,6 +7,7 @@ use clip_lung_core::study::paired::Difference;
 use clip_lung_core::study::summary::cohorts::{Compared, Family};
 use clip_lung_core::study::summary::level::Row;
 use clip_lung_core::study::summary::stability::{MethodRanks, Ranks};
+use clip_lung_core::study::summary::subgroups::{Subgroup, Subgroups};
 use clip_lung_core::study::summary::task::TaskSummary;
 
 use super::table::{Table, TableCell};
@@ -25,6 +26,7 @@ pub fn of_task(task: &TaskSummary) -> Vec<Table> {
     let mut all = vec![levels(task), further(task)];
     all.extend(families.map(|f| differences(task, f)));
     all.extend(ranks(task));
+    all.extend(task.subgroups.as_ref().map(|s| subgroups(task, s)));
     all
 }
 
@@ -149,6 +151,23 @@ fn ranks(task: &TaskSummary) -> Vec<Table> {
         }
     };
     task.ranks.iter().map(of).collect()
+}
+
+fn subgroups(task: &TaskSummary, all: &Subgroups) -> Table {
+    let row = |s: &Subgroup| {
+        let value = |m: &Measure| s.measures.get(&m.name()).copied().flatten().map(|v| numbers::value(*m, v));
+        let cells = COMPARED.iter().map(|m| value(m).unwrap_or("-".into()).into());
+        let head = [numbers::shown(&s.row).into(), s.group.as_str().into(), s.nodules.to_string().into()];
+        head.into_iter().chain(cells).collect()
+    };
+    let measures = COMPARED.iter().map(|m| numbers::name(*m));
+    Table {
+        title: format!("{}: by {}", task.task.name(), all.column),
+        legend: "Every row on the nodules of one group, all folds pooled. Groups differ in their classes: compare rows within a group.".into(),
+        columns: ["".into(), all.column.clone(), "nodules".into()].into_iter().chain(measures).collect(),
+        rows: all.of.iter().map(row).collect(),
+        figures: Vec::new(),
+    }
 }
 
 /// Folds, leaks, label policies and readers.

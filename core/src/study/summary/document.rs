@@ -9,6 +9,7 @@ use super::entry::entries;
 use super::finished::Finished;
 use super::published;
 use super::scores::CellScores;
+use super::subgroups::Groups;
 use super::task::TaskSummary;
 use crate::dataset::task::Task;
 use crate::error::Result;
@@ -49,8 +50,13 @@ pub struct Summary {
 /// The summary of finished cells and anchors; tasks without a finished cell are left out.
 ///
 /// # Errors
-/// When rows that are compared are not of the same nodules, patients, classes and folds.
-pub fn summarise(study: &Study, finished: &[Finished], anchors: &[(Anchor, Predictions)]) -> Result<Summary> {
+/// When rows that are compared are not of the same nodules, patients, classes and folds, or a nodule is of none of the `groups`.
+pub fn summarise(
+    study: &Study,
+    finished: &[Finished],
+    anchors: &[(Anchor, Predictions)],
+    groups: Option<&Groups>,
+) -> Result<Summary> {
     let done: BTreeSet<&CellId> = finished.iter().map(|f| &f.cell.id).collect();
     let missing: Vec<CellId> = study.cells.iter().map(|c| &c.id).filter(|id| !done.contains(id)).cloned().collect();
     let mut notes = notes(finished, &missing, study.cells.len());
@@ -58,7 +64,7 @@ pub fn summarise(study: &Study, finished: &[Finished], anchors: &[(Anchor, Predi
     for task in Task::ALL {
         let entries = entries(task, finished, anchors)?;
         if !entries.is_empty() {
-            tasks.push(TaskSummary::new(study, task, &entries, &mut notes)?);
+            tasks.push(TaskSummary::new(study, task, &entries, groups, &mut notes)?);
         }
     }
     let cells = finished.iter().map(CellScores::of_cell);
@@ -148,7 +154,7 @@ mod tests {
         let mut plan = study(&all);
         let config = TrainConfig { fold: 4, ..all[0].config.clone() };
         plan.cells.push(crate::study::summary::finished::tests::cell(&config, Some("view")));
-        let summary = summarise(&plan, &all, &[size]).unwrap();
+        let summary = summarise(&plan, &all, &[size], None).unwrap();
         assert_eq!((summary.planned, summary.finished, summary.missing.len()), (14, 13, 1));
         assert!(summary.notes[0].contains("13 of 14"), "{:?}", summary.notes);
         let [task] = &summary.tasks[..] else { panic!() };
@@ -178,7 +184,7 @@ mod tests {
             finished(Method::Udm, None, &[0], 2, 3.0),
         ]
         .concat();
-        let summary = summarise(&study(&all), &all, &[]).unwrap();
+        let summary = summarise(&study(&all), &all, &[], None).unwrap();
         let choice = summary.tasks[0].choice.as_ref().unwrap();
         // udm has fewer folds, so it is not in the running
         assert!(["ce", "nsb"].contains(&choice.method.as_str()));

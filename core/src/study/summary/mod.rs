@@ -12,4 +12,5 @@ pub mod reliability;
 pub mod roc;
 pub mod scores;
 pub mod stability;
+pub mod subgroups;
 pub mod task;

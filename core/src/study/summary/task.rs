@@ -11,6 +11,7 @@ use super::level::Row;
 use super::reliability::Reliability;
 use super::roc::Roc;
 use super::stability::{Ranks, ranks};
+use super::subgroups::{Groups, Subgroups};
 use crate::dataset::class::Class;
 use crate::dataset::task::Task;
 use crate::error::Result;
@@ -35,6 +36,8 @@ pub struct TaskSummary {
     pub ranks: Vec<Ranks>,
     pub roc: Vec<Roc>,
     pub reliability: Vec<Reliability>,
+    /// Where groups were given.
+    pub subgroups: Option<Subgroups>,
     pub choice: Option<Choice>,
 }
 
@@ -42,8 +45,14 @@ impl TaskSummary {
     /// The rows of a task; what a reader must know of them goes to `notes`.
     ///
     /// # Errors
-    /// When rows that are compared are not of the same nodules, patients, classes and folds.
-    pub fn new(study: &Study, task: Task, entries: &[Entry], notes: &mut Vec<String>) -> Result<Self> {
+    /// When rows that are compared are not of the same nodules, patients, classes and folds, or a nodule is of no group.
+    pub fn new(
+        study: &Study,
+        task: Task,
+        entries: &[Entry],
+        groups: Option<&Groups>,
+        notes: &mut Vec<String>,
+    ) -> Result<Self> {
         let mut cohorts = Cohorts::default();
         let rows = entries.iter().map(|e| Row::new(e, &mut cohorts)).collect::<Result<Vec<_>>>()?;
         let of = |kind: Kind| entries.iter().filter(|e| e.kind == kind).collect::<Vec<&Entry>>();
@@ -95,6 +104,7 @@ impl TaskSummary {
             reliability: drawn().map(Reliability::new).collect(),
             roc: roc.into_iter().flatten().collect(),
             ranks: ranked,
+            subgroups: groups.map(|g| g.measure(task, entries)).transpose()?,
             rows,
             against_ce,
             against_size_only: against_size,
