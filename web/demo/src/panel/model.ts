@@ -1,5 +1,5 @@
 /** What the model is: above everything it says, and in its card. */
-import { inWords, type ClipLung, type Info } from 'clip-lung';
+import { inWords, trainedOn, type ClipLung, type Info } from 'clip-lung';
 import { element, make, terms } from './dom';
 
 /** A number of an evaluation with its interval, as `config.json` has it. */
@@ -21,17 +21,21 @@ function scored({ metadata }: Info): string {
   return `Accuracy ${percent(accuracy.value)}${between(accuracy, percent)}${on}${plain}.`;
 }
 
-/** Name of the data, without its digest. */
-const dataOf = ({ metadata }: Info) => metadata.training_data.replace(/ \(sha256 [0-9a-f]+\)/, '');
+/** What it learned from, as a sentence. */
+export const learned = (info: Info) => `T${trainedOn(info).slice(1)}.`;
 
 export function banner({ info }: ClipLung): void {
   const place = element('banner');
   const { synthetic } = info.metadata;
-  const what = synthetic
-    ? make('strong', { textContent: `Trained on synthetic drawings of nodules (${dataOf(info)}), not on CT: what it says of a real scan means nothing.` })
-    : make('strong', { textContent: `Trained on real CT: ${dataOf(info)}.` });
+  const worth = synthetic ? ' What it says of a real scan means nothing.' : '';
   place.classList.toggle('synthetic', synthetic);
-  place.replaceChildren(what, ` ${scored(info)} Research use only.`);
+  place.replaceChildren(make('strong', { textContent: learned(info) + worth }), ` ${scored(info)} Research use only.`);
+}
+
+/** Where no model came. */
+export function none(): void {
+  element('device').textContent = 'no model';
+  element('banner').textContent = 'There is no model: scans can be looked at, but nothing is said of them.';
 }
 
 /** People and nodules are counted, the rest is measured. */
