@@ -19,9 +19,10 @@ export default async function ({ work, run }, test) {
   cpSync(at('model'), at('drawn'), { recursive: true });
   const natively = (model, nodules) => JSON.parse(run('predict', '--model', at(model), at('set/volume.nii.gz'), '--nodules', nodules, '--json'));
   const about = Object.fromEntries(['real', 'drawn'].map((name) => [name, natively(name, at('set/volume.csv')).model.about]));
-  /** What stands in the choice and above the page, of a model's sentence. */
-  const named = (name) => about[name].split(';')[0];
-  const learned = (name) => named(name).replace(/^.*, trained/, 'Trained');
+  /** What stands in the choice, and above the page, of a model's sentence. */
+  const parts = (name) => /^(.*) on (.*), trained on (.*); research use only/.exec(about[name]);
+  const named = (name) => `${parts(name)[3]} (${parts(name)[1]}, ${parts(name)[2]})`;
+  const learned = (name) => `Trained on ${parts(name)[3]}`;
 
   const browser = await start();
   const troubles = [];
@@ -60,8 +61,8 @@ export default async function ({ work, run }, test) {
   await test('the first model is loaded; each says what it learned from, as the command line does', async () => {
     const choices = await page.locator('#models').evaluate(({ options }) => [...options].map(({ value, text }) => [value, text]));
     assert.deepEqual(choices, [['model', named('real')], ['model-2', named('drawn')]]);
-    assert.match(named('real'), /^ce on lidc-c, trained on real CT: 12 LIDC-IDRI nodules of 7 patients, data set lidc$/);
-    assert.match(named('drawn'), /^clip-lung on lidc-a, trained on synthetic drawings, not on CT: \d+ nodules of \d+ patients, data set lidc-phantom$/);
+    assert.equal(named('real'), 'real CT: 12 LIDC-IDRI nodules of 7 patients, data set lidc (ce, lidc-c)');
+    assert.match(named('drawn'), /^synthetic drawings, not on CT: \d+ nodules of \d+ patients, data set lidc-phantom \(clip-lung, lidc-a\)$/);
     assert.ok((await text(page, 'banner')).startsWith(`${learned('real')}. Accuracy`));
     assert.equal(await text(page, 'learned'), `${learned('real')}. Research use only, not a medical device.`);
     assert.equal(await page.locator('#banner').getAttribute('class'), null);

@@ -14,10 +14,10 @@ async function json<T>(path: string): Promise<T> {
   return response.json();
 }
 
-/** What stands beside a model in the choice. */
+/** What stands for a model in the choice, after "model trained on". */
 async function named(folder: string): Promise<string> {
   const info = await json<Info>(`${folder}/config.json`);
-  return `${info.method} on ${info.task}, ${trainedOn(info)}`;
+  return `${trainedOn(info).replace('trained on ', '')} (${info.method}, ${info.task})`;
 }
 
 export class Models {
