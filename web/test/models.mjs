@@ -15,6 +15,7 @@ export default async function ({ work, run }, test) {
   run('export', at('real-run'), '--out', at('real'), '--dtype', 'f16');
   const config = JSON.parse(readFileSync(at('real/config.json'), 'utf8'));
   Object.assign(config.metadata, { synthetic: false, training_data: `12 LIDC-IDRI nodules of 7 patients, data set lidc (sha256 ${'0'.repeat(64)})` });
+  Object.assign(config.metadata.metrics, { folds: 5 });
   writeFileSync(at('real/config.json'), JSON.stringify(config));
   cpSync(at('model'), at('drawn'), { recursive: true });
   const natively = (model, nodules) => JSON.parse(run('predict', '--model', at(model), at('set/volume.nii.gz'), '--nodules', nodules, '--json'));
@@ -63,7 +64,7 @@ export default async function ({ work, run }, test) {
     assert.deepEqual(choices, [['model', named('real')], ['model-2', named('drawn')]]);
     assert.equal(named('real'), 'real CT: 12 LIDC-IDRI nodules of 7 patients, data set lidc (ce, lidc-c)');
     assert.match(named('drawn'), /^synthetic drawings, not on CT: \d+ nodules of \d+ patients, data set lidc-phantom \(clip-lung, lidc-a\)$/);
-    assert.ok((await text(page, 'banner')).startsWith(`${learned('real')}. Accuracy`));
+    assert.ok((await text(page, 'banner')).startsWith(`${learned('real')}. In 5 folds of its recipe: accuracy `));
     assert.equal(await text(page, 'learned'), `${learned('real')}. Research use only, not a medical device.`);
     assert.equal(await page.locator('#banner').getAttribute('class'), null);
   });

@@ -12,13 +12,14 @@ const isMeasured = (v: unknown): v is Measured => typeof (v as Measured | null)?
 const percent = (share: number) => `${Math.round(100 * share)} %`;
 const between = ({ interval }: Measured, text: (v: number) => string) => (interval ? ` (95 % interval ${text(interval.low)} to ${text(interval.high)})` : '');
 
-/** How well it did on nodules it had not seen, in words. */
+/** How well it did on nodules it had not seen, in words; of a model that has seen all, the folds of its recipe say it. */
 function scored({ metadata }: Info): string {
-  const { accuracy, held_out: held, majority } = (metadata.metrics ?? {}) as Record<string, unknown>;
+  const { accuracy, held_out: held, majority, folds } = (metadata.metrics ?? {}) as Record<string, unknown>;
   if (!isMeasured(accuracy)) return 'How well it does was not measured.';
+  const whose = typeof folds === 'number' ? `In ${folds} folds of its recipe: accuracy` : 'Accuracy';
   const on = typeof held === 'number' ? ` on ${held} nodules held out` : '';
   const plain = typeof majority === 'number' ? `; always saying the commonest class: ${percent(majority)}` : '';
-  return `Accuracy ${percent(accuracy.value)}${between(accuracy, percent)}${on}${plain}.`;
+  return `${whose} ${percent(accuracy.value)}${between(accuracy, percent)}${on}${plain}.`;
 }
 
 /** What it learned from, as a sentence. */
