@@ -22,6 +22,7 @@ report-demo: build
 
 build: setup
 	$(CARGO) build --release --workspace --locked
+	[ ! -d models/lidc-a ] || { rm -rf $(dir $(BIN))model && cp -r models/lidc-a $(dir $(BIN))model; } # the default model, beside the program
 
 # The browser package (web/dist): a module for the CPU, one for WebGPU, and TypeScript.
 web: setup-web

@@ -1,6 +1,7 @@
 //! How a failure ends the program: 2 usage, 3 bad input, 4 interrupted with the state saved, 5 device, 1 otherwise.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 
 use clip_lung_core::Error;
 
@@ -14,6 +15,10 @@ pub enum Failure {
     Usage(String),
     /// A file can't be read or written: where, why, what to do.
     File(String),
+    /// None of the places where a model is looked for holds one.
+    NoDefaultModel { variable: &'static str, looked: Vec<PathBuf> },
+    /// The variable that names a model names no directory.
+    NoModel { variable: &'static str, named: PathBuf },
     /// A signal came; the state is saved.
     Interrupted(String),
     /// No such device, or it failed.
@@ -24,6 +29,19 @@ impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Usage(m) | Self::File(m) | Self::Interrupted(m) | Self::Device(m) => f.write_str(m),
+            Self::NoDefaultModel { variable, looked } => {
+                let looked: Vec<String> = looked.iter().map(|place| place.display().to_string()).collect();
+                write!(
+                    f,
+                    "no model is named, and none lies where one is looked for: {variable} is not set, and there is none in {}; \
+                     name one with --model DIR or {variable} (`clip-lung demo` makes demo/model)",
+                    looked.join(", ")
+                )
+            }
+            Self::NoModel { variable, named } => {
+                let named = named.display();
+                write!(f, "{variable} names {named}, which is no directory; let it name a model directory, or unset it")
+            }
         }
     }
 }
@@ -35,7 +53,7 @@ pub fn code(error: &anyhow::Error) -> u8 {
     if let Some(failure) = error.chain().find_map(|e| e.downcast_ref::<Failure>()) {
         return match failure {
             Failure::Usage(_) => USAGE,
-            Failure::File(_) => 3,
+            Failure::File(_) | Failure::NoDefaultModel { .. } | Failure::NoModel { .. } => 3,
             Failure::Interrupted(_) => 4,
             Failure::Device(_) => 5,
         };

@@ -13,7 +13,7 @@ const finish = {
     const kept = Object.keys(bundle).filter((name) => !/worker-gpu|bench/.test(name) && !(name.endsWith('.wasm') && bundle[name].source.length > 4e6));
     const version = createHash('sha256').update(kept.join()).digest('hex').slice(0, 12);
     const source = readFileSync(resolve(import.meta.dirname, 'src/sw.js'), 'utf8');
-    const list = JSON.stringify(['./', ...kept.filter((name) => name !== 'index.html'), 'icon.svg', 'samples/nodules.csv', 'samples/volume.csv', 'samples/volume.nii.gz', 'samples/crops.safetensors']);
+    const list = JSON.stringify(['./', ...kept.filter((name) => name !== 'index.html'), 'icon.svg', 'models.json', 'samples/nodules.csv', 'samples/volume.csv', 'samples/volume.nii.gz', 'samples/crops.safetensors']);
     this.emitFile({ type: 'asset', fileName: 'sw.js', source: source.replace('__VERSION__', version).replace('["__KEPT__"]', list) });
   },
   closeBundle() {

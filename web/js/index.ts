@@ -10,6 +10,7 @@ import type { CropGeometry } from './geometry.js';
 import { prepare, type Input } from './input.js';
 import type { Loaded, ModelFile, Reading } from './protocol.js';
 
+export { about, trainedOn } from './about.js';
 export { ClipLungError, type ErrorCode } from './errors.js';
 export { inWords, sides, type CropGeometry, type Extent, type Triple } from './geometry.js';
 export { around, type Input, type Nodule } from './input.js';

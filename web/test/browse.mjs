@@ -5,9 +5,10 @@ import { launch, program } from './fixture.mjs';
 export const DESKTOP = { viewport: { width: 1400, height: 900 }, colorScheme: 'dark' };
 export const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true, deviceScaleFactor: 2, colorScheme: 'dark' };
 
-/** `clip-lung serve` on any free port. */
-export async function serving(model, ...more) {
-  const server = spawn(program, ['serve', '--model', model, '--port', '0', ...(process.env.CLIP_LUNG_PAGE ? ['--page', process.env.CLIP_LUNG_PAGE] : []), ...more], { stdio: ['ignore', 'pipe', 'inherit'] });
+/** `clip-lung serve` on any free port, with a model, several, or none that is named. */
+export async function serving(models, ...more) {
+  const named = [models].flat().flatMap((model) => ['--model', model]);
+  const server = spawn(program, ['serve', ...named, '--port', '0', ...(process.env.CLIP_LUNG_PAGE ? ['--page', process.env.CLIP_LUNG_PAGE] : []), ...more], { stdio: ['ignore', 'pipe', 'inherit'] });
   const url = await new Promise((resolve, reject) => {
     server.stdout.on('data', (text) => /http:\S+/.test(text) && resolve(/http:\S+/.exec(text)[0]));
     server.on('exit', () => reject(new Error('serve ended')));

@@ -2,7 +2,7 @@
 import { fixture } from './fixture.mjs';
 
 const SUITES = [
-  'package', 'readouts', 'gpu', 'page', 'marking', 'opening', 'access', 'faults', 'places', 'budget',
+  'package', 'readouts', 'gpu', 'page', 'marking', 'models', 'opening', 'access', 'faults', 'places', 'budget',
   'study', 'reports', 'viewers', 'ohif', 'bundles', 'pack',
 ];
 const wanted = process.argv.slice(2);

@@ -2,6 +2,7 @@
 
 pub mod archive;
 pub mod contender;
+pub mod default_model;
 pub mod dicomweb;
 pub mod events;
 pub mod files;

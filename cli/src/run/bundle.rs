@@ -1,6 +1,6 @@
 //! From a trained average to a model directory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use burn::tensor::Device;
@@ -13,12 +13,14 @@ use clip_lung_core::model::directory::{Parts, build};
 use clip_lung_core::model::readout_file;
 use clip_lung_core::nn::parameters::collect;
 use clip_lung_core::phantom::phantom;
-use clip_lung_core::train::config::TrainConfig;
+use clip_lung_core::train::config::{DataId, TrainConfig};
 use clip_lung_core::train::step::Trainer;
 use clip_lung_core::volume::crop::{Crop, Normalisation};
 
 /// What a model directory keeps of a run.
 pub struct Trained {
+    /// What it learned from.
+    training_data: String,
     /// Image encoder, classifier, readout and, where there are any, the words of the attribute read-out.
     arrays: Arrays,
     readout: ReadoutKind,
@@ -28,8 +30,8 @@ pub struct Trained {
 }
 
 impl Trained {
-    /// The averaged weights of a run.
-    pub fn of(trainer: &Trainer) -> Result<Self> {
+    /// The averaged weights of a run that learned from these rows of the data.
+    pub fn of(trainer: &Trainer, data: &Dataset, rows: &[usize]) -> Result<Self> {
         let network = &trainer.ema.module;
         let readout = network.head.readout()?;
         let mut arrays = collect(&network.backbone);
@@ -42,7 +44,9 @@ impl Trained {
             let values = logit_scale.into_data().iter::<f32>().collect();
             arrays.insert("logit_scale".into(), Array { shape: vec![1], values });
         }
-        Ok(Self { arrays, readout: readout.kind(), decision: network.head.decision(), golden: golden_pair()? })
+        let training_data = training_data(data, rows, &trainer.config.data);
+        let (readout, decision) = (readout.kind(), network.head.decision());
+        Ok(Self { training_data, arrays, readout, decision, golden: golden_pair()? })
     }
 
     /// The model directory's files.
@@ -69,7 +73,7 @@ impl Trained {
                 version: env!("CARGO_PKG_VERSION").into(),
                 created: humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string(),
                 intended_use: "research".into(),
-                training_data: format!("{} (sha256 {})", run.data.name, run.data.sha256),
+                training_data: self.training_data.clone(),
                 synthetic: data.header.synthetic,
                 text_encoder: run.encoder().into(),
                 metrics,
@@ -85,6 +89,15 @@ impl Trained {
         let parts = Parts { config, arrays, golden, precision: Precision::F32, card: &card };
         Ok(build(parts, device)?)
     }
+}
+
+/// Rows of a data set that a model learned from, in words and with the data's digest, as [`Metadata::trained_on`] reads them.
+pub fn training_data(data: &Dataset, rows: &[usize], id: &DataId) -> String {
+    let patients: BTreeSet<&str> = rows.iter().map(|&i| data.rows[i].patient_id.as_str()).collect();
+    // drawings are the archive's no more
+    let of_archive = !data.header.synthetic && data.header.source.contains("LIDC-IDRI");
+    let nodules = if of_archive { "LIDC-IDRI nodules" } else { "nodules" };
+    format!("{} {nodules} of {} patients, data set {} (sha256 {})", rows.len(), patients.len(), id.name, id.sha256)
 }
 
 /// Two drawn nodules.

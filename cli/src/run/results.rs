@@ -77,7 +77,7 @@ pub fn write(
     evidence: bool,
 ) -> Result<Outcome> {
     let config = &trainer.config;
-    let trained = bundle::Trained::of(trainer)?;
+    let trained = bundle::Trained::of(trainer, data, &split.train)?;
     let title = format!(
         "{} on {} ({}), text encoder: {}",
         config.method.method().name(),

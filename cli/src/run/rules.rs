@@ -11,7 +11,7 @@ use clip_lung_core::study::calibration::Calibration;
 use clip_lung_core::study::pooled::Predictions;
 
 use crate::failure::Failure;
-use crate::io::{files, input};
+use crate::io::files;
 
 /// Folds that the guard's false alarms are counted over.
 const FOLDS: usize = 5;
@@ -35,9 +35,8 @@ pub fn calibration(held_out: &Predictions) -> Result<Calibration> {
     Ok(Calibration::of(held_out).ok_or_else(nothing)?)
 }
 
-/// From the nodules of the data set at `place`.
-pub fn guard(place: &str, config: &ModelConfig) -> Result<Guard> {
-    let data: Dataset = input::dataset(place)?;
+/// From the nodules of a data set, which is named by its place.
+pub fn guard(data: &Dataset, place: &str, config: &ModelConfig) -> Result<Guard> {
     config.input.check_crop(data.header.crop, place, "the model")?;
     let fold = folds::by_patient(&data.rows, FOLDS, FOLD_SEED)?;
     let mut nodules = Vec::with_capacity(data.len());

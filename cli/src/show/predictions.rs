@@ -84,10 +84,7 @@ impl<'a> Predictions<'a> {
         if let Some(server) = &self.stored {
             out += &format!("structured report: stored at {server}\n");
         }
-        out + &format!(
-            "text encoder of the training: {}; research use only, not a medical device\n",
-            config.metadata.text_encoder
-        )
+        out + &format!("text encoder of the training: {}\n{}\n", config.metadata.text_encoder, self.model.about())
     }
 
     /// The warnings, a line each, beside the output.
@@ -127,7 +124,8 @@ impl<'a> Predictions<'a> {
         let meta = &config.metadata;
         let about = json!({
             "method": config.method, "task": config.task, "classes": config.classes,
-            "intended_use": meta.intended_use, "training_data": meta.training_data, "text_encoder": meta.text_encoder,
+            "about": self.model.about(), "intended_use": meta.intended_use, "training_data": meta.training_data,
+            "synthetic": meta.synthetic, "text_encoder": meta.text_encoder,
             "device": self.device,
         });
         let warning = |w: &Warned| {

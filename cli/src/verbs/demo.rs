@@ -71,7 +71,7 @@ pub fn run(args: Args) -> Result<()> {
     let outcome = train::run_on(typed(&words)?, &data)?;
     println!("   trained and scored in {:.0} s\n", training.elapsed().as_secs_f64());
 
-    println!("3. result on patients the model never saw");
+    println!("3. result on patients the model never saw: drawings too, so that it says nothing of CT");
     let Some(scores) = &outcome.scores else { anyhow::bail!("the demo holds a fold out, and none was scored") };
     let Some(size_only) = &scores.size_only else {
         anyhow::bail!("the demo's nodules have diameters, and none was read")
@@ -94,13 +94,14 @@ pub fn run(args: Args) -> Result<()> {
     let row = outcome.held_out.first().copied().unwrap_or(0);
     let id = format!("nodule {}", data.rows[row].nodule_id);
     explain::draw(&model, &id, &data.crop(row)?, data.rows[row].diameter_mm, None, &picture)?;
-    println!("4. explanation of {id}: {}\n", picture.display());
+    println!("4. explanation of the synthetic {id}: {}\n", picture.display());
 
     println!("5. export");
     let exported = args.out.join("model");
     export::run(typed(&[&run_name, "--out", &exported.display().to_string(), "--dtype", "f16"])?)?;
 
-    println!("\n6. prediction with the exported model");
+    let class = data.rows[row].class.name();
+    println!("\n6. prediction of the same {id} with the exported model; the readers' ratings make it {class}");
     let crop = args.out.join("crop.npy");
     write_npy(&crop, data.crop(row)?.hu())?;
     predict::run(typed(&[

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use serde_json::json;
 
+use crate::io::default_model;
 use crate::machine::device;
 use crate::run::hub;
 
@@ -18,12 +19,13 @@ pub fn run(args: Args) -> Result<()> {
         .map(|name| (name, device::select(name).map(|(_, n)| n).map_err(|e| format!("{e:#}"))))
         .into();
     let clip = hub::CLIP.cached();
+    let model = default_model::find(None);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     if args.json {
         let found = devices.iter().map(|(n, r)| (n.to_string(), json!({"ok": r.is_ok(), "reason": r.as_ref().err()})));
         let document = json!({
             "version": env!("CARGO_PKG_VERSION"), "commit": env!("CLIP_LUNG_COMMIT"), "features": device::features(), "threads": threads,
-            "devices": found.collect::<serde_json::Map<_, _>>(), "clip_weights": clip, "embedded_data": "lidc-phantom",
+            "devices": found.collect::<serde_json::Map<_, _>>(), "clip_weights": clip, "default_model": model.ok(), "embedded_data": "lidc-phantom",
         });
         println!("{document}");
         return Ok(());
@@ -47,6 +49,10 @@ pub fn run(args: Args) -> Result<()> {
             "CLIP text weights: not in the cache; `clip-lung train` fetches them when the machine is online, or give a file with \
              --text-encoder PATH; --text-encoder random works without"
         ),
+    }
+    match model {
+        Ok(path) => println!("model without --model: {}", path.display()),
+        Err(reason) => println!("model without --model: {reason}"),
     }
     println!("embedded data: lidc-phantom, 2651 synthetic nodules (`clip-lung phantom --out DIR` writes them)");
     Ok(())

@@ -10,6 +10,7 @@ use clip_lung_core::train::config::{HeldOut, TrainConfig};
 use clip_lung_core::train::split::split;
 
 use crate::failure::Failure;
+use crate::io::default_model;
 use crate::io::input::{self, OtherCrop};
 use crate::io::run_dir::RunDir;
 use crate::machine::device;
@@ -18,8 +19,8 @@ use crate::show::table::{Anchors, render, shown};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// A run's directory, or a model directory
-    target: PathBuf,
+    /// A run's directory, or a model directory [default: the model that `predict` takes without --model]
+    target: Option<PathBuf>,
     /// A data set directory, or `phantom`
     #[arg(long)]
     data: PathBuf,
@@ -41,17 +42,18 @@ pub struct Args {
 pub fn run(args: Args) -> Result<()> {
     let (device, _) = args.on.open()?;
     let data = input::dataset(&args.data)?;
-    let is_run = args.target.join("model").is_dir();
-    let model = input::model(&args.target, &device)?;
+    let target = default_model::place(args.target.as_deref())?;
+    let is_run = target.join("model").is_dir();
+    let model = input::model(&target, &device)?;
     let task = args.task.unwrap_or(model.config.task);
     task.check(&model.config.classes)?;
-    args.other.check(&data, &args.data, &model, &args.target)?;
-    let run = if is_run { Some(run_config(&args.target, &data)?) } else { None };
+    args.other.check(&data, &args.data, &model, &target)?;
+    let run = if is_run { Some(run_config(&target, &data)?) } else { None };
     if run.as_ref().is_some_and(|config| config.held_out == HeldOut::None) {
-        let model = args.target.join("model");
+        let model = target.join("model");
         let message = format!(
             "{}: the run trained on all nodules, so none is left to score it on; score {} on another data set",
-            args.target.display(),
+            target.display(),
             model.display()
         );
         return Err(Failure::Usage(message).into());
@@ -74,7 +76,7 @@ pub fn run(args: Args) -> Result<()> {
     if args.json {
         let mut document = serde_json::json!({
             "intended_use": "research", "data": data.header.name, "task": task, "method": model.config.method,
-            "text_encoder": meta.text_encoder, "includes_training_nodules": seen,
+            "text_encoder": meta.text_encoder, "about": model.about(), "includes_training_nodules": seen,
             "model": report, "size_only": size_only,
         });
         if let Some(rows) = &robustness {
@@ -90,6 +92,7 @@ pub fn run(args: Args) -> Result<()> {
         if let Some(rows) = &robustness {
             print!("\n{}", robustness::render(rows));
         }
+        println!("  the model was {}", meta.trained_on());
         if seen {
             println!(
                 "  warning: this model was trained on a part of these nodules; evaluate its run directory for held-out numbers"

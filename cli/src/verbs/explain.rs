@@ -9,6 +9,7 @@ use clip_lung_core::model::predict::Model;
 use clip_lung_core::volume::crop::Crop;
 
 use crate::failure::Failure;
+use crate::io::default_model::ModelChoice;
 use crate::io::files;
 use crate::io::input::{self, OtherCrop};
 use crate::io::nodules::Place;
@@ -19,9 +20,8 @@ use crate::show::picture;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// A model directory, or a finished run's
-    #[arg(long)]
-    model: PathBuf,
+    #[command(flatten)]
+    choice: ModelChoice,
     /// A .npy file in HU, a data set directory with --index, a NIfTI, NRRD or MetaImage file, or the folder of a DICOM series
     input: PathBuf,
     #[command(flatten)]
@@ -53,9 +53,9 @@ fn png(text: &str) -> Result<PathBuf, String> {
 
 pub fn run(args: Args) -> Result<()> {
     let (device, _) = args.on.open()?;
-    let model = input::model(&args.model, &device)?;
-    let request =
-        Request { place: &args.place, model: &model, model_dir: &args.model, other: args.other, several: false };
+    let place = args.choice.place()?;
+    let model = input::model(&place, &device)?;
+    let request = Request { place: &args.place, model: &model, model_dir: &place, other: args.other, several: false };
     let mut found = request.targets(&args.input)?;
     let count = found.targets.len();
     let input = args.input.display();
@@ -77,6 +77,7 @@ pub fn run(args: Args) -> Result<()> {
             target.id,
             document["explained"].as_str().unwrap_or("")
         );
+        println!("{}", model.about());
         found.warnings.iter().for_each(|said| eprintln!("warning: {input}: {}", said.warning));
     }
     Ok(())
@@ -115,12 +116,13 @@ pub fn draw(
         }
     }
     caption.push(format!("text encoder of the training: {}", model.config.metadata.text_encoder));
-    caption.push("research use only, not a medical device".into());
+    caption.push(model.about());
     files::write(out, &picture::explanation(crop, model.config.input.hu_window, &e.heat, &caption)?)?;
     Ok(serde_json::json!({
         "id": id, "class": e.prediction.class, "explained": e.class,
         "probabilities": probabilities().collect::<std::collections::BTreeMap<_, _>>(),
         "attributes": attributes.into_iter().collect::<std::collections::BTreeMap<_, _>>(),
-        "heat": e.heat, "heat_shape": [32, 32], "text_encoder": model.config.metadata.text_encoder, "intended_use": "research",
+        "heat": e.heat, "heat_shape": [32, 32], "text_encoder": model.config.metadata.text_encoder, "about": model.about(),
+        "intended_use": "research",
     }))
 }

@@ -11,12 +11,14 @@ use clip_lung_core::model::directory::{CARD, CONFIG, GOLDEN, Parts, WEIGHTS, bui
 use clip_lung_core::model::ensemble::{ENSEMBLE, EnsembleFile};
 use clip_lung_core::model::predict::Model;
 use clip_lung_core::model::readout_file::TEMPERATURE;
+use clip_lung_core::train::split::split;
 
 use crate::failure::Failure;
 use crate::io::files;
-use crate::io::run_dir::model_dir;
+use crate::io::input;
+use crate::io::run_dir::{RunDir, model_dir};
 use crate::machine::device;
-use crate::run::bundle::golden_pair;
+use crate::run::bundle::{golden_pair, training_data};
 use crate::run::{out_of_fold, rules};
 
 #[derive(clap::Args)]
@@ -124,17 +126,7 @@ fn exported(run: &Path, precision: Precision, args: &Args, device: &Device) -> R
         println!("{said}");
     }
     if let Some(place) = &args.guard {
-        let guard = rules::guard(place, &config)?;
-        let said = format!("{:.1} % of held-out nodules would be taken for none", guard.false_alarms * 100.0);
-        sections.push(format!(
-            "## Crops that are no lung nodule\n\nAn answer is marked where the middle of the crop is air (a mean of at most {:.0} HU) or where \
-             there is no lung around ({:.1} % or more of the surroundings above -200 HU). The limits come from {} nodules; {said}.\n",
-            guard.middle_hu,
-            guard.tissue_around * 100.0,
-            guard.nodules
-        ));
-        println!("{said}");
-        config.guard = Some(guard);
+        sections.push(guard(&mut config, run, &source, place)?);
     }
     // a model of version 0.1 may carry crops of patients
     let golden = golden_pair()?;
@@ -157,4 +149,32 @@ fn with_sections(card: &str, sections: &[String]) -> String {
     let own = card.split("\n## ").next().unwrap_or(card).trim_end();
     let sections = sections.iter().map(|s| s.trim()).collect::<Vec<_>>();
     format!("{own}\n\n{}\n", sections.join("\n\n"))
+}
+
+/// Gives the model of a run, which lies in `source`, its rule for crops that are no lung nodule, from the data it learned from; the card's
+/// section on it.
+fn guard(config: &mut ModelConfig, run: &Path, source: &Path, place: &str) -> Result<String> {
+    let data = input::dataset(place)?;
+    if !config.metadata.training_data.contains(&data.digest()?) {
+        let (run, learned) = (run.display(), config.metadata.trained_on());
+        let message =
+            format!("{place}: {run} did not learn from it, but was {learned}; give --guard the data it was trained on");
+        return Err(Failure::File(message).into());
+    }
+    // a run of an earlier version did not count what it learned from
+    if source != run {
+        let ran = RunDir::config(run)?;
+        config.metadata.training_data = training_data(&data, &split(&data.rows, &ran)?.train, &ran.data);
+    }
+    let rule = rules::guard(&data, place, config)?;
+    let said = format!("{:.1} % of held-out nodules would be taken for none", rule.false_alarms * 100.0);
+    println!("{said}");
+    config.guard = Some(rule);
+    Ok(format!(
+        "## Crops that are no lung nodule\n\nAn answer is marked where the middle of the crop is air (a mean of at most {:.0} HU) or where \
+         there is no lung around ({:.1} % or more of the surroundings above -200 HU). The limits come from {} nodules; {said}.\n",
+        rule.middle_hu,
+        rule.tissue_around * 100.0,
+        rule.nodules
+    ))
 }

@@ -9,6 +9,7 @@ use clip_lung_core::model::predict::Model;
 use clip_lung_core::volume::crop::Crop;
 
 use crate::failure::Failure;
+use crate::io::default_model::ModelChoice;
 use crate::io::dicomweb::Server;
 use crate::io::files;
 use crate::io::input::{self, OtherCrop};
@@ -20,9 +21,8 @@ use crate::show::predictions::{Failed, Predicted, Predictions, Warned};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// A model directory, or a finished run's
-    #[arg(long)]
-    model: PathBuf,
+    #[command(flatten)]
+    choice: ModelChoice,
     /// Data set directories; .npy files of 32x32x32 or Nx32x32x32 values in HU; NIfTI, NRRD and MetaImage files; folders of a DICOM
     /// series
     #[arg(required_unless_present = "dicomweb")]
@@ -57,7 +57,8 @@ pub struct Args {
 pub fn run(args: Args) -> Result<()> {
     let server = args.dicomweb.as_deref().map(Server::new).transpose()?;
     let (device, device_name) = args.on.open()?;
-    let model = input::model(&args.model, &device)?;
+    let place = args.choice.place()?;
+    let model = input::model(&place, &device)?;
     // the folder of what was fetched, which is gone with it
     let fetched = match (&server, &args.study, &args.place.series) {
         (Some(server), Some(study), Some(series)) => Some(server.series(study, series)?),
@@ -68,7 +69,7 @@ pub fn run(args: Args) -> Result<()> {
     // a folder that will be gone is named by where it came from
     inputs.extend(fetched.iter().map(|dir| (args.dicomweb.clone().unwrap_or_default(), dir.path())));
     let several = inputs.len() > 1;
-    let request = Request { place: &args.place, model: &model, model_dir: &args.model, other: args.other, several };
+    let request = Request { place: &args.place, model: &model, model_dir: &place, other: args.other, several };
     let mut all = Predictions::new(&model, device_name);
     let (mut used, mut answers) = (Vec::new(), Vec::new());
     for (input, path) in inputs {
@@ -113,10 +114,11 @@ pub fn run(args: Args) -> Result<()> {
         Some(Some(path)) => {
             files::write(path, &all.csv()?)?;
             all.warn();
-            println!("{}: {} predictions; research use only, not a medical device", path.display(), all.rows.len());
+            println!("{}: {} predictions; {}", path.display(), all.rows.len(), model.about());
         }
         Some(None) => {
             print!("{}", String::from_utf8_lossy(&all.csv()?));
+            eprintln!("{}", model.about());
             all.warn();
         }
         None if args.json => println!("{}", all.document()),

@@ -9,16 +9,18 @@ use anyhow::{Context, Result};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::uri::Authority;
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 use clip_lung_core::model::ensemble::ENSEMBLE;
 use tower_http::services::ServeDir;
 
 use crate::failure::Failure;
+use crate::io::default_model::{self, DEFAULT};
 use crate::io::input;
 use crate::io::run_dir::model_dir;
 use crate::machine::device;
@@ -32,9 +34,10 @@ const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval' \
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// The model directory, or the finished run's, that the page predicts with
-    #[arg(long, default_value = "demo/model")]
-    model: PathBuf,
+    /// A model directory, or a finished run's, that the page predicts with; given several times, a reader chooses, and the first is
+    /// loaded at once. The word `default` is the one that `predict` takes without --model [default: default]
+    #[arg(long = "model", value_name = "MODEL")]
+    models: Vec<PathBuf>,
     /// 0 takes any free port
     #[arg(long, default_value_t = 8080, allow_negative_numbers = true)]
     port: u16,
@@ -52,50 +55,60 @@ pub struct Args {
     open: bool,
 }
 
-pub fn run(mut args: Args) -> Result<()> {
+pub fn run(args: Args) -> Result<()> {
     let page = page(args.page.as_deref())?;
-    if !args.model.is_dir() {
-        let place = args.model.display();
+    let models = match &args.models[..] {
+        [] => vec![served(None)?],
+        named => named.iter().map(|place| served(Some(place))).collect::<Result<_>>()?,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(serve(&args, &models, &page))
+}
+
+/// A model on the page.
+struct Served {
+    dir: PathBuf,
+    about: String,
+}
+
+/// The model of this name, or the one where none is named, checked: a browser should not be the first to meet a damaged one.
+fn served(named: Option<&Path>) -> Result<Served> {
+    let found = default_model::find(named)?;
+    let place = found.display();
+    if !found.is_dir() {
         let message =
             format!("{place}: no model directory there; `clip-lung demo` makes demo/model, or name one with --model");
         return Err(Failure::File(message).into());
     }
-    if args.model.join(ENSEMBLE).is_file() {
-        let place = args.model.display();
+    if found.join(ENSEMBLE).is_file() {
         let message = format!("{place}: it is an ensemble, which the page can't load; serve one of its members");
         return Err(Failure::File(message).into());
     }
-    args.model = model_dir(&args.model)?;
-    // refuses a damaged model before a browser meets it
-    input::model(&args.model, &device::select("auto")?.0)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(serve(&args, &page))
+    let dir = model_dir(&found)?;
+    let about = input::model(&dir, &device::select("auto")?.0)?.about();
+    Ok(Served { dir, about })
 }
 
 /// `clip-lung demo` offers the page at its end: on a terminal it asks, elsewhere it says how.
 pub fn offer(model: &Path) -> Result<()> {
-    let command = format!("clip-lung serve --model {}", model.display());
+    let known = default_model::find(None).is_ok();
+    let models: Vec<PathBuf> = known.then(|| DEFAULT.into()).into_iter().chain([model.to_path_buf()]).collect();
+    let command = models.iter().fold("clip-lung serve".to_owned(), |all, m| format!("{all} --model {}", m.display()));
+    let what = if known { "This model and the one that ships, to choose from" } else { "This model" };
     let Ok(page) = page(None) else {
-        println!("The same model in the browser: `make page`, then {command}");
+        println!("{what} in the browser: `make page`, then {command}");
         return Ok(());
     };
     if !(std::io::stdin().is_terminal() && std::io::stdout().is_terminal()) {
-        println!("The same model in the browser: {command}");
+        println!("{what} in the browser: {command}");
         return Ok(());
     }
-    println!("Open it in the browser now? [Y/n] (later: {command})");
+    println!("{what} in the browser: open it now? [Y/n] (later: {command})");
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer)?;
     if matches!(answer.trim(), "" | "y" | "Y" | "yes") {
         let host = IpAddr::from([127, 0, 0, 1]);
-        return run(Args {
-            model: model.to_path_buf(),
-            port: 0,
-            host,
-            names: Vec::new(),
-            page: Some(page),
-            open: true,
-        });
+        return run(Args { models, port: 0, host, names: Vec::new(), page: Some(page), open: true });
     }
     Ok(())
 }
@@ -116,9 +129,17 @@ fn page(given: Option<&Path>) -> Result<PathBuf> {
         .into())
 }
 
-async fn serve(args: &Args, page: &Path) -> Result<()> {
-    let app = Router::new()
-        .nest_service("/model", ServeDir::new(&args.model))
+async fn serve(args: &Args, models: &[Served], page: &Path) -> Result<()> {
+    // the first lies where a static copy of the page has its only one
+    let folder = |n: usize| if n == 0 { "model".into() } else { format!("model-{}", n + 1) };
+    let folders: Vec<String> = (0..models.len()).map(folder).collect();
+    let mut app = Router::new();
+    for (folder, model) in folders.iter().zip(models) {
+        app = app.nest_service(&format!("/{folder}"), ServeDir::new(&model.dir));
+    }
+    let list = serde_json::to_string(&folders)?;
+    let app = app
+        .route("/models.json", get(([(CONTENT_TYPE, "application/json")], list)))
         .fallback_service(ServeDir::new(page))
         .layer(from_fn(headers))
         .layer(from_fn_with_state(Arc::new(args.names.clone()), known_host));
@@ -127,7 +148,8 @@ async fn serve(args: &Args, page: &Path) -> Result<()> {
         .await
         .with_context(|| format!("{address} can't be listened on; choose another --port (0 takes a free one)"))?;
     let url = format!("http://{}/", listener.local_addr()?);
-    println!("{url}  model: {}, research use only, not a medical device; Ctrl-C ends", args.model.display());
+    println!("{url}  Ctrl-C ends");
+    models.iter().for_each(|model| println!("  {}: {}", model.dir.display(), model.about));
     if args.open && open::that_detached(&url).is_err() {
         eprintln!("no browser could be opened; visit {url}");
     }

@@ -111,6 +111,23 @@ impl ModelConfig {
     }
 }
 
+impl ModelConfig {
+    /// What the model is, what it learned from and what it is for, in one sentence: it stands wherever an answer does.
+    pub fn about(&self) -> String {
+        let (method, task) = (self.method.name(), self.task.name());
+        format!("{method} on {task}, {}; research use only, not a medical device", self.metadata.trained_on())
+    }
+}
+
+impl Metadata {
+    /// What the model learned from, in plain words: the data without their digest, and whether they were CT at all.
+    pub fn trained_on(&self) -> String {
+        let data = self.training_data.split(" (sha256 ").next().unwrap_or_default();
+        let images = if self.synthetic { "synthetic drawings, not on CT" } else { "real CT" };
+        format!("trained on {images}: {data}")
+    }
+}
+
 impl Input {
     /// Crops of this geometry with these statistics.
     pub fn new(norm: &Normalisation, crop: CropGeometry) -> Self {
@@ -132,5 +149,21 @@ impl Input {
     /// As a normalisation.
     pub fn normalisation(&self) -> Normalisation {
         Normalisation { hu_window: self.hu_window, mean: self.mean, std: self.std }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_model_learned_from_is_said_in_plain_words() {
+        let of = |training_data: &str, synthetic| {
+            Metadata { training_data: training_data.into(), synthetic, ..Metadata::default() }.trained_on()
+        };
+        let data = "12 LIDC-IDRI nodules of 7 patients, data set lidc";
+        assert_eq!(of(&format!("{data} (sha256 01ab)"), false), format!("trained on real CT: {data}"));
+        assert_eq!(of("lidc-phantom (sha256 9f)", true), "trained on synthetic drawings, not on CT: lidc-phantom");
+        assert_eq!(of("one's own (scans)", false), "trained on real CT: one's own (scans)");
     }
 }

@@ -87,6 +87,14 @@ impl Model {
         all.map(|m| m.config.sha256.get(WEIGHTS).map_or("", String::as_str)).collect()
     }
 
+    /// [`ModelConfig::about`]; of several, the first member's.
+    pub fn about(&self) -> String {
+        match self.members() {
+            1 => self.config.about(),
+            members => format!("the average of {members} models, the first: {}", self.config.about()),
+        }
+    }
+
     /// Models that answer together; 1 for one of its own.
     pub fn members(&self) -> usize {
         1 + self.others.len()

@@ -69,11 +69,13 @@ export class Session {
     element('csv').onclick = () => exports.download(exports.csv(this.#marks.list, this.#context), 'nodules.csv', 'text/csv');
   }
 
-  /** The model has come. */
+  /** A model has come: what the one before said of the nodules is forgotten, and this one is asked. */
   set clip(clip: ClipLung) {
-    this.#clip = clip;
+    clearTimeout(this.#waiting);
+    this.#predictor?.cancel();
     this.#predictor = new Predictor(clip);
-    this.#refresh();
+    [this.#clip, this.#asked] = [clip, undefined];
+    this.#marks.forget();
   }
 
   /** Shows what was opened; nothing of what was there before stays. */
@@ -191,8 +193,10 @@ export class Session {
     element('origin').textContent = chosen ? ORIGINS[chosen.origin] : '';
     this.#tell(chosen);
     this.#looked();
-    if (!chosen) this.#predictor?.cancel();
-    else if (!this.#isWhole(chosen.found) && !this.#isAsked(chosen)) this.#soon(chosen);
+    // the chosen one first, then those that the model has not answered for
+    const open = chosen && !this.#isWhole(chosen.found) ? chosen : all.find(({ found }) => !found?.band);
+    if (!open) this.#predictor?.cancel();
+    else if (!this.#isAsked(open)) this.#soon(open);
   }
 
   #tell(chosen: Marked | undefined): void {
@@ -224,8 +228,9 @@ export class Session {
     predictor.cancel();
     [this.#asked, this.#askedTarget] = [nodule, this.#target];
     this.#waiting = window.setTimeout(() => {
-      predictor.ask({ volume, nodule, target: this.#target }, (found) => this.#marks.answer(nodule, found)).catch((error) => {
-        if (volume !== this.#volume) return;
+      const tell = (found: Found) => predictor === this.#predictor && this.#marks.answer(nodule, found);
+      predictor.ask({ volume, nodule, target: this.#target }, tell).catch((error) => {
+        if (volume !== this.#volume || predictor !== this.#predictor) return;
         say(error instanceof Error ? error.message : String(error), 'error');
       });
     }, REST);

@@ -10,8 +10,11 @@ self.addEventListener('install', (event) => {
   event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(KEPT).then(() => described(cache))));
 });
 
-/** What the model is: the page asked for it before this worker could keep it. A page without a model is kept too. */
-const described = (cache) => cache.add('model/config.json').catch(() => undefined);
+/** What the models are: the page asked for it before this worker could keep it. A page without a model is kept too. */
+async function described(cache) {
+  const folders = await (await cache.match('models.json')).json();
+  await Promise.all(folders.map((folder) => cache.add(`${folder}/config.json`).catch(() => undefined)));
+}
 
 self.addEventListener('activate', (event) => {
   const old = (names) => Promise.all(names.filter((n) => n.startsWith('clip-lung-page-') && n.endsWith(` ${PLACE}`) && n !== CACHE).map((n) => caches.delete(n)));

@@ -1,4 +1,5 @@
 /** OHIF's side panel: probabilities, words, the model and the notice. A custom element, so that it needs none of OHIF's React. */
+import { about } from '../about.js';
 import type { ClassName } from '../index.js';
 import { report, sourceOfMetadata } from '../sr/index.js';
 import type { Nodule, Nodules } from './ohif-nodules.js';
@@ -57,11 +58,11 @@ function draw(root: ShadowRoot, nodules: Nodules, actions: Actions): void {
   if (!list.length) parts.push(element('p', 'Measure a nodule on a CT with the length or the bidirectional tool.'));
   parts.push(...list.map((nodule) => section(nodule, nodules, actions)));
   if (clip) {
-    const { method, metadata, sha256 } = clip.info;
+    const { metadata, sha256 } = clip.info;
     if (metadata.synthetic) parts.push(element('p', 'Trained on drawn images: its answers say nothing about CT.', { className: 'failure' }));
     const device = clip.device === 'webgpu' ? 'the GPU' : 'the CPU';
-    const about = `${method} ${metadata.version}, trained on ${metadata.training_data}; computed on ${device} in this browser; weights ${sha256['model.safetensors']?.slice(0, 12)}`;
-    parts.push(element('small', about));
+    const computed = `version ${metadata.version}; computed on ${device} in this browser; weights ${sha256['model.safetensors']?.slice(0, 12)}`;
+    parts.push(element('small', `${about(clip.info)}; ${computed}`));
   }
   root.replaceChildren(...parts);
 }

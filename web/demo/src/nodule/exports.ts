@@ -1,5 +1,5 @@
 /** The list of marked nodules as files: CSV that `clip-lung predict --nodules` reads, and JSON with everything that was said. */
-import type { Info, Prediction } from 'clip-lung';
+import { about, type Info, type Prediction } from 'clip-lung';
 import { report, sourceOf, type Finding } from 'clip-lung/sr';
 import { inFrame, type Frame } from '../scan/frame';
 import type { Origin } from '../scan/protocol';
@@ -38,7 +38,7 @@ export function json(list: readonly Marked[], { volume, frame, series, name, inf
     ...(found?.band && { probabilities_for_0_8_to_1_25_of_the_diameter: found.band.ranges }),
   }));
   const model = info && {
-    method: info.method, sha256: info.sha256['model.safetensors'], training_data: info.metadata.training_data, synthetic: info.metadata.synthetic,
+    about: about(info), method: info.method, sha256: info.sha256['model.safetensors'], training_data: info.metadata.training_data, synthetic: info.metadata.synthetic,
   };
   const whole = { intended_use: 'research', scan: name, ...(series && { series_uid: series }), ...(model && { model }), nodules };
   return `${JSON.stringify(whole, null, 2)}\n`;

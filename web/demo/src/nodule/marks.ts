@@ -89,6 +89,14 @@ export class Marks {
     this.onchange();
   }
 
+  /** Another model: nothing has been answered, nor had it before what can be undone. */
+  forget(): void {
+    const asked = ({ list, chosen }: State): State => ({ list: list.map(({ found: _, ...rest }) => rest), chosen });
+    this.#state = asked(this.#state);
+    this.#past = this.#past.map(asked);
+    this.onchange();
+  }
+
   undo(): void {
     const before = this.#past.pop();
     if (!before) return;

@@ -1,5 +1,5 @@
 /** What the model is: above everything it says, and in its card. */
-import { inWords, type ClipLung, type Info } from 'clip-lung';
+import { inWords, trainedOn, type ClipLung, type Info } from 'clip-lung';
 import { element, make, terms } from './dom';
 
 /** A number of an evaluation with its interval, as `config.json` has it. */
@@ -12,26 +12,31 @@ const isMeasured = (v: unknown): v is Measured => typeof (v as Measured | null)?
 const percent = (share: number) => `${Math.round(100 * share)} %`;
 const between = ({ interval }: Measured, text: (v: number) => string) => (interval ? ` (95 % interval ${text(interval.low)} to ${text(interval.high)})` : '');
 
-/** How well it did on nodules it had not seen, in words. */
+/** How well it did on nodules it had not seen, in words; of a model that has seen all, the folds of its recipe say it. */
 function scored({ metadata }: Info): string {
-  const { accuracy, held_out: held, majority } = (metadata.metrics ?? {}) as Record<string, unknown>;
+  const { accuracy, held_out: held, majority, folds } = (metadata.metrics ?? {}) as Record<string, unknown>;
   if (!isMeasured(accuracy)) return 'How well it does was not measured.';
+  const whose = typeof folds === 'number' ? `In ${folds} folds of its recipe: accuracy` : 'Accuracy';
   const on = typeof held === 'number' ? ` on ${held} nodules held out` : '';
   const plain = typeof majority === 'number' ? `; always saying the commonest class: ${percent(majority)}` : '';
-  return `Accuracy ${percent(accuracy.value)}${between(accuracy, percent)}${on}${plain}.`;
+  return `${whose} ${percent(accuracy.value)}${between(accuracy, percent)}${on}${plain}.`;
 }
 
-/** Name of the data, without its digest. */
-const dataOf = ({ metadata }: Info) => metadata.training_data.replace(/ \(sha256 [0-9a-f]+\)/, '');
+/** What it learned from, as a sentence. */
+export const learned = (info: Info) => `T${trainedOn(info).slice(1)}.`;
 
 export function banner({ info }: ClipLung): void {
   const place = element('banner');
   const { synthetic } = info.metadata;
-  const what = synthetic
-    ? make('strong', { textContent: `Trained on synthetic drawings of nodules (${dataOf(info)}), not on CT: what it says of a real scan means nothing.` })
-    : make('strong', { textContent: `Trained on real CT: ${dataOf(info)}.` });
+  const worth = synthetic ? ' What it says of a real scan means nothing.' : '';
   place.classList.toggle('synthetic', synthetic);
-  place.replaceChildren(what, ` ${scored(info)} Research use only.`);
+  place.replaceChildren(make('strong', { textContent: learned(info) + worth }), ` ${scored(info)} Research use only.`);
+}
+
+/** Where no model came. */
+export function none(): void {
+  element('device').textContent = 'no model';
+  element('banner').textContent = 'There is no model: scans can be looked at, but nothing is said of them.';
 }
 
 /** People and nodules are counted, the rest is measured. */

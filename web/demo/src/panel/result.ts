@@ -4,8 +4,13 @@ import { inWords } from '../nodule/band';
 import type { Marked } from '../nodule/marks';
 import { fill, rows } from './bars';
 import { element, make } from './dom';
+import { learned } from './model';
 
-export const prepare = ({ classes }: Info) => rows('probabilities', classes);
+/** Rows for the model's classes, and what it learned from. */
+export function prepare(info: Info): void {
+  rows('probabilities', info.classes);
+  element('learned').textContent = `${learned(info)} Research use only, not a medical device.`;
+}
 
 /** `number` is the nodule's in the list; `known` what is known of it anyway. */
 export function show(info: Info, nodule: Marked, number: number, known: string | undefined): void {
@@ -22,7 +27,7 @@ export function show(info: Info, nodule: Marked, number: number, known: string |
   element('open-classes').textContent = leftOpen(info, prediction);
   guard(prediction.reason ? [prediction.reason] : []);
   const where = prediction.device === 'webgpu' ? 'GPU' : 'CPU';
-  element('time').textContent = `${prediction.ms.toFixed(0)} ms on the ${where}.${known ? ` ${known}` : ''} Research use only.`;
+  element('time').textContent = `${prediction.ms.toFixed(0)} ms on the ${where}.${known ? ` ${known}` : ''}`;
 }
 
 /** The classes that the model can't tell apart here, where it has a rule for it. */
