@@ -19,8 +19,8 @@ use clip_lung_core::model::ensemble::ENSEMBLE;
 use tower_http::services::ServeDir;
 
 use crate::failure::Failure;
-use crate::io::input;
 use crate::io::run_dir::model_dir;
+use crate::io::{input, installed};
 use crate::machine::device;
 
 /// The page talks to nobody but the server it came from; workers and WebAssembly are its own. The digest is that of the one script
@@ -44,7 +44,7 @@ pub struct Args {
     /// A name under which browsers may ask for this server, beside localhost and addresses; may be given several times
     #[arg(long = "name", value_name = "HOST")]
     names: Vec<String>,
-    /// The built page [default: `page` beside the program, or where this program was built]
+    /// The built page [default: the one installed with the program, or where this program was built]
     #[arg(long)]
     page: Option<PathBuf>,
     /// Open the page in the browser
@@ -102,16 +102,15 @@ pub fn offer(model: &Path) -> Result<()> {
 
 /// The folder of the built page.
 fn page(given: Option<&Path>) -> Result<PathBuf> {
-    let beside = std::env::current_exe().ok().and_then(|p| Some(p.parent()?.join("page")));
     let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../web/demo/dist");
     let places: Vec<PathBuf> = match given {
         Some(dir) => vec![dir.to_path_buf()],
-        None => beside.into_iter().chain([built]).collect(),
+        None => installed::places("page").into_iter().chain([built]).collect(),
     };
     if let Some(found) = places.iter().find(|dir| dir.join("index.html").is_file()) {
         return Ok(found.clone());
     }
-    let looked = places.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(" and ");
+    let looked = places.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ");
     Err(Failure::File(format!("{looked}: no built page there; build it with `make page`, or name it with --page"))
         .into())
 }
