@@ -25,10 +25,7 @@ use crate::machine::device;
 
 /// The page talks to nobody but the server it came from; workers and WebAssembly are its own. The digest is that of the one script
 /// inside of `web/demo/index.html`, which says what is wrong where no other script of the page arrives; the browser's tests compare them.
-const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval' \
-                      'sha256-sUcAaUOWbblrXxcLRapIN4L+8fhX63rcBJ2W5MaWW/M='; worker-src 'self'; connect-src 'self'; \
-                      img-src 'self' data: blob:; style-src 'self'; base-uri 'none'; form-action 'none'; \
-                      frame-ancestors 'self'";
+const POLICY: &str = include_str!("../../../web/demo/policy.txt").trim_ascii();
 
 #[derive(clap::Args)]
 pub struct Args {
