@@ -1,4 +1,4 @@
-# make demo | make report-demo | make test | make bench; each installs what the machine lacks first (make setup).
+# make demo | make report-demo | make dist | make test | make bench; each installs what the machine lacks first (make setup).
 # Everything is compiled once, with one profile, into one target directory.
 
 CARGO_TARGET_DIR ?= $(HOME)/.cache/clip-lung/target
@@ -6,11 +6,12 @@ export CARGO_TARGET_DIR
 CARGO := $(shell command -v cargo || echo $(HOME)/.cargo/bin/cargo)
 BIN := $(CARGO_TARGET_DIR)/release/clip-lung
 
-.PHONY: demo report-demo build page web test test-native test-web test-device fuzz bench bench-cuda bench-web setup setup-web setup-browser setup-lint lint
+.PHONY: demo report-demo dist build page web test test-native test-web test-dist test-device fuzz bench bench-cuda bench-web setup setup-web \
+    setup-browser setup-dist setup-lint lint
 
-# Train, evaluate, explain and export in minutes; then the same model in the browser.
-demo: build page
-	$(BIN) demo --out demo
+# The program and a first prediction, the page, then train, evaluate, explain and export; each phase says how long it took.
+demo:
+	@./demo.sh
 
 # A study of minutes on synthetic nodules, three methods and two folds, which ends with its report open; running it again continues.
 report-demo: build
@@ -21,7 +22,7 @@ report-demo: build
 	$(BIN) report report-demo/study --out report-demo/report --open
 
 build: setup
-	$(CARGO) build --release --workspace --locked
+	$(CARGO) build --release --locked
 	[ ! -d models/lidc-a ] || { rm -rf $(dir $(BIN))model && cp -r models/lidc-a $(dir $(BIN))model; } # the default model, beside the program
 
 # The browser package (web/dist): a module for the CPU, one for WebGPU, and TypeScript.
@@ -32,14 +33,22 @@ web: setup-web
 page: build web
 	web/demo/build.sh $(BIN)
 
+# What people install without compiling, in dist/: a Python wheel, the npm package, the page as a static site.
+dist: setup-dist page
+	./dist.sh
+
 test: test-native test-web
 
 test-native: setup
-	$(CARGO) test --release --workspace --locked
+	$(CARGO) test --release --locked
 
 # Package and page in a headless Chromium, against the native program.
 test-web: setup-browser page
 	cd web && PATH="$(CARGO_TARGET_DIR)/tools/node/node_modules/.bin:$$PATH" CLIP_LUNG=$(BIN) npm test
+
+# What `make dist` leaves, each in a clean environment.
+test-dist: setup-browser dist
+	cd web && PATH="$(CARGO_TARGET_DIR)/tools/node/node_modules/.bin:$$PATH" CLIP_LUNG=$(BIN) npm test dist
 
 # Another device against the CPU: make test-device DEVICE=wgpu (or cuda, after ./setup-cuda.sh).
 DEVICE ?= wgpu
@@ -61,7 +70,7 @@ lint: setup-lint
 
 # PyTorch in the same run, two threads.
 bench: build
-	$(CARGO) build --release --workspace --example bench --locked
+	$(CARGO) build --release --example bench --locked
 	tests/bench/run.sh $(CARGO_TARGET_DIR)/release/examples/bench
 
 # The same on an NVIDIA GPU, after ./setup-cuda.sh.
@@ -81,6 +90,9 @@ setup-web:
 
 setup-browser:
 	@./setup.sh browser
+
+setup-dist:
+	@./setup.sh dist
 
 setup-lint:
 	@./setup.sh lint

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what a fresh Debian machine lacks, and says what it did. Nothing is done twice. `setup.sh web` adds what the browser
-# package and the demo page need, `setup.sh browser` also the browser of their tests, `setup.sh lint` what `make lint` needs, `setup.sh slurm`
-# the scheduler that the test `cluster` starts.
+# package and the demo page need, `setup.sh browser` also the browser of their tests, `setup.sh dist` what `make dist` needs, `setup.sh lint`
+# what `make lint` needs, `setup.sh slurm` the scheduler that the test `cluster` starts.
 set -eu
 cd "$(dirname "$0")"
 target="${CARGO_TARGET_DIR:-$HOME/.cache/clip-lung/target}"
@@ -48,6 +48,15 @@ case "${1:-}" in
         exit 0 ;;
     web) ;;
     browser) need chromium chromium ;;
+    dist)
+        need python3 python3
+        python3 -c 'import ensurepip, venv' 2>/dev/null || need ensurepip python3-venv
+        version=$(sed -n 's/^requires = \["maturin==\(.*\)"\]/\1/p' pyproject.toml)
+        if [ "$("$target/tools/python/bin/maturin" --version 2>/dev/null || true)" != "maturin $version" ]; then
+            python3 -m venv "$target/tools/python"
+            "$target/tools/python/bin/python" -m pip install --quiet --disable-pip-version-check "maturin==$version"
+            echo "setup: installed maturin $version in $target/tools"
+        fi ;;
     *) exit 0 ;;
 esac
 
@@ -65,6 +74,8 @@ if ! rustup target list --installed | grep -qx wasm32-unknown-unknown; then
 fi
 version=$(sed -n 's/^wasm-bindgen = "=\(.*\)"/\1/p' Cargo.toml)
 if [ "$("$target/tools/bin/wasm-bindgen" --version 2>/dev/null || true)" != "wasm-bindgen $version" ]; then
-    CARGO_TARGET_DIR="$target/tools/target" cargo install --quiet wasm-bindgen-cli --version "$version" --root "$target/tools"
+    # it works for seconds: optimising it takes longer than it gains
+    CARGO_TARGET_DIR="$target/tools/target" CARGO_PROFILE_RELEASE_OPT_LEVEL=1 \
+        cargo install --quiet wasm-bindgen-cli --version "$version" --bin wasm-bindgen --root "$target/tools"
     echo "setup: installed wasm-bindgen $version in $target/tools"
 fi

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The package's dist/: two WebAssembly modules of one facade (CPU with SIMD, WebGPU) and the compiled TypeScript; and, beside it, the
-# module that reads scans for the demo page. `make web` runs it after `make setup-web`.
+# module that reads scans for the demo page. `make web` runs it after `make setup-web`. `build.sh cpu` leaves the GPU module for later: one
+# that was built before stands in for it, or one that says so.
 set -euo pipefail
 cd "$(dirname "$0")"
 target="${CARGO_TARGET_DIR:-$HOME/.cache/clip-lung/target}"
@@ -31,26 +32,42 @@ copy() { # name, crate, folder
     cp "$target/web/$1/clip_lung_$2"{.js,.d.ts,_bg.wasm} "$3"
 }
 
-# both at once: link-time optimisation and wasm-opt keep one core busy. The CPU module is built for speed, the others for size. The
-# first is a process group of its own, which ends with this script
-set -m
-{
+copy_gpu() { # folder
+    if [ -f "$target/web/gpu/from" ]; then copy gpu web "$1"; return; fi
+    # the facade's types, and a module of nothing
+    copy cpu web "$1"
+    cp no-gpu.js "$1/clip_lung_web.js"
+    printf '\0asm\1\0\0\0' > "$1/clip_lung_web_bg.wasm"
+}
+
+# the CPU module is built for speed, the others for size
+build_cpu() {
     compile web-cpu "-C target-feature=+simd128" -p clip-lung-web -p clip-lung-scans
-    bind cpu web web-cpu -O3
+    bind cpu web web-cpu -O3 &
     bind scans scans web-cpu -Oz
-} &
-cpu=$!
-set +m
-trap 'kill -- -"$cpu" 2>/dev/null || true' EXIT
-compile web-gpu "" -p clip-lung-web --no-default-features --features gpu
-bind gpu web web-gpu -O1
-wait "$cpu"
-trap - EXIT
+    wait "$!"
+}
+
+if [ "${1:-}" = cpu ]; then
+    build_cpu
+else
+    # both at once: link-time optimisation and wasm-opt keep one core busy. The first is a process group of its own, which ends with
+    # this script
+    set -m
+    build_cpu &
+    cpu=$!
+    set +m
+    trap 'kill -- -"$cpu" 2>/dev/null || true' EXIT
+    compile web-gpu "" -p clip-lung-web --no-default-features --features gpu
+    bind gpu web web-gpu -O1
+    wait "$cpu"
+    trap - EXIT
+fi
 rm -rf dist
 copy cpu web js/cpu
-copy gpu web js/gpu
+copy_gpu js/gpu
 copy scans scans demo/src/scans
 node_modules/.bin/tsc
 copy cpu web dist/cpu
-copy gpu web dist/gpu
+copy_gpu dist/gpu
 node sizes.mjs

@@ -24,6 +24,16 @@ export default async function ({ native, explained, site, browser, open }, test)
     await page.evaluate(() => clip.dispose());
   });
 
+  await test('before the GPU module is built the CPU computes, and says why', async () => {
+    site.replaced['/dist/gpu/clip_lung_web.js'] = readFileSync(join(web, 'no-gpu.js'));
+    const [device, fallback] = await load(page, { device: 'webgpu' });
+    assert.equal(device, 'wasm');
+    assert.match(fallback, /not built yet/);
+    assert.equal((await page.evaluate(() => clip.predict(input(0)))).label, native[0].class);
+    await page.evaluate(() => clip.dispose());
+    delete site.replaced['/dist/gpu/clip_lung_web.js'];
+  });
+
   await test('webgpu takes over when its golden test has passed', async () => {
     assert.deepEqual(await load(page, { device: 'webgpu' }), ['webgpu', undefined]);
     assert.ok(site.log.some((path) => path.endsWith('gpu/clip_lung_web_bg.wasm')));

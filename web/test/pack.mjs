@@ -8,7 +8,7 @@ import { web } from './fixture.mjs';
 import { serve } from './serve.mjs';
 
 /** The first code block under a heading of the README. */
-const documented = (heading) => readFileSync(join(web, 'README.md'), 'utf8').split(`## ${heading}`)[1].split(/```\w+\n/)[1].split('```')[0];
+export const documented = (heading) => readFileSync(join(web, 'README.md'), 'utf8').split(`## ${heading}`)[1].split(/```\w+\n/)[1].split('```')[0];
 
 export default async function ({ work, browser }, test) {
   const project = join(work, 'project');

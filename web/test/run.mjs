@@ -1,10 +1,12 @@
-/** `npm test`: every suite, or those named. Build the package and the page before. */
+/** `npm test`: every suite, or those named. Build the package and the page before; `npm test dist` tries what `make dist` left. */
 import { fixture } from './fixture.mjs';
 
 const SUITES = [
   'package', 'readouts', 'gpu', 'page', 'marking', 'models', 'opening', 'access', 'faults', 'places', 'budget',
   'study', 'reports', 'viewers', 'ohif', 'bundles', 'pack',
 ];
+/** Only where they are named. */
+const NAMED = ['dist'];
 const wanted = process.argv.slice(2);
 const shared = await fixture();
 let passed = 0;
@@ -17,7 +19,7 @@ async function test(name, body) {
 }
 
 try {
-  for (const suite of SUITES.filter((s) => !wanted.length || wanted.includes(s))) {
+  for (const suite of wanted.length ? [...SUITES, ...NAMED].filter((s) => wanted.includes(s)) : SUITES) {
     console.log(suite);
     await (await import(`./${suite}.mjs`)).default(shared, test);
   }

@@ -8,6 +8,7 @@ use clip_lung_core::model::directory::CONFIG;
 use clip_lung_core::model::ensemble::ENSEMBLE;
 
 use crate::failure::Failure;
+use crate::io::installed;
 
 /// The variable that names it.
 const VARIABLE: &str = "CLIP_LUNG_MODEL";
@@ -19,7 +20,7 @@ pub const DEFAULT: &str = "default";
 /// Which model answers.
 #[derive(clap::Args)]
 pub struct ModelChoice {
-    /// A model directory, or a finished run's [default: the one that the variable CLIP_LUNG_MODEL names, `model` beside the program, or
+    /// A model directory, or a finished run's [default: the one that the variable CLIP_LUNG_MODEL names, the one installed with the program, or
     /// models/lidc-a in this checkout]
     #[arg(long)]
     model: Option<PathBuf>,
@@ -46,17 +47,17 @@ pub fn find(named: Option<&Path>) -> Result<PathBuf> {
     if let Some(named) = named.filter(|named| *named != Path::new(DEFAULT)) {
         return Ok(named.into());
     }
-    let program = env::current_exe().unwrap_or_default();
-    first(env::var_os(VARIABLE).map(PathBuf::from), &program, &env::current_dir()?)
+    first(env::var_os(VARIABLE).map(PathBuf::from), installed::places("model"), &env::current_dir()?)
 }
 
-/// That of the variable, whatever it names; else the first place that holds a model.
-fn first(variable: Option<PathBuf>, program: &Path, folder: &Path) -> Result<PathBuf> {
+/// That of the variable, whatever it names; else the first place that holds a model: with the program, or in the checkout around `folder`.
+fn first(variable: Option<PathBuf>, installed: Vec<PathBuf>, folder: &Path) -> Result<PathBuf> {
     if let Some(named) = variable.filter(|named| !named.as_os_str().is_empty()) {
         return if named.is_dir() { Ok(named) } else { Err(Failure::NoModel { variable: VARIABLE, named }.into()) };
     }
     let checkouts = folder.ancestors().skip(1).filter(|parent| parent.join(".git").exists());
-    let looked: Vec<PathBuf> = std::iter::once(program.with_file_name("model"))
+    let looked: Vec<PathBuf> = installed
+        .into_iter()
         .chain(std::iter::once(folder).chain(checkouts).map(|place| place.join(SHIPPED)))
         .collect();
     let is_model = |dir: &&PathBuf| [CONFIG, ENSEMBLE].iter().any(|file| dir.join(file).is_file());
@@ -77,7 +78,7 @@ mod tests {
             std::fs::create_dir_all(at(place)).unwrap();
             std::fs::write(at(place).join(CONFIG), "{}").unwrap();
         };
-        let find = |variable: Option<&str>| first(variable.map(at), &at("bin/clip-lung"), &at("checkout/src/deep"));
+        let find = |variable: Option<&str>| first(variable.map(at), vec![at("bin/model")], &at("checkout/src/deep"));
         for folder in ["bin/model", "own", "checkout/.git", "checkout/src/deep"] {
             std::fs::create_dir_all(at(folder)).unwrap();
         }

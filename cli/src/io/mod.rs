@@ -7,6 +7,7 @@ pub mod dicomweb;
 pub mod events;
 pub mod files;
 pub mod input;
+pub mod installed;
 pub mod kept;
 pub mod kind;
 pub mod lock;

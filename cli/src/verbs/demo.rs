@@ -1,15 +1,16 @@
 //! `clip-lung demo`: synthetic data -> train -> evaluate -> explain -> export -> predict, in minutes.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::Result;
 use clap::Parser;
 use clip_lung_core::dataset::class::Thresholds;
 use clip_lung_core::phantom;
+use clip_lung_core::volume::npy;
 
 use super::{explain, export, predict, serve, train};
-use crate::io::input;
+use crate::io::{files, input};
 use crate::machine::device;
 use crate::run::hub;
 
@@ -103,7 +104,7 @@ pub fn run(args: Args) -> Result<()> {
     let class = data.rows[row].class.name();
     println!("\n6. prediction of the same {id} with the exported model; the readers' ratings make it {class}");
     let crop = args.out.join("crop.npy");
-    write_npy(&crop, data.crop(row)?.hu())?;
+    files::write(&crop, &npy::written(&data.crop(row)?))?;
     predict::run(typed(&[
         "--model",
         &exported.display().to_string(),
@@ -122,12 +123,3 @@ pub fn run(args: Args) -> Result<()> {
 const EPOCHS: &str = "2";
 /// An average over some twenty steps, of 134; over fifty (0.98) the first ones still weigh, and the result is the majority class.
 const EMA: &str = "0.95";
-
-fn write_npy(path: &Path, hu: &[f32]) -> Result<()> {
-    use npyz::WriterBuilder;
-    let mut bytes = Vec::new();
-    let mut writer = npyz::WriteOptions::new().default_dtype().shape(&[32, 32, 32]).writer(&mut bytes).begin_nd()?;
-    writer.extend(hu.iter().copied())?;
-    writer.finish()?;
-    crate::io::files::write(path, &bytes)
-}

@@ -21,16 +21,13 @@ use tower_http::services::ServeDir;
 
 use crate::failure::Failure;
 use crate::io::default_model::{self, DEFAULT};
-use crate::io::input;
 use crate::io::run_dir::model_dir;
+use crate::io::{input, installed};
 use crate::machine::device;
 
 /// The page talks to nobody but the server it came from; workers and WebAssembly are its own. The digest is that of the one script
 /// inside of `web/demo/index.html`, which says what is wrong where no other script of the page arrives; the browser's tests compare them.
-const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval' \
-                      'sha256-sUcAaUOWbblrXxcLRapIN4L+8fhX63rcBJ2W5MaWW/M='; worker-src 'self'; connect-src 'self'; \
-                      img-src 'self' data: blob:; style-src 'self'; base-uri 'none'; form-action 'none'; \
-                      frame-ancestors 'self'";
+const POLICY: &str = include_str!("../../../web/demo/policy.txt").trim_ascii();
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -47,7 +44,7 @@ pub struct Args {
     /// A name under which browsers may ask for this server, beside localhost and addresses; may be given several times
     #[arg(long = "name", value_name = "HOST")]
     names: Vec<String>,
-    /// The built page [default: `page` beside the program, or where this program was built]
+    /// The built page [default: the one installed with the program, or where this program was built]
     #[arg(long)]
     page: Option<PathBuf>,
     /// Open the page in the browser
@@ -115,16 +112,15 @@ pub fn offer(model: &Path) -> Result<()> {
 
 /// The folder of the built page.
 fn page(given: Option<&Path>) -> Result<PathBuf> {
-    let beside = std::env::current_exe().ok().and_then(|p| Some(p.parent()?.join("page")));
     let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../web/demo/dist");
     let places: Vec<PathBuf> = match given {
         Some(dir) => vec![dir.to_path_buf()],
-        None => beside.into_iter().chain([built]).collect(),
+        None => installed::places("page").into_iter().chain([built]).collect(),
     };
     if let Some(found) = places.iter().find(|dir| dir.join("index.html").is_file()) {
         return Ok(found.clone());
     }
-    let looked = places.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(" and ");
+    let looked = places.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ");
     Err(Failure::File(format!("{looked}: no built page there; build it with `make page`, or name it with --page"))
         .into())
 }

@@ -85,6 +85,16 @@ pub fn crops(bytes: &[u8], file: &str) -> Result<Vec<Crop>> {
     values.chunks_exact(VOXELS).map(|v| Crop::new(v.to_vec(), file)).collect()
 }
 
+/// A crop's HU samples as an array of `[32, 32, 32]`, (z, y, x), byte for byte as `numpy.save` writes it.
+pub fn written(crop: &Crop) -> Vec<u8> {
+    let head = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({SIDE}, {SIDE}, {SIDE}), }}");
+    // the values begin at a multiple of 64 bytes
+    let head = format!("{head:<117}\n");
+    let length = (head.len() as u16).to_le_bytes();
+    let values = crop.hu().iter().flat_map(|v| v.to_le_bytes());
+    [MAGIC, &[1, 0], &length, head.as_bytes()].concat().into_iter().chain(values).collect()
+}
+
 /// The header's text and what follows it.
 fn header(bytes: &[u8]) -> Option<(&str, &[u8])> {
     let rest = bytes.strip_prefix(MAGIC)?;
@@ -137,6 +147,17 @@ mod tests {
         assert_eq!(turned.values, [1.0, 3.0, 5.0, -2.0, 4.0, 6.0]);
         assert_eq!(read(&npy("<f2", "False", "(1,)", &[0x00, 0xc0]), "a").unwrap().values, [-2.0]);
         assert_eq!(read(&npy("|u1", "False", "()", &[200]), "a").unwrap().values, [200.0]);
+    }
+
+    /// The head is what `numpy.save` of numpy 2.4 writes for `numpy.zeros((32, 32, 32), '<f4')`.
+    #[test]
+    fn a_crop_is_read_as_it_was_written() {
+        let hu: Vec<f32> = (0..VOXELS).map(|i| i as f32 / 64.0 - 1000.0).collect();
+        let bytes = written(&Crop::new(hu.clone(), "a").unwrap());
+        let shape = "{'descr': '<f4', 'fortran_order': False, 'shape': (32, 32, 32), }";
+        let head = [b"\x93NUMPY\x01\x00v\x00", shape.as_bytes(), &[b' '; 52], b"\n"].concat();
+        assert_eq!(bytes[..128], head);
+        assert_eq!(crops(&bytes, "a").unwrap()[0].hu(), hu);
     }
 
     #[test]
