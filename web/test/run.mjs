@@ -3,7 +3,7 @@ import { fixture } from './fixture.mjs';
 
 const SUITES = [
   'package', 'readouts', 'gpu', 'page', 'marking', 'opening', 'access', 'faults', 'places', 'budget',
-  'study', 'reports', 'viewers', 'ohif', 'bundles', 'pack',
+  'study', 'reports', 'viewers', 'ohif', 'orthanc', 'bundles', 'pack',
 ];
 const wanted = process.argv.slice(2);
 const shared = await fixture();
