@@ -36,7 +36,11 @@ export async function visit(browser, url) {
 /** Shows the slice of the active viewport nearest to a point. */
 export const turnTo = (page, centre) => page.evaluate(async (c) => {
   const { viewport } = cornerstone.getEnabledElements()[0];
-  const away = viewport.getImageIds().map((id) => Math.abs(cornerstone.metaData.get('imagePlaneModule', id).imagePositionPatient[2] - c[2]));
+  const away = viewport.getImageIds().map((id) => {
+    const { imagePositionPatient: first, rowCosines: r, columnCosines: d } = cornerstone.metaData.get('imagePlaneModule', id);
+    const normal = [r[1] * d[2] - r[2] * d[1], r[2] * d[0] - r[0] * d[2], r[0] * d[1] - r[1] * d[0]];
+    return Math.abs(normal.reduce((sum, v, i) => sum + v * (first[i] - c[i]), 0));
+  });
   await viewport.setImageIdIndex(away.indexOf(Math.min(...away)));
   viewport.render();
 }, centre);

@@ -4,13 +4,13 @@
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { web } from './fixture.mjs';
 import { across, equal, last, measure, natively, POLICY, said, viewer, visit } from './measuring.mjs';
 import { looks } from './picture.mjs';
-import { CANARY, cropOf, DIRECTIONS, scanOf, turned, writeSeries } from './series.mjs';
+import { CANARY, cropOf, DIRECTIONS, npy, scanOf, turned, writeSeries } from './series.mjs';
 import { headerOf } from '../dist/sr/source.js';
 import { serve } from './serve.mjs';
 import { liesThere } from './warmth.mjs';
@@ -26,10 +26,16 @@ export default async function ({ work, run, browser }, test) {
   const series = [
     { name: 'straight', volume: turned(scan, DIRECTIONS.identity), modality: 'CT' },
     { name: 'mirrored', volume: turned(scan, DIRECTIONS.flipped), modality: 'CT' },
+    { name: 'oblique', volume: turned(scan, DIRECTIONS.oblique), modality: 'CT' },
     { name: 'resonance', volume: turned(scan, DIRECTIONS.identity), modality: 'MR' },
   ].map((s, i) => ({ ...s, slices: writeSeries(join(data, s.name), s.volume, { number: i + 1, modality: s.modality, description: s.name }) }));
+  // the model's words are shown only where its text encoder knew what they mean
+  const named = join(work, 'ohif-model');
+  cpSync(join(work, 'model'), named, { recursive: true });
+  const config = JSON.parse(readFileSync(join(named, 'config.json'), 'utf8'));
+  writeFileSync(join(named, 'config.json'), JSON.stringify({ ...config, metadata: { ...config.metadata, text_encoder: 'CLIP ViT-B/32' } }));
   const site = await serve({
-    '/': viewer(), '/packages/clip-lung/dist/': join(web, 'dist'), '/models/clip-lung/': join(work, 'model'), '/data/': data,
+    '/': viewer(), '/packages/clip-lung/dist/': join(web, 'dist'), '/models/clip-lung/': named, '/data/': data,
   }, POLICY, { routes: true });
   site.replaced['/app-config.js'] = readFileSync(join(web, '../examples/ohif/app-config.js'), 'utf8');
   const { StudyInstanceUID } = series[0].slices[0].metadata;
@@ -47,8 +53,14 @@ export default async function ({ work, run, browser }, test) {
   const { page, faults, panel } = await visit(browser, site.url);
   const view = () => page.evaluate(() => cornerstone.getEnabledElements().map(({ viewport: { id, type } }) => `${id} ${type}`).join());
 
+  const model = join(work, 'model');
   /** The command line at the last measurement's own place. */
-  const command = async (name) => natively(run, await last(page), '--model', join(work, 'model'), join(data, name));
+  const command = async (name) => natively(run, await last(page), '--model', model, join(data, name));
+  /** The box that the model is given, twice the diameter, as the test cuts it from a volume. */
+  const cropped = (name, { centre, diameter }) => {
+    const sides = [2, 2, 2].map((n) => n * diameter);
+    return { sides, crop: cropOf(series.find((s) => s.name === name).volume, centre, sides) };
+  };
 
   await test('OHIF opens a study in the mode, with the panel beside its own', async () => {
     await page.goto(`${site.url}/clip-lung/dicomjson?url=${site.url}/data/study.json`);
@@ -66,7 +78,7 @@ export default async function ({ work, run, browser }, test) {
     equal(found, await command('straight'));
     assert.ok(Math.abs(parseFloat(/, ([\d.]+) mm/.exec(found.text)[1]) - nodule.diameter) < 0.5, found.text);
     const all = await panel.evaluate((p) => p.shadowRoot.textContent);
-    for (const part of ['Research use only', 'Trained on drawn images', 'the CPU', 'Closest words', 'lidc-phantom']) assert.ok(all.includes(part), `${part}: ${all}`);
+    for (const part of ['Research use only', 'Trained on drawn images', 'the CPU', 'Words closer than average: ', 'lidc-phantom']) assert.ok(all.includes(part), `${part}: ${all}`);
   });
 
   await test("OHIF's own dialog asks to track, and tracking works", async () => {
@@ -98,16 +110,14 @@ export default async function ({ work, run, browser }, test) {
   /** Lays the heat map of the last nodule, looks where it lies, pixel by pixel, and takes it away. */
   async function heated(name) {
     const { centre, diameter } = await last(page);
-    // twice the diameter, as the model has it
-    const sides = [2, 2, 2].map((n) => n * diameter);
-    const crop = Array.from(cropOf(series.find((s) => s.name === name).volume, centre, sides));
+    const { sides, crop } = cropped(name, { centre, diameter });
     const heat = await page.evaluate(async (data) => {
       const { ClipLung } = await import('/packages/clip-lung/dist/index.js');
       const clip = await ClipLung.from('/models/clip-lung', { device: 'wasm' });
       const { data: heat } = await clip.explain({ data: Float32Array.from(data), dims: [32, 32, 32], unit: 'HU' });
       clip.dispose();
       return Array.from(heat);
-    }, crop);
+    }, Array.from(crop));
     // what is drawn of the scan, without the measurement over it
     const drawn = async () => {
       await page.waitForTimeout(400);
@@ -145,15 +155,32 @@ export default async function ({ work, run, browser }, test) {
     await panel.locator('section').nth(1).waitFor();
     equal(await said(panel), await command('mirrored'));
     await heated('mirrored');
-    await panel.locator('section').last().getByRole('button', { name: 'Heat map', exact: true }).click();
-    await panel.getByRole('button', { name: 'Hide heat map' }).waitFor({ timeout: 20000 });
   });
 
   await test('a heat map goes with its nodule', async () => {
+    await panel.locator('section').last().getByRole('button', { name: 'Heat map', exact: true }).click();
+    await panel.getByRole('button', { name: 'Hide heat map' }).waitFor({ timeout: 20000 });
     await panel.locator('section').last().getByRole('button', { name: 'Remove' }).click();
     await panel.locator('section').nth(1).waitFor({ state: 'detached' });
     assert.equal(await page.evaluate(() => cornerstoneTools.segmentation.state.getSegmentations().length), 0);
     assert.equal(await panel.locator('section').first().getByRole('button', { name: 'Store' }).count(), 0, 'DICOM JSON takes no report');
+  });
+
+  await test('a length in a series that lies obliquely: the crop lies along the patient, and so does the heat map', async () => {
+    await show('oblique');
+    await measure(page, 'Length', nodule.centre, across(nodule, DIRECTIONS.oblique[0]));
+    await panel.locator('section').nth(1).waitFor();
+    const at = await last(page);
+    writeFileSync(join(work, 'oblique.npy'), npy(cropped('oblique', at).crop));
+    // the command line reads what lies obliquely only as a crop
+    const { probabilities } = JSON.parse(run('predict', '--model', model, join(work, 'oblique.npy'), '--json')).predictions[0];
+    equal(await said(panel), { diameter: at.diameter, shares: ['benign', 'unsure', 'malignant'].map((name) => probabilities[name]) });
+    await heated('oblique');
+    // the first nodule's series is not shown
+    await panel.getByRole('button', { name: 'Heat map', exact: true }).first().click();
+    await panel.getByText('No heat map: its series is in no viewport; show it first').waitFor({ timeout: 20000 });
+    await panel.locator('section').last().getByRole('button', { name: 'Remove' }).click();
+    await panel.locator('section').nth(1).waitFor({ state: 'detached' });
   });
 
   await test('a measurement on another modality is told, and not predicted', async () => {

@@ -58,7 +58,9 @@ export default async function ({ work, run, browser }, test) {
       await page.locator('[data-cy=confirm-and-hide-button]').click();
       await shown(slices.length);
       await measure(page, 'Length', nodule.centre, across(nodule, [1, 0, 0]));
-      equal(await said(panel), await remote(metadata));
+      const found = await said(panel);
+      equal(found, await remote(metadata));
+      assert.ok(!found.text.includes('Words'), 'a random text encoder knows none');
     });
 
     await test('the report is stored in the study, and a query returns it', async () => {

@@ -2,7 +2,7 @@
 import { fixture } from './fixture.mjs';
 
 const SUITES = [
-  'package', 'readouts', 'gpu', 'page', 'marking', 'opening', 'access', 'faults', 'places', 'budget',
+  'package', 'readouts', 'gpu', 'page', 'marking', 'opening', 'access', 'faults', 'places', 'budget', 'real',
   'study', 'reports', 'viewers', 'ohif', 'orthanc', 'bundles', 'pack',
 ];
 const wanted = process.argv.slice(2);

@@ -23,6 +23,8 @@ pub struct Trained {
     arrays: Arrays,
     readout: ReadoutKind,
     decision: Decision,
+    /// Of the average nodule, once they are known.
+    pub attribute_means: Option<BTreeMap<String, f32>>,
     /// Two synthetic crops, nobody's.
     golden: [Crop; 2],
 }
@@ -42,7 +44,8 @@ impl Trained {
             let values = logit_scale.into_data().iter::<f32>().collect();
             arrays.insert("logit_scale".into(), Array { shape: vec![1], values });
         }
-        Ok(Self { arrays, readout: readout.kind(), decision: network.head.decision(), golden: golden_pair()? })
+        let (readout, decision) = (readout.kind(), network.head.decision());
+        Ok(Self { arrays, readout, decision, attribute_means: None, golden: golden_pair()? })
     }
 
     /// The model directory's files.
@@ -72,6 +75,7 @@ impl Trained {
                 training_data: format!("{} (sha256 {})", run.data.name, run.data.sha256),
                 synthetic: data.header.synthetic,
                 text_encoder: run.encoder().into(),
+                attribute_means: self.attribute_means.clone(),
                 metrics,
                 git_commit: env!("CLIP_LUNG_COMMIT").into(),
                 seed: run.seed,

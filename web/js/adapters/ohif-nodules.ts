@@ -16,6 +16,7 @@ export interface Measurement {
 
 /** What is used of a display set. */
 export interface DisplaySet {
+  displaySetInstanceUID: string;
   Modality: string;
   SeriesDescription?: string;
   imageIds?: string[];

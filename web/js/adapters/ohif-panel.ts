@@ -1,5 +1,6 @@
 /** OHIF's side panel: probabilities, words, the model and the notice. A custom element, so that it needs none of OHIF's React. */
 import type { ClassName } from '../index.js';
+import { againstAverage, knowsWords } from '../words.js';
 import type { Nodule, Nodules } from './ohif-nodules.js';
 import { reportOf } from './ohif-report.js';
 
@@ -86,11 +87,14 @@ function section(nodule: Nodule, nodules: Nodules, actions: Actions): HTMLElemen
       shares.append(element('dt', label), bar, element('dd', p.toFixed(4)));
     }
     box.append(shares);
-    const { reason, set = [] } = prediction;
-    if (reason !== undefined) box.append(element('p', reason, { className: 'failure' }));
+    const { reason, warning, set = [] } = prediction;
+    for (const said of [reason, warning]) if (said !== undefined) box.append(element('p', said, { className: 'failure' }));
     if (set.length > 1) box.append(element('p', `Left open: ${set.join(' or ')}`));
-    const words = Object.entries(prediction.attributes ?? {}).sort(([, a], [, b]) => b - a).slice(0, WORDS);
-    if (words.length) box.append(element('p', `Closest words: ${words.map(([word, s]) => `${word} ${s.toFixed(2)}`).join(', ')}`));
+    const { attributes } = prediction;
+    if (attributes && nodules.clip && knowsWords(nodules.clip.info)) {
+      const words = againstAverage(nodules.clip.info, attributes).filter(([, more]) => more > 0).sort(([, a], [, b]) => b - a).slice(0, WORDS);
+      box.append(element('p', `Words closer than average: ${words.map(([word, more]) => `${word} +${(100 * more).toFixed(0)} %`).join(', ')}`));
+    }
   }
   if (note !== undefined) box.append(element('p', note));
   const button = (text: string, onclick: () => void, title = '') => box.append(element('button', text, { title, onclick }));

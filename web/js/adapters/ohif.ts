@@ -26,7 +26,7 @@ interface Services {
   };
   displaySetService: { getDisplaySetByUID(uid: string): DisplaySet | undefined };
   panelService: { PanelPosition: Record<string, string>; getPanels(position: string): { id: string }[]; activatePanel(id: string, force: boolean): void };
-  viewportGridService: { getActiveViewportId(): string };
+  viewportGridService: { getActiveViewportId(): string; getState(): { viewports: Map<string, { displaySetInstanceUIDs: string[] }> } };
   segmentationService: SegmentationService;
 }
 
@@ -65,12 +65,20 @@ async function predict({ panelService, displaySetService }: Services, measuremen
   return done;
 }
 
-/** Lays a nodule's heat map over its series in the active viewport, or takes it away. */
-async function toggle(maps: HeatMaps, { viewportGridService }: Services, nodule: Nodule): Promise<void> {
-  const { uid } = nodule;
+/** The viewport that shows a series, the active one if it does. */
+function viewportOf({ viewportGridService }: Services, { displaySetInstanceUID: uid }: DisplaySet): string {
+  const [active, { viewports }] = [viewportGridService.getActiveViewportId(), viewportGridService.getState()];
+  const shown = [...viewports].filter(([, { displaySetInstanceUIDs }]) => displaySetInstanceUIDs.includes(uid)).map(([id]) => id);
+  if (!shown.length) throw new Error('its series is in no viewport; show it first');
+  return shown.find((id) => id === active) ?? shown[0]!;
+}
+
+/** Lays a nodule's heat map over its series, or takes it away. */
+async function toggle(maps: HeatMaps, services: Services, nodule: Nodule): Promise<void> {
+  const { uid, displaySet } = nodule;
   try {
     if (maps.shows(uid)) maps.hide(uid);
-    else if (nodules.clip) await maps.show(nodule, await nodules.explain(nodule), nodules.clip.info.input.crop, viewportGridService.getActiveViewportId());
+    else if (nodules.clip) await maps.show(nodule, await nodules.explain(nodule), nodules.clip.info.input.crop, viewportOf(services, displaySet));
     nodules.tell(uid);
   } catch (error) {
     nodules.tell(uid, `No heat map: ${reason(error)}`);
