@@ -242,7 +242,7 @@ export default async function ({ work, run }, test) {
       return { heat: Array.from(data), centre: viewer.volume.mm(voxel), sides };
     });
     const toMm = 'return viewer.volume.mm(viewer.port.voxel(x / devicePixelRatio, y / devicePixelRatio));';
-    console.log(`   ${await liesThere(page, [await drawn(false), await drawn(true)], toMm, { heat, centre, sides, cold: 5, warm: 75 })}`);
+    console.log(`   ${await liesThere(page, [await drawn(false), await drawn(true)], toMm, { heat, centre, sides, cold: 5, warm: 75, lines: 0.05 })}`);
   });
 
   await test('what is marked is copied as JSON', async () => {
