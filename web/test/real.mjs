@@ -12,8 +12,6 @@ import { web } from './fixture.mjs';
 const REAL = join(web, '../../shared/data/lidc-series/LIDC-IDRI-0002.tar.xz');
 const CENTRE = [59.817662, 71.683023, -103.194322];
 const DIAMETER = 24.007;
-/** A task that is longer is felt, ms. */
-const LONG_TASK = 200;
 
 export default async function ({ work, run }, test) {
   if (!existsSync(REAL)) return console.log(`   skipped: ${REAL} is missing`);
@@ -36,17 +34,14 @@ export default async function ({ work, run }, test) {
       await opened(page, () => page.setInputFiles('#files', files));
       assert.match(await text(page, 'message'), /512 x 512 x 261 voxels/);
       await shot(page, `real-${name}-opened`);
-      const { longest, text: said } = await times(page, () => place(page, CENTRE, DIAMETER));
+      const { text: said } = await times(page, () => place(page, CENTRE, DIAMETER));
       console.log(`   ${said}`);
       (await shares(page)).forEach((share, i) => assert.ok(Math.abs(share - known[i]) < 1e-3, `${share} ${known[i]}`));
-      assert.ok(longest < LONG_TASK, `a task of ${longest} ms`);
       await page.evaluate(() => scrollTo(0, 0));
       await shot(page, `real-${name}`);
       assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'no sideways scrolling');
       const bottom = await page.evaluate(() => document.getElementById('probabilities').getBoundingClientRect().bottom - innerHeight);
       assert.ok(bottom < 0, `the result is above the fold: ${bottom}`);
-      // a click on the nodule finds its own way round: a diameter is suggested
-      await page.locator('#undo').click();
       await page.context().close();
     });
   }
