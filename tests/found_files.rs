@@ -221,6 +221,24 @@ fn damaged_and_missing_slices_are_named() {
     assert!(message.contains("choose one with --series") && message.contains("28 slices, 2.5 mm"), "{message}");
 }
 
+/// A diameter that no nodule has is predicted with, and told, of each nodule for itself.
+#[test]
+fn diameters_that_no_nodule_has() {
+    let place = Place::new();
+    let model = model(&place);
+    let scan = Scan::new(1, 0.9, 2.5);
+    scan.write(&place.path("dicom"));
+    let [x, y, z] = scan.nodules[0].centre;
+    let rows = [1.5, 30.0, 61.0].map(|mm| format!("{mm},{},{},{z},{mm}\n", ORIGIN[0] + x, ORIGIN[1] + y));
+    let table = format!("nodule_id,centre_x_mm,centre_y_mm,centre_z_mm,diameter_mm\n{}", rows.concat());
+    std::fs::write(place.path("list.csv"), table).unwrap();
+    let words = ["predict", "--model", &model, &place.name("dicom"), "--nodules", &place.name("list.csv"), "--json"];
+    let found = json(&ok(&words));
+    let told = found["warnings"].as_array().unwrap().iter().filter(|w| w["kind"] == "diameter");
+    let ids: Vec<&str> = told.map(|w| w["id"].as_str().unwrap()).collect();
+    assert_eq!((ids, found["predictions"].as_array().unwrap().len()), (vec!["1.5", "61"], 3));
+}
+
 /// A terminal that goes away stops a preparation as SIGTERM does; under nohup it goes on.
 #[test]
 fn a_hangup_saves_what_is_done() {

@@ -1,4 +1,4 @@
-/** OHIF's own `app-config.js`, with the package's mode and a study in DICOM JSON; a PACS is one more entry in `dataSources`. */
+/** OHIF's own `app-config.js`, with the package's mode, a PACS of the same origin and studies in DICOM JSON. */
 window.config = {
   routerBasename: null,
   extensions: [],
@@ -11,8 +11,24 @@ window.config = {
   maxNumberOfWebWorkers: 3,
   showLoadingIndicator: true,
   strictZSpacingForVolumeViewport: true,
-  defaultDataSourceName: 'dicomjson',
+  defaultDataSourceName: 'pacs',
   dataSources: [
+    {
+      namespace: '@ohif/extension-default.dataSourcesModule.dicomweb',
+      sourceName: 'pacs',
+      configuration: {
+        friendlyName: 'PACS',
+        name: 'pacs',
+        qidoRoot: '/dicom-web',
+        wadoRoot: '/dicom-web',
+        imageRendering: 'wadors',
+        thumbnailRendering: 'wadors',
+        enableStudyLazyLoad: true,
+        supportsWildcard: true,
+        omitQuotationForMultipartRequest: true,
+        bulkDataURI: { enabled: true, relativeResolution: 'studies' },
+      },
+    },
     {
       namespace: '@ohif/extension-default.dataSourcesModule.dicomjson',
       sourceName: 'dicomjson',

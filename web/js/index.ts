@@ -9,17 +9,16 @@ import { fetchModel, forgetModel, keepModel } from './fetching.js';
 import type { CropGeometry } from './geometry.js';
 import { prepare, type Input } from './input.js';
 import type { Loaded, ModelFile, Reading } from './protocol.js';
+import { ATTRIBUTES, type Attribute } from './words.js';
 
 export { about, trainedOn } from './about.js';
 export { ClipLungError, type ErrorCode } from './errors.js';
 export { inWords, sides, type CropGeometry, type Extent, type Triple } from './geometry.js';
 export { around, type Input, type Nodule } from './input.js';
+export { againstAverage, ATTRIBUTES, knowsWords, type Attribute } from './words.js';
 
 export type ClassName = 'benign' | 'unsure' | 'malignant';
 export type Device = 'wasm' | 'webgpu';
-export const ATTRIBUTES = [
-  'subtlety', 'internal structure', 'calcification', 'sphericity', 'margin', 'lobulation', 'spiculation', 'texture',
-] as const;
 
 export interface Prediction {
   probabilities: Partial<Record<ClassName, number>>;
@@ -33,8 +32,10 @@ export interface Prediction {
   inDistribution?: boolean;
   /** Why it is none, in a sentence. */
   reason?: string;
+  /** What to know of what was asked: a diameter that no nodule has. */
+  warning?: string;
   /** Closeness to the words radiologists use, summing to 1; absent where the model has no words. */
-  attributes?: Record<(typeof ATTRIBUTES)[number], number>;
+  attributes?: Record<Attribute, number>;
   /** Of the pass, which may have held several inputs. */
   ms: number;
   /** What computed it. */
@@ -80,7 +81,7 @@ export interface Info {
   answer_set?: { coverage: number; threshold: number; measured: number };
   /** `crop`: the box that every crop covers. */
   input: { crop: CropGeometry; hu_window: [number, number] };
-  metadata: { version: string; created: string; training_data: string; synthetic: boolean; text_encoder: string; intended_use: string; metrics: unknown };
+  metadata: { version: string; created: string; training_data: string; synthetic: boolean; text_encoder: string; attribute_means?: Partial<Record<Attribute, number>>; intended_use: string; metrics: unknown };
   sha256: Record<string, string>;
 }
 
@@ -186,8 +187,8 @@ export class ClipLung {
 
   /** The probabilities of several nodules in one pass, which is faster than one after the other. */
   async predictAll(inputs: Input[], options: { signal?: AbortSignal } = {}): Promise<Prediction[]> {
-    const { rows, ms, device } = await this.#read(inputs, undefined, options.signal);
-    return rows.map((row) => this.#prediction(row, ms, device));
+    const { rows, warnings, ms, device } = await this.#read(inputs, undefined, options.signal);
+    return rows.map((row, i) => ({ ...this.#prediction(row, ms, device), ...(warnings[i] && { warning: warnings[i] }) }));
   }
 
   /** What a prediction rests on, for the `target` class or the predicted one. */
@@ -238,14 +239,14 @@ export class ClipLung {
   async #read(inputs: Input[], target?: ClassName, signal?: AbortSignal) {
     if (this.#disposed) throw gone();
     if (!Array.isArray(inputs)) throw new ClipLungError('input', 'predictAll needs a list of inputs');
-    if (!inputs.length) return { rows: [], ms: 0, device: this.device };
+    if (!inputs.length) return { rows: [], warnings: [], ms: 0, device: this.device };
     const { value, device } = await this.#run((engine) => {
       const all = inputs.map((input) => prepare(input, this.info.input.crop));
       return engine.ask({ kind: 'read', inputs: all, ...(target && { target }) }, all.map((i) => i.hu.buffer as ArrayBuffer), signal);
     });
-    const { values, ms } = value as Reading;
+    const { values, warnings, ms } = value as Reading;
     const width = values.length / inputs.length;
-    return { rows: inputs.map((_, i) => values.subarray(i * width, (i + 1) * width)), ms, device };
+    return { rows: inputs.map((_, i) => values.subarray(i * width, (i + 1) * width)), warnings, ms, device };
   }
 
   /** On the GPU where there is one; when it fails, for good on the CPU. */

@@ -33,6 +33,8 @@ export type Request =
  * each), the number of the reason why it is no nodule (0: none), Grad-CAM (32 x 32), attribute scores (8, or none). */
 export interface Reading {
   values: Float32Array;
+  /** Of each input, what a reader should know of its diameter. */
+  warnings: (string | undefined)[];
   ms: number;
 }
 

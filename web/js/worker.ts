@@ -36,7 +36,8 @@ export function serve({ default: init, Engine, Files }: Module): void {
     request.inputs.forEach(({ hu: data, volume }, i) => hu.set(volume ? cut(model, data, volume) : data, i * VOXELS));
     const diameters = request.inputs.map(({ volume, diameter }) => volume?.diameter ?? diameter).filter((d) => d !== undefined);
     const values = await model.read(hu, Float64Array.from(diameters), request.target);
-    const reading: Reading = { values, ms: performance.now() - start };
+    const warnings = request.inputs.map(({ volume, diameter = volume?.diameter }) => (diameter === undefined ? undefined : Engine.odd_diameter(diameter)));
+    const reading: Reading = { values, warnings, ms: performance.now() - start };
     return reading;
   }
 

@@ -10,6 +10,7 @@ use clip_lung_core::model::predict::Model;
 use clip_lung_core::volume::crop::{Crop, VOXELS};
 use clip_lung_core::volume::frame::Point;
 use clip_lung_core::volume::voxels::Volume;
+use clip_lung_core::volume::warning::not_a_nodules;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, js_sys::Promise};
 
@@ -105,6 +106,11 @@ impl Engine {
     /// The sentences of [`Engine::read`]'s reasons, from number 1 on.
     pub fn reasons() -> Vec<String> {
         OutOfPlace::ALL.iter().map(|reason| reason.words().to_owned()).collect()
+    }
+
+    /// What a reader should know of a diameter in mm that no nodule has; nothing of any other.
+    pub fn odd_diameter(diameter_mm: f64) -> Option<String> {
+        not_a_nodules(diameter_mm).map(|warning| warning.to_string())
     }
 
     /// The crop around a voxel `centre` (x, y, z) of a volume in HU with the model's geometry: `dims` in voxels and `spacing` in mm,

@@ -60,3 +60,44 @@ export async function place(page, centre, diameter) {
     await page.locator('#diameter').blur();
   });
 }
+
+/** Notes when files are chosen, and what tasks keep the page busy. */
+export const watch = (page) => page.evaluate(() => {
+  globalThis.tasks = [];
+  new PerformanceObserver((list) => tasks.push(...list.getEntries())).observe({ type: 'longtask' });
+  for (const id of ['files', 'folder']) {
+    const input = document.getElementById(id);
+    const open = input.onchange;
+    input.onchange = (event) => {
+      performance.mark('chosen');
+      open(event);
+    };
+  }
+});
+
+/** Of a scan that was opened on a watched page, ms: until it was on the screen, a slice further, from `mark` to the band, and the longest
+ * task from the choice on: the test itself keeps the page busy before. */
+export async function times(page, mark) {
+  const { opening, scroll } = await page.evaluate(async () => {
+    const drawn = () => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
+    await drawn();
+    const last = (name) => performance.getEntriesByName(name).at(-1).startTime;
+    const turns = [];
+    for (let i = 0; i < 20; i++) {
+      const begun = performance.now();
+      viewer.scroll(1);
+      await drawn();
+      turns.push(performance.now() - begun);
+    }
+    return { opening: last('shown') - last('chosen'), scroll: turns.sort((a, b) => a - b)[10] };
+  });
+  const begun = performance.now();
+  await answered(page, mark);
+  const marked = performance.now() - begun;
+  const longest = await page.evaluate(() => {
+    const since = performance.getEntriesByName('chosen').at(-1).startTime;
+    return Math.max(0, ...tasks.filter(({ startTime }) => startTime >= since).map(({ duration }) => duration));
+  });
+  const ms = (v) => `${v.toFixed(0)} ms`;
+  return { opening, longest, text: `opened in ${ms(opening)}, a slice in ${ms(scroll)}, from mark to band ${ms(marked)}, longest task ${ms(longest)}` };
+}

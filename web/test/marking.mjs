@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { answered, browser as start, opened, ordered, place, serving, shares, text, visit } from './browse.mjs';
+import { liesThere } from './warmth.mjs';
 
 export default async function ({ work, run }, test) {
   const { url, stop } = await serving(join(work, 'model'));
@@ -218,10 +219,55 @@ export default async function ({ work, run }, test) {
     assert.deepEqual(await page.locator('#guards li').allTextContents(), ['There is hardly any lung around.']);
     assert.match(await text(page, 'open-classes'), /^Leaves open: benign, unsure; .*90 %/);
     assert.match(await page.locator('#nodules li').last().textContent(), /open: benign, unsure/);
-    const { set, warning } = (await exported(page)).nodules.at(-1);
-    assert.deepEqual([set, warning], [['benign', 'unsure'], 'There is hardly any lung around.']);
+    const { set, warnings } = (await exported(page)).nodules.at(-1);
+    assert.deepEqual([set, warnings], [['benign', 'unsure'], ['There is hardly any lung around.']]);
     await page.locator('#undo').click();
     assert.equal(await text(page, 'open-classes'), '');
+  });
+
+  await test('the heat map lets the CT through: its opacity follows the map, nothing is drawn where it is cold', async () => {
+    await place(page, known[0].ras, known[0].diameter);
+    await page.evaluate(() => {
+      const { nodules: [{ voxel }] } = viewer.scene;
+      viewer.goTo(voxel, true);
+    });
+    const drawn = async (shown) => {
+      await page.evaluate((shown) => (viewer.heatShown = shown), shown);
+      await page.waitForTimeout(200);
+      return Buffer.from(await page.evaluate(() => document.getElementById('volume').toDataURL('image/png').split(',')[1]), 'base64');
+    };
+    const { heat, centre, sides } = await page.evaluate(async () => {
+      const { nodules: [{ voxel, diameter }], sides } = viewer.scene;
+      const { data } = await clip.explain(viewer.volume.around(voxel, diameter, clip.info.input.crop));
+      return { heat: Array.from(data), centre: viewer.volume.mm(voxel), sides };
+    });
+    const toMm = 'return viewer.volume.mm(viewer.port.voxel(x / devicePixelRatio, y / devicePixelRatio));';
+    console.log(`   ${await liesThere(page, [await drawn(false), await drawn(true)], toMm, { heat, centre, sides, cold: 5, warm: 75, lines: 0.05 })}`);
+  });
+
+  await test('what is marked is copied as JSON', async () => {
+    await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+    await page.locator('#copy').click();
+    await page.waitForFunction(() => document.getElementById('message').textContent === 'Copied.');
+    assert.deepEqual(JSON.parse(await page.evaluate(() => navigator.clipboard.readText())), await exported(page));
+  });
+
+  await test('a place that is no nodule: the sentence of the command line', async () => {
+    const model = join(work, 'marking-guarded');
+    run('export', join(work, 'run'), '--out', model, '--dtype', 'f16', '--guard', join(work, 'set'));
+    const guarded = await serving(model);
+    const own = await visit(browser, guarded.url, { viewport: { width: 1400, height: 900 }, troubles });
+    await opened(own, () => own.setInputFiles('#files', join(work, 'set/volume.nii.gz')));
+    const at = await own.evaluate(() => {
+      const [x, y, z] = viewer.volume.mm([12, 12, 12]);
+      return [-x, -y, z];
+    });
+    await place(own, at, 6);
+    const [native] = JSON.parse(run('predict', '--model', model, join(work, 'set/volume.nii.gz'), `--centre=${at}`, '--diameter', '6', '--json')).predictions;
+    assert.ok(native.reason && !native.in_distribution, JSON.stringify(native));
+    assert.deepEqual(await own.locator('#guards li').allTextContents(), [native.reason]);
+    await own.context().close();
+    await guarded.stop();
   });
 
   await test('a blank heat map says why; the key takes the map away', async () => {

@@ -4,32 +4,20 @@
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { web } from './fixture.mjs';
+import { across, equal, last, measure, natively, POLICY, said, viewer, visit } from './measuring.mjs';
 import { looks } from './picture.mjs';
-import { CANARY, DIRECTIONS, scanOf, turned, writeSeries } from './series.mjs';
+import { CANARY, cropOf, DIRECTIONS, npy, scanOf, turned, writeSeries } from './series.mjs';
 import { headerOf } from '../dist/sr/source.js';
 import { serve } from './serve.mjs';
+import { liesThere } from './warmth.mjs';
 
-const VERSION = '3.13.2';
 /** A series of LIDC-IDRI with one annotated nodule (LPS, mm). */
 const REAL = join(web, '../../shared/data/lidc-series/LIDC-IDRI-0002.tar.xz');
 const ANNOTATED = { centre: [59.817662, 71.683023, -103.194322], diameter: 24.007 };
-/** As examples/ohif/README.md has it: OHIF's own pages have scripts in them. */
-const POLICY = /```text\n([^]*?)```/.exec(readFileSync(join(web, '../examples/ohif/README.md'), 'utf8'))[1].replace(/\s+/g, ' ').trim();
-
-/** The folder of OHIF's files: fetched once, and kept beside the packages. */
-function viewer() {
-  const folder = join(web, 'node_modules/.cache', `ohif-${VERSION}`);
-  if (!existsSync(join(folder, 'package/dist/index.html'))) {
-    mkdirSync(folder, { recursive: true });
-    const name = execFileSync('npm', ['pack', '--silent', '--pack-destination', folder, `@ohif/app@${VERSION}`], { encoding: 'utf8' }).trim();
-    execFileSync('tar', ['-xzf', join(folder, name), '-C', folder]);
-  }
-  return join(folder, 'package/dist');
-}
 
 export default async function ({ work, run, browser }, test) {
   const data = join(work, 'ohif');
@@ -38,10 +26,16 @@ export default async function ({ work, run, browser }, test) {
   const series = [
     { name: 'straight', volume: turned(scan, DIRECTIONS.identity), modality: 'CT' },
     { name: 'mirrored', volume: turned(scan, DIRECTIONS.flipped), modality: 'CT' },
+    { name: 'oblique', volume: turned(scan, DIRECTIONS.oblique), modality: 'CT' },
     { name: 'resonance', volume: turned(scan, DIRECTIONS.identity), modality: 'MR' },
   ].map((s, i) => ({ ...s, slices: writeSeries(join(data, s.name), s.volume, { number: i + 1, modality: s.modality, description: s.name }) }));
+  // the model's words are shown only where its text encoder knew what they mean
+  const named = join(work, 'ohif-model');
+  cpSync(join(work, 'model'), named, { recursive: true });
+  const config = JSON.parse(readFileSync(join(named, 'config.json'), 'utf8'));
+  writeFileSync(join(named, 'config.json'), JSON.stringify({ ...config, metadata: { ...config.metadata, text_encoder: 'CLIP ViT-B/32' } }));
   const site = await serve({
-    '/': viewer(), '/packages/clip-lung/dist/': join(web, 'dist'), '/models/clip-lung/': join(work, 'model'), '/data/': data,
+    '/': viewer(), '/packages/clip-lung/dist/': join(web, 'dist'), '/models/clip-lung/': named, '/data/': data,
   }, POLICY, { routes: true });
   site.replaced['/app-config.js'] = readFileSync(join(web, '../examples/ohif/app-config.js'), 'utf8');
   const { StudyInstanceUID } = series[0].slices[0].metadata;
@@ -56,63 +50,17 @@ export default async function ({ work, run, browser }, test) {
     }],
   }));
 
-  const faults = [];
-  const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
-  page.on('console', (m) => /Content Security Policy/.test(m.text()) && faults.push(m.text()));
-  page.on('request', (r) => /^https?:/.test(r.url()) && !r.url().startsWith(`${site.url}/`) && faults.push(r.url()));
-  page.on('pageerror', (e) => faults.push(e.message));
-  const panel = page.locator('clip-lung-panel');
+  const { page, faults, panel } = await visit(browser, site.url);
   const view = () => page.evaluate(() => cornerstone.getEnabledElements().map(({ viewport: { id, type } }) => `${id} ${type}`).join());
 
-  /** Shows the slice of the active viewport nearest to a point, and drags a tool's measurement over it. */
-  async function measure(tool, centre, ends) {
-    await page.evaluate(async (c) => {
-      const { viewport } = cornerstone.getEnabledElements()[0];
-      const away = viewport.getImageIds().map((id) => Math.abs(cornerstone.metaData.get('imagePlaneModule', id).imagePositionPatient[2] - c[2]));
-      await viewport.setImageIdIndex(away.indexOf(Math.min(...away)));
-      viewport.render();
-    }, centre);
-    if (tool === 'Length') await page.locator('[data-cy=MeasurementTools-split-button-primary]').click();
-    else {
-      await page.locator('[data-cy=MeasurementTools-split-button-secondary]').click();
-      await page.locator(`[data-cy=${tool}]`).last().click();
-    }
-    await page.waitForTimeout(500);
-    const [from, to] = await page.evaluate((points) => {
-      const { viewport } = cornerstone.getEnabledElements()[0];
-      const { x, y } = viewport.canvas.getBoundingClientRect();
-      return points.map((p) => viewport.worldToCanvas(p)).map(([a, b]) => [x + a, y + b]);
-    }, ends);
-    await page.mouse.move(...from);
-    await page.mouse.down();
-    for (const share of [0.3, 0.6, 1]) await page.mouse.move(...from.map((v, i) => v + share * (to[i] - v)), { steps: 3 });
-    await page.mouse.up();
-  }
-
-  /** What the panel says of its last nodule, once it says anything. */
-  async function said() {
-    const box = panel.locator('section').last();
-    await box.locator('dl, .failure').first().waitFor({ timeout: 60000 });
-    const shares = await box.locator('dd:nth-of-type(2n)').allTextContents();
-    return { text: await box.textContent(), shares: shares.map(Number) };
-  }
-
-  /** The command line at the last measurement's own place: middle and length of its long axis. */
-  async function natively(name) {
-    const points = await page.evaluate(() => cornerstoneTools.annotation.state.getAllAnnotations()
-      .filter((a) => ['Length', 'Bidirectional'].includes(a.metadata.toolName)).at(-1).data.handles.points.map((p) => Array.from(p)));
-    const [a, b] = points;
-    const [centre, diameter] = [a.map((v, i) => (v + b[i]) / 2), Math.hypot(...a.map((v, i) => v - b[i]))];
-    const place = ['--centre', centre.join(','), '--diameter', String(diameter)];
-    const { probabilities } = JSON.parse(run('predict', '--model', join(work, 'model'), join(data, name), ...place, '--json')).predictions[0];
-    return { diameter, shares: Object.values({ benign: 0, unsure: 0, malignant: 0, ...probabilities }) };
-  }
-  const equal = (found, known) => {
-    assert.equal(found.shares.length, 3, found.text);
-    found.shares.forEach((v, i) => assert.ok(Math.abs(v - known.shares[i]) <= 1e-4, `${found.text}; natively ${known.shares}`));
-    assert.ok(found.text.includes(`${known.diameter.toFixed(1)} mm`), found.text);
+  const model = join(work, 'model');
+  /** The command line at the last measurement's own place. */
+  const command = async (name) => natively(run, await last(page), '--model', model, join(data, name));
+  /** The box that the model is given, twice the diameter, as the test cuts it from a volume. */
+  const cropped = (name, { centre, diameter }) => {
+    const sides = [2, 2, 2].map((n) => n * diameter);
+    return { sides, crop: cropOf(series.find((s) => s.name === name).volume, centre, sides) };
   };
-  const across = ({ centre, diameter }, way) => [-0.5, 0.5].map((s) => centre.map((v, i) => v + s * diameter * way[i]));
 
   await test('OHIF opens a study in the mode, with the panel beside its own', async () => {
     await page.goto(`${site.url}/clip-lung/dicomjson?url=${site.url}/data/study.json`);
@@ -125,12 +73,12 @@ export default async function ({ work, run, browser }, test) {
   });
 
   await test("a length opens the panel with the command line's probabilities", async () => {
-    await measure('Length', nodule.centre, across(nodule, [1, 0, 0]));
-    const found = await said();
-    equal(found, await natively('straight'));
+    await measure(page, 'Length', nodule.centre, across(nodule, [1, 0, 0]));
+    const found = await said(panel);
+    equal(found, await command('straight'));
     assert.ok(Math.abs(parseFloat(/, ([\d.]+) mm/.exec(found.text)[1]) - nodule.diameter) < 0.5, found.text);
     const all = await panel.evaluate((p) => p.shadowRoot.textContent);
-    for (const part of ['Research use only', 'Trained on drawn images', 'the CPU', 'Closest words', 'lidc-phantom']) assert.ok(all.includes(part), `${part}: ${all}`);
+    for (const part of ['Research use only', 'Trained on drawn images', 'the CPU', 'Words closer than average: ', 'lidc-phantom']) assert.ok(all.includes(part), `${part}: ${all}`);
   });
 
   await test("OHIF's own dialog asks to track, and tracking works", async () => {
@@ -147,7 +95,7 @@ export default async function ({ work, run, browser }, test) {
     const file = join(work, download.suggestedFilename());
     await download.saveAs(file);
     const bytes = readFileSync(file);
-    const { shares } = await natively('straight');
+    const { shares } = await command('straight');
     assert.equal(bytes.toString('latin1').split(CANARY).length, 2);
     assert.ok(bytes.includes('P-MALIGNANT') && bytes.includes(shares[2].toFixed(3)), `${shares}`);
     try {
@@ -158,6 +106,38 @@ export default async function ({ work, run, browser }, test) {
       console.log('   skipped: dciodvfy (dicom3tools) is not installed');
     }
   });
+
+  /** Lays the heat map of the last nodule, looks where it lies, pixel by pixel, and takes it away. */
+  async function heated(name) {
+    const { centre, diameter } = await last(page);
+    const { sides, crop } = cropped(name, { centre, diameter });
+    const heat = await page.evaluate(async (data) => {
+      const { ClipLung } = await import('/packages/clip-lung/dist/index.js');
+      const clip = await ClipLung.from('/models/clip-lung', { device: 'wasm' });
+      const { data: heat } = await clip.explain({ data: Float32Array.from(data), dims: [32, 32, 32], unit: 'HU' });
+      clip.dispose();
+      return Array.from(heat);
+    }, Array.from(crop));
+    // what is drawn of the scan, without the measurement over it
+    const drawn = async () => {
+      await page.waitForTimeout(400);
+      return Buffer.from(await page.evaluate(() => cornerstone.getEnabledElements()[0].viewport.canvas.toDataURL('image/png').split(',')[1]), 'base64');
+    };
+    const [box, kept] = [panel.locator('section').last(), () => page.evaluate(() => cornerstoneTools.segmentation.state.getSegmentations().length)];
+    const before = await drawn();
+    await box.getByRole('button', { name: 'Heat map', exact: true }).click();
+    await box.getByRole('button', { name: 'Hide heat map' }).waitFor({ timeout: 20000 });
+    const toMm = 'return Array.from(cornerstone.getEnabledElements()[0].viewport.canvasToWorld([x, y]));';
+    console.log(`   ${await liesThere(page, [before, await drawn()], toMm, { heat, centre, sides })}`);
+    if (process.env.SCREENSHOTS) await page.screenshot({ path: join(process.env.SCREENSHOTS, `ohif-heat-${name}.png`) });
+    assert.equal(await kept(), 1);
+    await box.getByRole('button', { name: 'Hide heat map' }).click();
+    await box.getByRole('button', { name: 'Heat map', exact: true }).waitFor();
+    assert.ok(before.equals(await drawn()), 'as it was before');
+    assert.equal(await kept(), 0);
+  }
+
+  await test('the heat map is a segmentation over the series, where the nodule is', () => heated('straight'));
 
   /** Shows another series in the viewport. */
   async function show(name) {
@@ -171,24 +151,51 @@ export default async function ({ work, run, browser }, test) {
 
   await test('a bidirectional measurement in a second series, which is mirrored', async () => {
     await show('mirrored');
-    await measure('Bidirectional', other.centre, across(other, [0, 1, 0]));
+    await measure(page, 'Bidirectional', other.centre, across(other, [0, 1, 0]));
     await panel.locator('section').nth(1).waitFor();
-    equal(await said(), await natively('mirrored'));
+    equal(await said(panel), await command('mirrored'));
+    await heated('mirrored');
+  });
+
+  await test('a heat map goes with its nodule', async () => {
+    await panel.locator('section').last().getByRole('button', { name: 'Heat map', exact: true }).click();
+    await panel.getByRole('button', { name: 'Hide heat map' }).waitFor({ timeout: 20000 });
+    await panel.locator('section').last().getByRole('button', { name: 'Remove' }).click();
+    await panel.locator('section').nth(1).waitFor({ state: 'detached' });
+    assert.equal(await page.evaluate(() => cornerstoneTools.segmentation.state.getSegmentations().length), 0);
+    assert.equal(await panel.locator('section').first().getByRole('button', { name: 'Store' }).count(), 0, 'DICOM JSON takes no report');
+  });
+
+  await test('a length in a series that lies obliquely: the crop lies along the patient, and so does the heat map', async () => {
+    await show('oblique');
+    await measure(page, 'Length', nodule.centre, across(nodule, DIRECTIONS.oblique[0]));
+    await panel.locator('section').nth(1).waitFor();
+    const at = await last(page);
+    writeFileSync(join(work, 'oblique.npy'), npy(cropped('oblique', at).crop));
+    // the command line reads what lies obliquely only as a crop
+    const { probabilities } = JSON.parse(run('predict', '--model', model, join(work, 'oblique.npy'), '--json')).predictions[0];
+    equal(await said(panel), { diameter: at.diameter, shares: ['benign', 'unsure', 'malignant'].map((name) => probabilities[name]) });
+    await heated('oblique');
+    // the first nodule's series is not shown
+    await panel.getByRole('button', { name: 'Heat map', exact: true }).first().click();
+    await panel.getByText('No heat map: its series is in no viewport; show it first').waitFor({ timeout: 20000 });
+    await panel.locator('section').last().getByRole('button', { name: 'Remove' }).click();
+    await panel.locator('section').nth(1).waitFor({ state: 'detached' });
   });
 
   await test('a measurement on another modality is told, and not predicted', async () => {
     await show('resonance');
-    await measure('Length', nodule.centre, across(nodule, [1, 0, 0]));
-    await panel.locator('section').nth(2).waitFor();
-    assert.match((await said()).text, /MR has no HU; measure on a CT/);
+    await measure(page, 'Length', nodule.centre, across(nodule, [1, 0, 0]));
+    await panel.locator('section').nth(1).waitFor();
+    assert.match((await said(panel)).text, /MR has no HU; measure on a CT/);
   });
 
   await test('removing takes measurement and prediction away', async () => {
     const left = () => page.evaluate(() => cornerstoneTools.annotation.state.getAllAnnotations().filter((a) => ['Length', 'Bidirectional'].includes(a.metadata.toolName)).length);
-    assert.equal(await left(), 3);
-    await panel.getByRole('button', { name: 'Remove' }).last().click();
-    await panel.locator('section').nth(2).waitFor({ state: 'detached' });
     assert.equal(await left(), 2);
+    await panel.getByRole('button', { name: 'Remove' }).last().click();
+    await panel.locator('section').nth(1).waitFor({ state: 'detached' });
+    assert.equal(await left(), 1);
   });
 
   await test('a real series', async () => {
@@ -202,9 +209,9 @@ export default async function ({ work, run, browser }, test) {
     writeFileSync(join(data, 'real.json'), JSON.stringify({ studies: [{ StudyInstanceUID, PatientName: 'none', Modalities: 'CT', NumInstances: instances.length, series }] }));
     await page.goto(`${site.url}/clip-lung/dicomjson?url=${site.url}/data/real.json`);
     await page.waitForFunction(() => globalThis.cornerstone?.getEnabledElements()[0]?.viewport.getImageIds?.().length > 200, undefined, { timeout: 60000 });
-    await measure('Length', ANNOTATED.centre, across(ANNOTATED, [1, 0, 0]));
-    const found = await said();
-    equal(found, await natively('real'));
+    await measure(page, 'Length', ANNOTATED.centre, across(ANNOTATED, [1, 0, 0]));
+    const found = await said(panel);
+    equal(found, await command('real'));
     console.log(`   ${found.text}`);
   });
 

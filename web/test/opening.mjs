@@ -132,6 +132,26 @@ export default async function ({ work, run }, test) {
     assert.deepEqual(await warnings(), []);
   });
 
+  await test('what the command line warns of one nodule stands beside its result: slices missing in its crop, a diameter that no nodule has', async () => {
+    const files = series('gap', { skip: [20, 21, 22] });
+    const [dir, list] = [join(work, 'gap'), join(work, 'gap.csv')];
+    mkdirSync(dir);
+    for (const { name, buffer } of files) writeFileSync(join(dir, name), buffer);
+    const [x, y, z] = SCENE.centre;
+    const nodules = [[z, SCENE.diameter], [-88, 5], [z, 75], [-88, 1.5]];
+    writeFileSync(list, ['centre_x_mm,centre_y_mm,centre_z_mm,diameter_mm,nodule_id', ...nodules.map(([z, mm], i) => [x, y, z, mm, i].join())].join('\n'));
+    const { warnings: known } = JSON.parse(run('predict', '--model', join(work, 'model'), dir, '--nodules', list, '--json'));
+    await open(...files);
+    const found = [];
+    for (const [z, mm] of nodules) {
+      await place(page, [x, y, z], mm);
+      found.push(await page.locator('#guards li').allTextContents());
+    }
+    const told = nodules.map((_, i) => known.filter((w) => w.id === String(i)).sort((a, b) => a.kind.localeCompare(b.kind)).map(({ message }) => message));
+    assert.deepEqual(found, told);
+    assert.deepEqual(found.map((all) => all.length), [1, 0, 2, 1]);
+  });
+
   await test('what can\'t be read says why, and what can', async () => {
     const rgb = Buffer.alloc(3 * voxels().length, 90);
     for (const [why, ...files] of [

@@ -10,7 +10,7 @@ use clip_lung_core::volume::crop::Crop;
 use clip_lung_core::volume::frame::Frame;
 use clip_lung_core::volume::grid::Margin;
 use clip_lung_core::volume::npy;
-use clip_lung_core::volume::warning::{Warning, not_hu};
+use clip_lung_core::volume::warning::{Warning, not_a_nodules, not_hu};
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
@@ -117,9 +117,10 @@ impl Request<'_> {
         let mut found = Found::default();
         for (i, crop) in crops.into_iter().enumerate() {
             let id = if several { format!("{stem}[{i}]") } else { stem.clone() };
-            let warning = not_hu(crop.hu().iter().copied());
-            found.warnings.extend(warning.map(|warning| Said { nodule: Some(id.clone()), warning }));
-            found.targets.push(Target { id, crop, diameter_mm: self.place.diameter(), geometry: None, origin: None });
+            let diameter_mm = self.place.diameter();
+            let warnings = not_hu(crop.hu().iter().copied()).into_iter().chain(diameter_mm.and_then(not_a_nodules));
+            found.warnings.extend(warnings.map(|warning| Said { nodule: Some(id.clone()), warning }));
+            found.targets.push(Target { id, crop, diameter_mm, geometry: None, origin: None });
         }
         Ok(found)
     }
@@ -178,8 +179,10 @@ impl Request<'_> {
                 }
                 Err(error) => return Err(error.into()),
             };
-            let said = |warning: &Warning| Said { nodule: Some(nodule.id.clone()), warning: warning.clone() };
-            found.warnings.extend(cut.warnings.iter().map(said));
+            let said = |warning: Warning| Said { nodule: Some(nodule.id.clone()), warning };
+            found
+                .warnings
+                .extend(cut.warnings.iter().cloned().chain(cut.diameter_mm.and_then(not_a_nodules)).map(said));
             let mut geometry = scan.geometry(&cut);
             if !cuts.gaps.is_empty() {
                 geometry["missing_slices_mm"] = json!(cuts.gaps);

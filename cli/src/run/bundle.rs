@@ -25,6 +25,8 @@ pub struct Trained {
     arrays: Arrays,
     readout: ReadoutKind,
     decision: Decision,
+    /// Of the average nodule, once they are known.
+    pub attribute_means: Option<BTreeMap<String, f32>>,
     /// Two synthetic crops, nobody's.
     golden: [Crop; 2],
 }
@@ -46,7 +48,7 @@ impl Trained {
         }
         let training_data = training_data(data, rows, &trainer.config.data);
         let (readout, decision) = (readout.kind(), network.head.decision());
-        Ok(Self { training_data, arrays, readout, decision, golden: golden_pair()? })
+        Ok(Self { training_data, arrays, readout, decision, attribute_means: None, golden: golden_pair()? })
     }
 
     /// The model directory's files.
@@ -76,6 +78,7 @@ impl Trained {
                 training_data: self.training_data.clone(),
                 synthetic: data.header.synthetic,
                 text_encoder: run.encoder().into(),
+                attribute_means: self.attribute_means.clone(),
                 metrics,
                 git_commit: env!("CLIP_LUNG_COMMIT").into(),
                 seed: run.seed,

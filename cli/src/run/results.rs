@@ -77,7 +77,7 @@ pub fn write(
     evidence: bool,
 ) -> Result<Outcome> {
     let config = &trainer.config;
-    let trained = bundle::Trained::of(trainer, data, &split.train)?;
+    let mut trained = bundle::Trained::of(trainer, data, &split.train)?;
     let title = format!(
         "{} on {} ({}), text encoder: {}",
         config.method.method().name(),
@@ -86,11 +86,12 @@ pub fn write(
         config.encoder()
     );
     files::write(&dir.file("curves.svg"), curves::svg(&dir.steps(), &title)?.as_bytes())?;
+    let draft = trained.directory(config, norm, data, serde_json::Value::Null, |_| String::new(), device)?;
+    let model = Model::load(&draft, "model", device)?;
+    trained.attribute_means = scoring::attribute_means(&model, data, &split.train)?;
     let scored = if split.held_out.is_empty() {
         None
     } else {
-        let draft = trained.directory(config, norm, data, serde_json::Value::Null, |_| String::new(), device)?;
-        let model = Model::load(&draft, "model", device)?;
         let predictions = scoring::predict(&model, data, &split.held_out)?;
         if evidence {
             evidence::write_files(&dir.file(""), &model, data, &split.held_out, &predictions)?;

@@ -1,5 +1,7 @@
 //! Predicting a part of a data set with a model, and scoring it beside the size-only baseline.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use clip_lung_core::base::decision::Decision;
 use clip_lung_core::dataset::class::Class;
@@ -10,6 +12,7 @@ use clip_lung_core::metrics::report::{Report, report};
 use clip_lung_core::metrics::size_only::logistic;
 use clip_lung_core::model::answer::Prediction;
 use clip_lung_core::model::predict::Model;
+use clip_lung_core::nn::text::prompts::ATTRIBUTE_PHRASES;
 use clip_lung_core::study::pooled::{PredictedNodule, Predictions};
 use clip_lung_core::volume::crop::Crop;
 
@@ -24,6 +27,17 @@ const BATCH: usize = 64;
 /// Predictions of these rows, in order.
 pub fn predict(model: &Model, data: &Dataset, rows: &[usize]) -> Result<Vec<Prediction>> {
     in_batches(data, rows, 1.0, |row| data.crop(row), |crops, diameters| model.predict(crops, diameters))
+}
+
+/// The mean scores of the attributes over these rows, by name; nothing where the model has no words.
+pub fn attribute_means(model: &Model, data: &Dataset, rows: &[usize]) -> Result<Option<BTreeMap<String, f32>>> {
+    if !model.has_words() || rows.is_empty() {
+        return Ok(None);
+    }
+    let ask = |crops: &[Crop], diameters: &[f64]| model.attributes(crops, diameters);
+    let scores = in_batches(data, rows, 1.0, |row| data.crop(row), ask)?;
+    let mean = |k: usize| (scores.iter().map(|s| f64::from(s[k])).sum::<f64>() / scores.len() as f64) as f32;
+    Ok(Some(ATTRIBUTE_PHRASES.iter().enumerate().map(|(k, name)| ((*name).to_owned(), mean(k))).collect()))
 }
 
 /// What a model is asked of these rows, a few at a time, in order: `crop` gives a row's crop, `misjudged` is what each known diameter is

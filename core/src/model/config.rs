@@ -73,6 +73,9 @@ pub struct Metadata {
     #[serde(default)]
     pub synthetic: bool,
     pub text_encoder: String,
+    /// The attributes' mean scores over the nodules it was trained on, by name, where the model has the words: the average nodule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attribute_means: Option<BTreeMap<String, f32>>,
     #[serde(default)]
     pub metrics: serde_json::Value,
     pub git_commit: String,

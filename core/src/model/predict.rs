@@ -205,6 +205,20 @@ impl Model {
         Ok(out)
     }
 
+    /// Whether the model has the words of the attributes.
+    pub fn has_words(&self) -> bool {
+        self.words.is_some()
+    }
+
+    /// The scores of the eight attributes of each crop; none without the words.
+    ///
+    /// # Errors
+    /// As [`Model::predict`].
+    pub fn attributes(&self, crops: &[Crop], diameters_mm: &[f64]) -> Result<Vec<Vec<f32>>> {
+        let explained = read_sync(self.own_explanations(crops, diameters_mm, None))?;
+        Ok(explained.into_iter().filter_map(|e| e.attributes).collect())
+    }
+
     async fn own_explanations(
         &self,
         crops: &[Crop],

@@ -5,6 +5,8 @@ use serde::Serialize;
 
 /// Air and lung, in HU: between these lies part of every scan of a chest. The lower end is what padding is read as.
 const AIR_HU: std::ops::Range<f32> = -1000.0..-500.0;
+/// Diameters that a nodule can have, mm: with room around those that LIDC-IDRI's readers outlined, 2.5 to 39 mm.
+const NODULE_MM: std::ops::RangeInclusive<f64> = 2.0..=60.0;
 
 /// Something to know of a scan or a crop.
 #[derive(Clone, Debug, PartialEq, thiserror::Error, Serialize)]
@@ -31,6 +33,10 @@ pub enum Warning {
     MissingSlices { below: f64, above: f64 },
     #[error("slices are missing between z {below} and {above} mm, within the crop: its values there are interpolated")]
     MissingWithinCrop { below: f64, above: f64 },
+    #[error(
+        "{mm:.1} mm can't be a nodule's diameter (those of LIDC-IDRI are 2.5 to 39 mm wide): the answer means nothing"
+    )]
+    Diameter { mm: f64 },
     #[error("{0} slices lie at the place of another and were not used")]
     Duplicates(usize),
 }
@@ -60,6 +66,7 @@ impl Warning {
             Self::LeftAside { .. } => "left_aside",
             Self::MissingSlices { .. } => "missing_slices",
             Self::MissingWithinCrop { .. } => "missing_within_crop",
+            Self::Diameter { .. } => "diameter",
             Self::Duplicates(_) => "duplicates",
         }
     }
@@ -69,6 +76,11 @@ impl Warning {
 pub fn not_hu(values: impl IntoIterator<Item = f32>) -> Option<Warning> {
     let air = |v: f32| v > AIR_HU.start && v < AIR_HU.end;
     (!values.into_iter().any(air)).then_some(Warning::NotHu)
+}
+
+/// Whether a diameter in mm is none that a nodule can have.
+pub fn not_a_nodules(diameter_mm: f64) -> Option<Warning> {
+    (!NODULE_MM.contains(&diameter_mm)).then_some(Warning::Diameter { mm: diameter_mm })
 }
 
 #[cfg(test)]
@@ -88,6 +100,16 @@ mod tests {
             hu.map(|v| (v + 310.0) / 500.0),
         ] {
             assert_eq!(not_hu(other), Some(Warning::NotHu), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn diameters_of_nodules() {
+        for mm in [2.0, 5.9, 39.0, 60.0] {
+            assert_eq!(not_a_nodules(mm), None);
+        }
+        for mm in [0.1, 1.99, 60.1, 512.0, f64::NAN] {
+            assert!(not_a_nodules(mm).is_some_and(|w| w.to_string().contains("can't be a nodule's diameter")), "{mm}");
         }
     }
 

@@ -1,5 +1,6 @@
 /** `?bench=1`: medians on this machine's CPU and GPU, to send to us; beside ONNX Runtime Web where `bench/` holds it, or `&only=` one. */
 import { ClipLung, type Device, type Input } from 'clip-lung';
+import { element } from './panel/dom';
 
 interface Row {
   what: string;
@@ -76,6 +77,8 @@ export async function run(): Promise<void> {
   const compare = (await fetch(new URL('./bench/model.onnx', document.baseURI), { method: 'HEAD' })).ok;
   const only = query.get('only');
   const libraries = Object.entries(LIBRARIES).filter(([name]) => (only ? name === only : compare || name === 'clip-lung'));
+  element('banner').textContent = 'A benchmark on noise: no answer of a model is shown, times alone. Research use only.';
+  element('device').textContent = 'measuring';
   const main = document.querySelector('main')!;
   main.innerHTML = '<div class="card"><h2>Benchmark</h2><table><thead><tr><th>what</th><th>batch</th><th>median ms</th><th>first result, ms</th></tr></thead><tbody></tbody></table><p class="small"></p></div>';
   const [body, note] = [main.querySelector('tbody')!, main.querySelector('p')!];
@@ -96,6 +99,7 @@ export async function run(): Promise<void> {
       }
     }
   }
+  element('device').textContent = 'measured';
   Object.assign(globalThis, { rows });
   document.documentElement.dataset.ready = 'yes';
 }

@@ -3,6 +3,7 @@ import type { ClassName, ClipLung, Triple } from 'clip-lung';
 import { Marks, type Found, type Marked } from './nodule/marks';
 import { Predictor } from './nodule/predictor';
 import { suggest } from './nodule/suggest';
+import { warningsOf } from './nodule/warnings';
 import * as exports from './nodule/exports';
 import { element } from './panel/dom';
 import { Fields } from './panel/fields';
@@ -19,8 +20,8 @@ import { isBlank } from './view/heat';
 import { listen } from './view/keys';
 import type { Viewer } from './view/viewer';
 
-/** Diameters that a nodule can have, mm. */
-const [SMALLEST, LARGEST] = [2, 100];
+/** Diameters that can be asked for, mm; which of them no nodule has, the model says. */
+const [SMALLEST, LARGEST] = [1, 100];
 /** A reader who drags or types is given this long before the model is asked, ms. */
 const REST = 120;
 
@@ -168,8 +169,12 @@ export class Session {
 
   get #context(): exports.Context {
     const { name, series } = this.#opened!;
-    return { volume: this.#volume!, frame: this.#fields.frame, series, name, info: this.#clip?.info };
+    return { volume: this.#volume!, frame: this.#fields.frame, series, name, info: this.#clip?.info, warnings: this.#warnings };
   }
+
+  /** What is to know of a nodule. */
+  #warnings = (nodule: Marked) =>
+    this.#predictor ? warningsOf(nodule, this.#volume!, this.#opened?.scan.gaps ?? [], this.#predictor.sides(nodule.diameter)) : [];
 
   get #target(): ClassName | undefined {
     return (element<HTMLSelectElement>('target').value as ClassName | '') || undefined;
@@ -207,7 +212,7 @@ export class Session {
     element('heatnote').textContent = fits && isBlank(heat.data) ? `Blank: nothing in the box speaks for ${heat.target}.` : '';
     if (!info) return;
     words.show(info, chosen?.found?.prediction);
-    if (chosen) result.show(info, chosen, this.#marks.list.indexOf(chosen) + 1, this.#knownOf(chosen));
+    if (chosen) result.show(info, chosen, this.#marks.list.indexOf(chosen) + 1, this.#knownOf(chosen), this.#warnings(chosen));
     else result.blank();
   }
 

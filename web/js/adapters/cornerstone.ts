@@ -4,6 +4,7 @@
  */
 import { ClipLungError } from '../errors.js';
 import type { Triple } from '../geometry.js';
+import type { Input } from '../index.js';
 import { grid, whole, type Volume } from './cornerstone-volume.js';
 import { cropAt, heatVolume, type Options, type Predictor, type Shown } from './crop.js';
 
@@ -61,16 +62,22 @@ export function cornerstone(clip: Predictor, { cache, volumeLoader }: Core) {
     return (cache.getVolume(name) ?? (await volumeLoader.createAndCacheVolume(name, { imageIds }))) as Volume;
   }
 
+  /** What a model is given of the nodule at a point, `diameter` mm wide. */
+  async function inputAt(where: string | Viewport | Volume, point: ArrayLike<number>, diameter: number, signal?: AbortSignal): Promise<Input> {
+    const volume = typeof where === 'object' && 'volumeId' in where ? where : await volumeOf(where);
+    await whole(volume, signal);
+    const centre = Array.from(point).slice(0, 3) as Triple;
+    return cropAt(grid(volume, (id) => cache.getImage(id)), centre, diameter, clip.info.input.crop);
+  }
+
   /** The nodule at a point, `diameter` mm wide. The heat map needs a viewport of volumes: `where`, or `options.viewport`. */
   async function predictAt(
     where: string | Viewport | Volume, point: ArrayLike<number>, diameter: number, options: Options & { viewport?: Viewport } = {},
   ): Promise<Shown> {
     const { heat = true, target, opacity = 0.5, signal } = options;
     const viewport = options.viewport ?? (typeof where === 'object' && 'render' in where ? where : undefined);
-    const volume = typeof where === 'object' && 'volumeId' in where ? where : await volumeOf(where);
-    await whole(volume, signal);
     const [centre, { crop }] = [Array.from(point).slice(0, 3) as Triple, clip.info.input];
-    const input = cropAt(grid(volume, (id) => cache.getImage(id)), centre, diameter, crop);
+    const input = await inputAt(where, point, diameter, signal);
     const prediction = await clip.predict(input, { ...(signal && { signal }) });
     if (!heat || !viewport?.addVolumes) return { ...prediction, remove: () => undefined };
     const map = await clip.explain(input, { target: target ?? prediction.label, ...(signal && { signal }) });
@@ -97,5 +104,5 @@ export function cornerstone(clip: Predictor, { cache, volumeLoader }: Core) {
     };
     return { ...prediction, remove };
   }
-  return { predictAt, volumeOf, volumeOfImages };
+  return { predictAt, inputAt, volumeOf, volumeOfImages };
 }

@@ -1,7 +1,7 @@
 /** The nodules that were measured in OHIF, with what the model says of each; whoever shows them listens for `change`. */
 import { ClipLungError } from '../errors.js';
 import type { Triple } from '../geometry.js';
-import type { ClipLung, Prediction } from '../index.js';
+import type { ClipLung, HeatMap, Prediction } from '../index.js';
 import { cornerstone, type Core } from './cornerstone.js';
 
 /** What is used of a measurement. */
@@ -16,6 +16,7 @@ export interface Measurement {
 
 /** What is used of a display set. */
 export interface DisplaySet {
+  displaySetInstanceUID: string;
   Modality: string;
   SeriesDescription?: string;
   imageIds?: string[];
@@ -35,6 +36,8 @@ export interface Nodule {
   /** Neither, while it is being computed. */
   prediction?: Prediction;
   failure?: string;
+  /** What became of the last thing that was asked for: a report stored, or why a heat map is missing. */
+  note?: string;
 }
 
 /** Between the last change of a measurement and its prediction, ms. */
@@ -50,6 +53,8 @@ export function axisOf(points: ArrayLike<number>[]): { centre: Triple; diameter:
   });
   return axes.sort((a, b) => b.diameter - a.diameter)[0] ?? { centre: [0, 0, 0], diameter: 0 };
 }
+
+const imagesOf = ({ imageIds, images }: DisplaySet) => imageIds ?? images?.map(({ imageId }) => imageId) ?? [];
 
 export class Nodules extends EventTarget {
   readonly #all = new Map<string, Nodule & { stop: AbortController }>();
@@ -102,17 +107,33 @@ export class Nodules extends EventTarget {
 
   async #predict({ displaySet, centre, diameter }: Nodule, signal: AbortSignal): Promise<Pick<Nodule, 'prediction' | 'failure'>> {
     try {
-      const { Modality: modality, imageIds = displaySet.images?.map(({ imageId }) => imageId) ?? [] } = displaySet;
+      const { Modality: modality } = displaySet;
       if (modality !== 'CT') throw new ClipLungError('input', `${modality} has no HU; measure on a CT`);
       this.#clip = await (this.#loading ??= this.#load());
       if (signal.aborted) return {};
       const { predictAt, volumeOfImages } = cornerstone(this.#clip, this.#core());
-      const prediction = await predictAt(await volumeOfImages(imageIds), centre, diameter, { heat: false, signal });
+      const prediction = await predictAt(await volumeOfImages(imagesOf(displaySet)), centre, diameter, { heat: false, signal });
       return { prediction };
     } catch (error) {
       if (!this.#clip) this.#loading = undefined;
       return { failure: error instanceof Error ? error.message : String(error) };
     }
+  }
+
+  /** What a nodule's prediction rests on. */
+  async explain({ displaySet, centre, diameter, prediction }: Nodule): Promise<HeatMap> {
+    if (!this.#clip || !prediction) throw new ClipLungError('input', 'there is no prediction to explain');
+    const { inputAt, volumeOfImages } = cornerstone(this.#clip, this.#core());
+    return this.#clip.explain(await inputAt(await volumeOfImages(imagesOf(displaySet)), centre, diameter), { target: prediction.label });
+  }
+
+  /** Says what became of something that was asked for of a nodule. */
+  tell(uid: string, note?: string): void {
+    const nodule = this.#all.get(uid);
+    if (!nodule) return;
+    if (note === undefined) delete nodule.note;
+    else nodule.note = note;
+    this.#changed();
   }
 
   /** Forgets a measurement that is gone, or all. */

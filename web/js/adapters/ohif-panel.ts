@@ -1,8 +1,9 @@
 /** OHIF's side panel: probabilities, words, the model and the notice. A custom element, so that it needs none of OHIF's React. */
 import { about } from '../about.js';
 import type { ClassName } from '../index.js';
-import { report, sourceOfMetadata } from '../sr/index.js';
+import { againstAverage, knowsWords } from '../words.js';
 import type { Nodule, Nodules } from './ohif-nodules.js';
+import { reportOf } from './ohif-report.js';
 
 /** The element's name: what OHIF's React makes an element of. */
 export const PANEL = 'clip-lung-panel';
@@ -16,14 +17,20 @@ const STYLE = `
   h3 { margin: 0 0 6px; font-size: 14px; font-weight: 600; }
   dl { display: grid; grid-template-columns: 6em 1fr 3.5em; gap: 3px 8px; margin: 0 0 6px; align-items: center; }
   dt, dd { margin: 0; } dd:nth-child(3n) { text-align: right; font-variant-numeric: tabular-nums; }
-  meter { width: 100%; height: 10px; } p { margin: 0 0 6px; } .failure { color: #ff9b8a; } small { color: #9fb0c3; }
-  button { font: inherit; color: inherit; background: #22344d; border: 1px solid #3a4b63; border-radius: 4px; padding: 2px 8px; margin-right: 6px; cursor: pointer; }
+  meter { width: 100%; height: 10px; }
+  meter::-webkit-meter-optimum-value { background: #7fc4ff; } meter::-moz-meter-bar { background: #7fc4ff; } p { margin: 0 0 6px; } .failure { color: #ff9b8a; } small { color: #9fb0c3; }
+  button { font: inherit; color: inherit; background: #22344d; border: 1px solid #3a4b63; border-radius: 4px; padding: 2px 8px; margin: 4px 6px 0 0; cursor: pointer; }
   button:focus-visible { outline: 2px solid #7fc4ff; }`;
 
 /** What the panel asks of OHIF. */
 export interface Actions {
   show(uid: string): void;
   remove(uid: string): void;
+  /** Lays a nodule's heat map over its series, or takes it away. */
+  heat(nodule: Nodule): void;
+  hasHeat(uid: string): boolean;
+  /** Stores the report of a nodule's series in its study; nothing where the source of the data takes none. */
+  store(): ((nodule: Nodule) => void) | undefined;
 }
 
 /** Defines the element for these nodules, once. */
@@ -68,7 +75,7 @@ function draw(root: ShadowRoot, nodules: Nodules, actions: Actions): void {
 }
 
 function section(nodule: Nodule, nodules: Nodules, actions: Actions): HTMLElement {
-  const { uid, name, diameter, prediction, failure } = nodule;
+  const { uid, name, diameter, prediction, failure, note } = nodule;
   const box = element('section');
   box.append(element('h3', `${name}, ${diameter.toFixed(1)} mm`));
   if (failure !== undefined) box.append(element('p', failure, { className: 'failure' }));
@@ -81,31 +88,32 @@ function section(nodule: Nodule, nodules: Nodules, actions: Actions): HTMLElemen
       shares.append(element('dt', label), bar, element('dd', p.toFixed(4)));
     }
     box.append(shares);
-    const { reason, set = [] } = prediction;
-    if (reason !== undefined) box.append(element('p', reason, { className: 'failure' }));
+    const { reason, warning, set = [] } = prediction;
+    for (const said of [reason, warning]) if (said !== undefined) box.append(element('p', said, { className: 'failure' }));
     if (set.length > 1) box.append(element('p', `Left open: ${set.join(' or ')}`));
-    const words = Object.entries(prediction.attributes ?? {}).sort(([, a], [, b]) => b - a).slice(0, WORDS);
-    if (words.length) box.append(element('p', `Closest words: ${words.map(([word, s]) => `${word} ${s.toFixed(2)}`).join(', ')}`));
+    const { attributes } = prediction;
+    if (attributes && nodules.clip && knowsWords(nodules.clip.info)) {
+      const words = againstAverage(nodules.clip.info, attributes).filter(([, more]) => more > 0).sort(([, a], [, b]) => b - a).slice(0, WORDS);
+      box.append(element('p', `Words closer than average: ${words.map(([word, more]) => `${word} +${(100 * more).toFixed(0)} %`).join(', ')}`));
+    }
   }
-  const show = element('button', 'Show', { onclick: () => actions.show(uid) });
-  const remove = element('button', 'Remove', { onclick: () => actions.remove(uid) });
-  box.append(show, remove);
-  if (prediction && nodules.clip) box.append(element('button', 'Report', { title: 'A DICOM structured report', onclick: () => save(nodule, nodules) }));
+  if (note !== undefined) box.append(element('p', note));
+  const button = (text: string, onclick: () => void, title = '') => box.append(element('button', text, { title, onclick }));
+  button('Show', () => actions.show(uid));
+  button('Remove', () => actions.remove(uid));
+  if (prediction && nodules.clip) {
+    button(actions.hasHeat(uid) ? 'Hide heat map' : 'Heat map', () => actions.heat(nodule), `What speaks for ${prediction.label} (Grad-CAM)`);
+    button('Report', () => void save(nodule, nodules), 'A DICOM structured report');
+    const store = actions.store();
+    if (store) button('Store', () => store(nodule), 'The report, in the study');
+  }
   return box;
 }
 
 /** Offers the report of all predicted nodules of a nodule's series as a file. */
 async function save({ displaySet }: Nodule, { clip, list }: Nodules): Promise<void> {
   if (!clip) return;
-  const findings = list.flatMap(({ name, centre, diameter, prediction, displaySet: own }) => {
-    if (own !== displaySet || !prediction) return [];
-    // along the head's axis, as near as matters for which slices are named
-    const height = (slice: Record<string, unknown>) => Math.abs(Number((slice.ImagePositionPatient as number[])[2]) - centre[2]);
-    const near = displaySet.instances.filter((slice) => height(slice) <= diameter / 2);
-    const slices = near.length ? near : [...displaySet.instances].sort((a, b) => height(a) - height(b)).slice(0, 1);
-    return [{ id: name, centre, diameter, slices: slices.map((slice) => String(slice.SOPInstanceUID)), prediction }];
-  });
-  const { bytes, sopInstanceUid } = await report(sourceOfMetadata(displaySet.instances[0]!), clip.info, findings);
+  const { bytes, sopInstanceUid } = await reportOf(displaySet, list, clip.info);
   const url = URL.createObjectURL(new Blob([bytes as Uint8Array<ArrayBuffer>], { type: 'application/dicom' }));
   element('a', '', { href: url, download: `${sopInstanceUid}.dcm` }).click();
   setTimeout(() => URL.revokeObjectURL(url), 1e4);

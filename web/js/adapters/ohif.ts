@@ -6,8 +6,10 @@
  */
 import { ClipLung } from '../index.js';
 import type { Core } from './cornerstone.js';
-import { Nodules, type DisplaySet, type Measurement } from './ohif-nodules.js';
+import { HeatMaps, type Images, type SegmentationService } from './ohif-heat.js';
+import { Nodules, type DisplaySet, type Measurement, type Nodule } from './ohif-nodules.js';
 import { definePanel, PANEL } from './ohif-panel.js';
+import { reportOf } from './ohif-report.js';
 
 interface Subscription {
   unsubscribe(): void;
@@ -24,12 +26,20 @@ interface Services {
   };
   displaySetService: { getDisplaySetByUID(uid: string): DisplaySet | undefined };
   panelService: { PanelPosition: Record<string, string>; getPanels(position: string): { id: string }[]; activatePanel(id: string, force: boolean): void };
-  viewportGridService: { getActiveViewportId(): string };
+  viewportGridService: { getActiveViewportId(): string; getState(): { viewports: Map<string, { displaySetInstanceUIDs: string[] }> } };
+  segmentationService: SegmentationService;
+}
+
+/** Where OHIF has its studies from. */
+interface DataSource {
+  getConfig?(): { wadoRoot?: string } | undefined;
+  store: { dicom(document: ArrayBuffer): Promise<void> };
 }
 
 /** What OHIF gives an extension. */
 interface Given {
   servicesManager: { services: Services };
+  extensionManager: { getActiveDataSource(): DataSource[] };
   appConfig?: { clipLung?: { model?: string } };
 }
 
@@ -40,11 +50,11 @@ const MODEL = '/models/clip-lung';
 
 let model = MODEL;
 let subscriptions: Subscription[] = [];
-const nodules = new Nodules(
-  () => ClipLung.from(model),
-  // where OHIF's cornerstone extension puts it
-  () => (globalThis as unknown as { cornerstone: Core }).cornerstone,
-);
+// where OHIF's cornerstone extension puts it
+const core = () => (globalThis as unknown as { cornerstone: Core & Images }).cornerstone;
+const nodules = new Nodules(() => ClipLung.from(model), core);
+
+const reason = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
 /** Predicts a measurement where the mode shows the panel, and opens it. */
 async function predict({ panelService, displaySetService }: Services, measurement: Measurement): Promise<unknown> {
@@ -55,15 +65,55 @@ async function predict({ panelService, displaySetService }: Services, measuremen
   return done;
 }
 
+/** The viewport that shows a series, the active one if it does. */
+function viewportOf({ viewportGridService }: Services, { displaySetInstanceUID: uid }: DisplaySet): string {
+  const [active, { viewports }] = [viewportGridService.getActiveViewportId(), viewportGridService.getState()];
+  const shown = [...viewports].filter(([, { displaySetInstanceUIDs }]) => displaySetInstanceUIDs.includes(uid)).map(([id]) => id);
+  if (!shown.length) throw new Error('its series is in no viewport; show it first');
+  return shown.find((id) => id === active) ?? shown[0]!;
+}
+
+/** Lays a nodule's heat map over its series, or takes it away. */
+async function toggle(maps: HeatMaps, services: Services, nodule: Nodule): Promise<void> {
+  const { uid, displaySet } = nodule;
+  try {
+    if (maps.shows(uid)) maps.hide(uid);
+    else if (nodules.clip) await maps.show(nodule, await nodules.explain(nodule), nodules.clip.info.input.crop, viewportOf(services, displaySet));
+    nodules.tell(uid);
+  } catch (error) {
+    nodules.tell(uid, `No heat map: ${reason(error)}`);
+  }
+}
+
+/** Stores the report of a nodule's series in its study. */
+async function store(source: DataSource, { uid, displaySet }: Nodule): Promise<void> {
+  if (!nodules.clip) return;
+  try {
+    const { bytes } = await reportOf(displaySet, nodules.list, nodules.clip.info);
+    await source.store.dicom(bytes.slice().buffer);
+    nodules.tell(uid, 'The report is stored in the study.');
+  } catch (error) {
+    nodules.tell(uid, `The report is not stored: ${reason(error)}`);
+  }
+}
+
 export default {
   id: ID,
 
-  preRegistration({ servicesManager, appConfig }: Given): void {
+  preRegistration({ servicesManager, extensionManager, appConfig }: Given): void {
     model = appConfig?.clipLung?.model ?? MODEL;
     const { services } = servicesManager;
+    const maps = new HeatMaps(services.segmentationService, core);
+    nodules.addEventListener('change', () => maps.keep(nodules.list));
     definePanel(nodules, {
       show: (uid) => services.measurementService.jumpToMeasurement(services.viewportGridService.getActiveViewportId(), uid),
       remove: (uid) => services.measurementService.remove(uid),
+      heat: (nodule) => void toggle(maps, services, nodule),
+      hasHeat: (uid) => maps.shows(uid),
+      store: () => {
+        const [source] = extensionManager.getActiveDataSource();
+        return source?.getConfig?.()?.wadoRoot ? (nodule) => void store(source, nodule) : undefined;
+      },
     });
   },
 

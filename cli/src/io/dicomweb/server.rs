@@ -13,19 +13,32 @@ use crate::failure::Failure;
 
 /// The value of the header `Authorization`, e.g. `Bearer ...`.
 const CREDENTIALS: &str = "CLIP_LUNG_DICOMWEB_AUTHORIZATION";
-const CONNECT: Duration = Duration::from_secs(10);
-/// Until a server begins to answer: it may fetch the series from a slow archive.
-const ANSWER: Duration = Duration::from_secs(120);
-/// For all of the answer.
-const BODY: Duration = Duration::from_secs(1800);
-/// No CT series is larger: 4 GB.
-const MAX_SERIES: u64 = 4 << 30;
+/// No server is waited for longer, and none makes us take more.
+const LIMITS: Limits = Limits {
+    connect: Duration::from_secs(10),
+    answer: Duration::from_secs(120),
+    body: Duration::from_secs(1800),
+    series: 4 << 30,
+};
 /// Of what a server says when it refuses.
 const MAX_WORDS: u64 = 200;
+
+/// How long a server is waited for, and how much is taken of it.
+#[derive(Clone, Copy)]
+struct Limits {
+    connect: Duration,
+    /// Until it begins to answer: it may fetch the series from a slow archive.
+    answer: Duration,
+    /// For all of the answer.
+    body: Duration,
+    /// Bytes of a series: no CT is larger.
+    series: u64,
+}
 
 /// A server at its base address.
 pub struct Server {
     agent: Agent,
+    limits: Limits,
     base: String,
     credentials: Option<HeaderValue>,
 }
@@ -33,6 +46,10 @@ pub struct Server {
 impl Server {
     /// The server at `url`, the part of its addresses before `/studies`.
     pub fn new(url: &str) -> Result<Self> {
+        Self::within(url, LIMITS)
+    }
+
+    fn within(url: &str, limits: Limits) -> Result<Self> {
         let usage = |reason: &str| Failure::Usage(format!("--dicomweb: {reason}"));
         let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
         let host = rest.and_then(|r| r.split('/').next()).filter(|h| !h.is_empty());
@@ -53,11 +70,11 @@ impl Server {
         };
         let config = Agent::config_builder()
             .http_status_as_error(false)
-            .timeout_connect(Some(CONNECT))
-            .timeout_recv_response(Some(ANSWER))
-            .timeout_recv_body(Some(BODY))
+            .timeout_connect(Some(limits.connect))
+            .timeout_recv_response(Some(limits.answer))
+            .timeout_recv_body(Some(limits.body))
             .build();
-        Ok(Self { agent: config.new_agent(), base: url.trim_end_matches('/').into(), credentials })
+        Ok(Self { agent: config.new_agent(), limits, base: url.trim_end_matches('/').into(), credentials })
     }
 
     /// The files of a series, in a folder that lasts as long as what is returned.
@@ -78,7 +95,7 @@ impl Server {
         let failed = |reason: String| Failure::File(format!("{url}: the series can't be read ({reason})"));
         let dir = tempfile::tempdir().map_err(|e| failed(e.to_string()))?;
         let body = answer.into_body().into_with_config().limit(u64::MAX).reader();
-        split(body, boundary, dir.path(), MAX_SERIES).map_err(|e| failed(e.to_string()))?;
+        split(body, boundary, dir.path(), self.limits.series).map_err(|e| failed(e.to_string()))?;
         Ok(dir)
     }
 
@@ -120,4 +137,62 @@ fn answered(url: &str, result: Result<Response<Body>, ureq::Error>) -> Result<Re
 fn uid<'a>(flag: &str, value: &'a str) -> Result<&'a str, Failure> {
     let fine = (1..=64).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_digit() || b == b'.');
     if fine { Ok(value) } else { Err(Failure::Usage(format!("{flag}: `{value}` is not a UID (digits and points)"))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+    use std::time::{Duration, Instant};
+
+    use super::{LIMITS, Limits, Server};
+
+    const SHORT: Duration = Duration::from_millis(300);
+    const QUICK: Limits = Limits { connect: SHORT, answer: SHORT, body: SHORT, series: 1 << 20 };
+    const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: multipart/related; type=\"application/dicom\"; boundary=b\r\n";
+
+    /// What is said of a series, or of a report, to a server that sends `parts` and leaves the connection open.
+    fn asked(parts: Vec<Vec<u8>>, limits: Limits, store: bool) -> (String, Duration) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = [0; 4096];
+            let _ = stream.read(&mut request);
+            for part in parts {
+                let _ = stream.write_all(&part);
+            }
+            std::thread::sleep(Duration::from_secs(20));
+        });
+        let server = Server::within(&url, limits).unwrap();
+        let start = Instant::now();
+        let failed =
+            if store { server.store("1.2", b"report").unwrap_err() } else { server.series("1.2", "1.3").unwrap_err() };
+        (format!("{failed:#}"), start.elapsed())
+    }
+
+    #[test]
+    fn a_server_that_never_answers() {
+        for store in [false, true] {
+            let (said, took) = asked(Vec::new(), QUICK, store);
+            assert!(said.contains("timeout") && said.contains("127.0.0.1"), "{said}");
+            assert!(took >= SHORT && took < Duration::from_secs(10), "{took:?}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_stops_in_the_middle() {
+        let begun = format!("{HEAD}Content-Length: 100000\r\n\r\n--b\r\n\r\nhalf a slice");
+        let (said, took) = asked(vec![begun.into_bytes()], QUICK, false);
+        assert!(said.contains("the series can't be read (timeout"), "{said}");
+        assert!(took >= SHORT && took < Duration::from_secs(10), "{took:?}");
+    }
+
+    #[test]
+    fn a_server_that_never_stops() {
+        // without a length
+        let begun = format!("{HEAD}\r\n--b\r\n\r\n").into_bytes();
+        let (said, _) = asked(vec![begun, vec![7; 3 << 20]], Limits { series: 1 << 20, ..LIMITS }, false);
+        assert!(said.contains("it is larger than 1 MB"), "{said}");
+    }
 }

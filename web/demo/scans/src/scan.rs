@@ -4,6 +4,7 @@ use clip_lung_core::Result;
 use clip_lung_core::volume::dicom::{Regular, Series};
 use clip_lung_core::volume::placed::PlacedVolume;
 use clip_lung_core::volume::warning::Warning;
+use serde_json::json;
 use wasm_bindgen::prelude::*;
 
 /// A volume with axes towards left, back and head. Triples are x, y, z.
@@ -19,6 +20,8 @@ pub struct Scan {
     warnings: Vec<Warning>,
     /// Slices as their files name them, from the feet: patient z (mm) and SOPInstanceUID.
     slices: Vec<(f64, String)>,
+    /// Patient z (mm) between which slices are missing.
+    gaps: Vec<(f64, f64)>,
 }
 
 impl Scan {
@@ -26,7 +29,8 @@ impl Scan {
         let Regular { hu: whole, dims: [nz, ny, nx], spacing: [dz, dy, dx], first, steps } = volume;
         let (dims, spacing) = ([nx, ny, nz], [dx, dy, dz]);
         let slices = series.slices.iter().map(|s| (s.z, s.sop_uid.clone())).collect();
-        Self { whole, fractions: Vec::new(), dims, spacing, first: first.xyz(), steps, warnings, slices }
+        let gaps = series.gaps.clone();
+        Self { whole, fractions: Vec::new(), dims, spacing, first: first.xyz(), steps, warnings, slices, gaps }
     }
 
     pub fn of_file(placed: &PlacedVolume) -> Result<Self> {
@@ -48,6 +52,7 @@ impl Scan {
             steps: placed.steps(),
             warnings: placed.warnings.clone(),
             slices: Vec::new(),
+            gaps: Vec::new(),
         })
     }
 }
@@ -87,6 +92,13 @@ impl Scan {
     /// What the reader should know: a JSON list of `{kind, message}`, as in the command line's documents.
     pub fn warnings(&self) -> Result<String, JsError> {
         Ok(serde_json::to_string(&self.warnings)?)
+    }
+
+    /// Where slices of a DICOM series are missing, and what to say of a crop that reaches into it: a JSON list of
+    /// `{below, above, message}`, patient z in mm.
+    pub fn gaps(&self) -> Result<String, JsError> {
+        let said = |&(below, above): &(f64, f64)| json!({"below": below, "above": above, "message": Warning::MissingWithinCrop { below, above }.to_string()});
+        Ok(serde_json::to_string(&self.gaps.iter().map(said).collect::<Vec<_>>())?)
     }
 
     /// The slices of a DICOM series as its files name them, from the feet: a JSON list of `[z in mm, SOPInstanceUID]`.

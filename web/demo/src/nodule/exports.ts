@@ -12,6 +12,8 @@ export interface Context {
   series: string | undefined;
   name: string;
   info: Info | undefined;
+  /** What is to know of a nodule. */
+  warnings: (nodule: Marked) => string[];
 }
 
 const MM = 4;
@@ -27,16 +29,20 @@ export function csv(list: readonly Marked[], { volume, frame, series, info }: Co
   return [head, ...rows].map((cells) => cells.join(',')).join('\n').concat('\n');
 }
 
-const answer = ({ label, set, reason, probabilities, logits }: Prediction) =>
-  ({ label, ...(set && { set }), ...(reason && { warning: reason }), probabilities, logits });
+const answer = ({ label, set, probabilities, logits }: Prediction) => ({ label, ...(set && { set }), probabilities, logits });
 
-export function json(list: readonly Marked[], { volume, frame, series, name, info }: Context): string {
-  const nodules = list.map(({ voxel, diameter, origin, found }, i) => ({
-    id: String(i + 1), frame: frame.toLowerCase(), centre: inFrame(volume.mm(voxel), frame).map((v) => round(v, MM)),
-    diameter_mm: round(diameter, 3), diameter_is: origin,
-    ...(found && answer(found.prediction)),
-    ...(found?.band && { probabilities_for_0_8_to_1_25_of_the_diameter: found.band.ranges }),
-  }));
+export function json(list: readonly Marked[], { volume, frame, series, name, info, warnings }: Context): string {
+  const nodules = list.map((nodule, i) => {
+    const { voxel, diameter, origin, found } = nodule;
+    const said = warnings(nodule);
+    return {
+      id: String(i + 1), frame: frame.toLowerCase(), centre: inFrame(volume.mm(voxel), frame).map((v) => round(v, MM)),
+      diameter_mm: round(diameter, 3), diameter_is: origin,
+      ...(said.length && { warnings: said }),
+      ...(found && answer(found.prediction)),
+      ...(found?.band && { probabilities_for_0_8_to_1_25_of_the_diameter: found.band.ranges }),
+    };
+  });
   const model = info && {
     about: about(info), method: info.method, sha256: info.sha256['model.safetensors'], training_data: info.metadata.training_data, synthetic: info.metadata.synthetic,
   };

@@ -22,7 +22,7 @@ export class Fields {
     const take = ({ place, frame, diameter }: Pasted) => {
       if (frame) this.frame = frame;
       intents.onplace(inFrame(place, this.frame));
-      if (diameter !== undefined && diameter >= 2 && diameter <= 100) intents.ondiameter(diameter, true);
+      if (diameter !== undefined && diameter >= 1 && diameter <= 100) intents.ondiameter(diameter, true);
     };
     AXES.forEach((axis, i) => {
       const field = input(axis);

@@ -12,8 +12,8 @@ export function prepare(info: Info): void {
   element('learned').textContent = `${learned(info)} Research use only, not a medical device.`;
 }
 
-/** `number` is the nodule's in the list; `known` what is known of it anyway. */
-export function show(info: Info, nodule: Marked, number: number, known: string | undefined): void {
+/** `number` is the nodule's in the list; `known` what is known of it anyway, `warnings` what is to know of it. */
+export function show(info: Info, nodule: Marked, number: number, known: string | undefined, warnings: readonly string[]): void {
   element('whose').textContent = `Nodule ${number}`;
   const { found } = nodule;
   if (!found) return wait();
@@ -25,7 +25,7 @@ export function show(info: Info, nodule: Marked, number: number, known: string |
   element('label').textContent = `highest: ${prediction.label}`;
   element('steady').textContent = band ? inWords(band, prediction.label, nodule.diameter) : '';
   element('open-classes').textContent = leftOpen(info, prediction);
-  guard(prediction.reason ? [prediction.reason] : []);
+  guard(warnings);
   const where = prediction.device === 'webgpu' ? 'GPU' : 'CPU';
   element('time').textContent = `${prediction.ms.toFixed(0)} ms on the ${where}.${known ? ` ${known}` : ''}`;
 }

@@ -30,12 +30,20 @@ export interface Origin {
   file: File;
 }
 
+/** Heights between which slices are missing (LPS, mm), and what to say of a crop that reaches into them. */
+export interface Gap {
+  below: number;
+  above: number;
+  message: string;
+}
+
 export interface Scan {
   voxels: Voxels;
   grid: Grid;
   warnings: string[];
   /** Of a DICOM series. */
   origin?: Origin;
+  gaps?: Gap[];
 }
 
 export type Request =

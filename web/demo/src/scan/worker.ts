@@ -2,7 +2,7 @@
 import init, { DicomFiles, read_image, read_nifti, type Scan as Read } from '../scans/clip_lung_scans.js';
 import wasm from '../scans/clip_lung_scans_bg.wasm?url';
 import { isLitter, kindOf, READS, refusal } from './files';
-import type { Answer, Aside, Offer, Request, Scan } from './protocol';
+import type { Answer, Aside, Gap, Offer, Request, Scan } from './protocol';
 import type { Grid } from './volume';
 
 /** A CT slice's header is rarely longer; where it is, the whole file is read. */
@@ -33,7 +33,8 @@ function scanOf(read: Read, file?: File): Scan {
   };
   const warnings = (JSON.parse(read.warnings()) as { message: string }[]).map(({ message }) => message);
   const slices = JSON.parse(read.slices()) as [number, string][];
-  const scan: Scan = { voxels: whole.length ? whole : read.fractions(), grid, warnings, ...(file && { origin: { slices, file } }) };
+  const gaps = JSON.parse(read.gaps()) as Gap[];
+  const scan: Scan = { voxels: whole.length ? whole : read.fractions(), grid, warnings, gaps, ...(file && { origin: { slices, file } }) };
   read.free();
   return scan;
 }
