@@ -2,8 +2,8 @@
 import { fixture } from './fixture.mjs';
 
 const SUITES = [
-  'package', 'readouts', 'gpu', 'page', 'marking', 'opening', 'access', 'faults', 'places', 'budget',
-  'study', 'reports', 'viewers', 'ohif', 'bundles', 'pack',
+  'package', 'readouts', 'gpu', 'page', 'marking', 'opening', 'readings', 'access', 'faults', 'places', 'budget',
+  'study', 'reports', 'viewers', 'ohif', 'bundles', 'next', 'pack',
 ];
 const wanted = process.argv.slice(2);
 const shared = await fixture();
