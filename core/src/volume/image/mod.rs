@@ -6,7 +6,6 @@ mod header;
 mod meta_image;
 mod nrrd;
 
-use super::file_kind::base_name;
 use super::placed::PlacedVolume;
 use crate::error::Result;
 
@@ -30,7 +29,8 @@ pub fn is_meta_image(bytes: &[u8]) -> bool {
 /// # Errors
 /// When the header or the data can't be used, or the volume is not axial within a degree.
 pub fn parse(bytes: &[u8], file: &str, fetch: impl Fn(&str) -> Option<Vec<u8>>) -> Result<PlacedVolume> {
-    let beside = |name: &str| fetch(base_name(name));
+    // the header may name it by the path that it had where it was written, on any system
+    let beside = |path: &str| fetch(path.rsplit(['/', '\\']).next().unwrap_or(path));
     if is_nrrd(bytes) { nrrd::parse(bytes, file, &beside) } else { meta_image::parse(bytes, file, &beside) }
 }
 
