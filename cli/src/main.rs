@@ -33,7 +33,7 @@ enum Verb {
     Phantom(verbs::phantom::Args),
     /// Turn LIDC-IDRI as downloaded (DICOM, XML) into a dataset directory; continues where it stopped
     Prepare(verbs::prepare::Args),
-    /// Draw a data set as an HTML page: three planes a nodule, ratings, class, and what was left out
+    /// Draw a data set as an HTML page: three planes a nodule, ratings, class, and what was left out; or say what is read of a scan
     Inspect(verbs::inspect::Args),
     /// Train one fold; continues where an interrupted run stopped
     Train(verbs::train::Args),

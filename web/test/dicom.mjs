@@ -74,8 +74,8 @@ export function series(name, { count = SCENE.dims[2], add = 0, skip = [], ...mor
 /** As a page's input takes it. */
 export const file = (name, buffer) => ({ name, mimeType: 'application/octet-stream', buffer });
 
-/** The scene as NIfTI (RAS, sform); `code` is its datatype, `planes` what stands in it in place of the scene. */
-export function nifti({ code = 4, bits = 16, body, sform = 1 } = {}) {
+/** The scene as NIfTI (RAS, sform); `code` is its datatype, `body` what stands in it in place of the scene; `change` is given the header. */
+export function nifti({ code = 4, bits = 16, body, sform = 1, change = () => undefined } = {}) {
   const { dims, spacing, first } = SCENE;
   const h = Buffer.alloc(352);
   h.writeInt32LE(348, 0);
@@ -88,7 +88,14 @@ export function nifti({ code = 4, bits = 16, body, sform = 1 } = {}) {
   h.writeInt16LE(sform, 254);
   [[-spacing[0], 0, 0, -first[0]], [0, -spacing[1], 0, -first[1]], [0, 0, spacing[2], first[2]]].forEach((row, r) => row.forEach((v, c) => h.writeFloatLE(v, 280 + 16 * r + 4 * c)));
   h.write('n+1\0', 344);
+  change(h);
   return Buffer.concat([h, body ?? Buffer.from(voxels().buffer)]);
+}
+
+/** The scene as MetaImage with these lines before that of its data; `file` is where they lie. */
+export function metaImage(lines, { body = Buffer.from(voxels().buffer), file = 'LOCAL', type = 'MET_SHORT', end = '\n' } = {}) {
+  const head = ['ObjectType = Image', 'NDims = 3', `DimSize = ${SCENE.dims.join(' ')}`, `ElementType = ${type}`, ...lines, `ElementDataFile = ${file}`, ''];
+  return Buffer.concat([Buffer.from(head.join(end)), file === 'LOCAL' ? body : Buffer.alloc(0)]);
 }
 
 /** The scene as NRRD with these lines for its place; `body` in place of its voxels. */

@@ -19,7 +19,8 @@ export const GEOMETRIES = {
   'model-32mm': { in_plane: { mm: 32 }, through_plane: { mm: 32 } },
 };
 export const web = join(dirname(fileURLToPath(import.meta.url)), '..');
-const target = process.env.CARGO_TARGET_DIR ?? join(homedir(), '.cache/clip-lung/target');
+/** Where make puts what it builds and fetches. */
+export const target = process.env.CARGO_TARGET_DIR ?? join(homedir(), '.cache/clip-lung/target');
 export const program = process.env.CLIP_LUNG ?? join(target, 'release/clip-lung');
 
 /** Headless Chromium has only a software adapter, and only when told so. */

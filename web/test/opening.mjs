@@ -156,12 +156,13 @@ export default async function ({ work, run }, test) {
     const rgb = Buffer.alloc(3 * voxels().length, 90);
     for (const [why, ...files] of [
       [/colour|datatype|RGB/i, file('rgb.nii', nifti({ code: 128, bits: 24, body: rgb }))],
-      [/no CT slice.*archive.*DICOM series.*NIfTI-1.*NRRD/s, file('series.zip', Buffer.from('PK\u0003\u0004'))],
+      [/series\.zip.*not a readable ZIP archive/, file('series.zip', Buffer.from('PK\u0003\u0004'))],
+      [/no CT slice.*archive.*DICOM series.*NIfTI-1.*NRRD.*ZIP/s, file('series.7z', Buffer.from('7z'))],
       [/scan\.mha.*missing/, file('scan.mha', Buffer.from('ObjectType = Image\n'))],
       [/not DICOM.*reads/s, file('notes.txt', Buffer.from('nothing'))],
       [/broken\.nii/, file('broken.nii', Buffer.from('nothing'))],
       [/scan\.nrrd.*incomplete/, file('scan.nrrd', nrrd(['spacings: 1 1 1', 'encoding: raw'], Buffer.alloc(100)))],
-      [/open both files together/, file('scan.nhdr', nrrd(['spacings: 1 1 1', 'encoding: raw', 'data file: other.raw'], Buffer.alloc(0)))],
+      [/other\.raw, which is not beside it; give both/, file('scan.nhdr', nrrd(['spacings: 1 1 1', 'encoding: raw', 'data file: other.raw'], Buffer.alloc(0)))],
       [/bzip2/, file('scan.nrrd', nrrd(['spacings: 1 1 1', 'encoding: bzip2']))],
       [/scan\.nrrd.*30/, file('scan.nrrd', nrrd(['space: LPS', 'space directions: (0.866,0.5,0) (-0.5,0.866,0) (0,0,1)', 'encoding: raw']))],
     ]) {

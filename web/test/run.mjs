@@ -2,8 +2,8 @@
 import { fixture } from './fixture.mjs';
 
 const SUITES = [
-  'package', 'readouts', 'gpu', 'page', 'marking', 'models', 'opening', 'access', 'faults', 'places', 'budget', 'real',
-  'study', 'reports', 'viewers', 'ohif', 'orthanc', 'bundles', 'pack',
+  'package', 'readouts', 'gpu', 'page', 'marking', 'models', 'opening', 'readings', 'access', 'faults', 'places', 'budget',
+  'real', 'study', 'reports', 'viewers', 'ohif', 'orthanc', 'bundles', 'next', 'pack',
 ];
 /** Only where they are named. */
 const NAMED = ['dist'];

@@ -23,6 +23,11 @@ pub fn whole_place(place: &str) -> String {
     if place == PHANTOM { place.to_owned() } else { files::whole(place) }
 }
 
+/// Whether a place is a data set's: the embedded one's name, or a directory with a table or a header.
+pub fn is_dataset(place: &Path) -> bool {
+    place == Path::new(PHANTOM) || place.join(NODULES).is_file() || place.join(HEADER).is_file()
+}
+
 /// `--data DIR|phantom`.
 pub fn dataset(place: impl AsRef<Path>) -> Result<Dataset> {
     let dir = place.as_ref();

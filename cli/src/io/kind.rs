@@ -1,31 +1,19 @@
-//! What a file is, by how it begins: names lie.
+//! What a file given on the command line is; what can't be predicted says what to do.
 
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
 use anyhow::Result;
-use clip_lung_core::volume::{image, npy};
+use clip_lung_core::volume::file_kind::{FileKind, HEAD};
 
 use crate::failure::Failure;
 
-/// A file that can be predicted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    Npy,
-    Nifti,
-    /// NRRD or MetaImage.
-    Image,
-}
-
 /// The kinds that are read, for messages.
-pub const READ: &str =
-    "give a data set directory, a .npy file in HU, a NIfTI, NRRD or MetaImage file, or the folder of a DICOM series";
-/// Endings of NRRD and MetaImage.
-pub const IMAGES: [&str; 4] = [".nrrd", ".nhdr", ".mha", ".mhd"];
+pub const READ: &str = "give a data set directory, a .npy file in HU, a NIfTI, NRRD or MetaImage file, or the folder of a DICOM series (a ZIP archive of them will do)";
 
 /// What a file is.
-pub fn of(path: &Path) -> Result<Kind> {
+pub fn of(path: &Path) -> Result<FileKind> {
     let name = path.to_string_lossy().to_ascii_lowercase();
     let shown = path.display();
     if !path.exists() {
@@ -37,24 +25,16 @@ pub fn of(path: &Path) -> Result<Kind> {
         return Err(Failure::File(format!("{shown}: {by_name}; {READ}")).into());
     }
     let mut head = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(512).read_to_end(&mut head));
+    let read = File::open(path).and_then(|file| file.take(HEAD as u64).read_to_end(&mut head));
     read.map_err(|e| Failure::File(format!("{shown}: can't be read ({e}); check the path and its permissions")))?;
-    if name.ends_with(".npy") || head.starts_with(npy::MAGIC) {
-        return Ok(Kind::Npy);
-    }
-    // the header's own size, in either byte order, or a gzip stream
-    let sized = [348i32.to_le_bytes(), 348i32.to_be_bytes()].iter().any(|size| head.starts_with(size));
-    if name.ends_with(".nii") || name.ends_with(".nii.gz") || head.starts_with(&[0x1f, 0x8b]) || sized {
-        return Ok(Kind::Nifti);
-    }
-    let named = IMAGES.iter().any(|end| name.ends_with(end));
-    if named || image::is_nrrd(&head) || image::is_meta_image(&head) {
-        return Ok(Kind::Image);
+    let kind = FileKind::of(&name, &head);
+    if kind != FileKind::Other {
+        return Ok(kind);
     }
     let what = if name.ends_with(".npz") {
         "an .npz archive; save its array with numpy.save as .npy".into()
-    } else if head.starts_with(b"PK\x03\x04") {
-        "a ZIP archive; unpack it and give its folder".into()
+    } else if head.starts_with(&[0x1f, 0x8b]) {
+        "gzipped, but no NIfTI file; unpack it and give what is in it".into()
     } else if head.get(128..132) == Some(b"DICM") {
         "a single DICOM file; give the folder of its series".into()
     } else {

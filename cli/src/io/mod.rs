@@ -21,4 +21,5 @@ pub mod sr;
 pub mod study_dir;
 pub mod study_results;
 pub mod targets;
+pub mod whole;
 pub mod word;

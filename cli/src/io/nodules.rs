@@ -123,7 +123,8 @@ fn frame(name: &str) -> Result<Frame, String> {
     serde_json::from_value(name.to_ascii_lowercase().into()).map_err(|_| "give lps, ras or voxel".into())
 }
 
-fn triple(text: &str) -> Result<[f64; 3], String> {
+/// `x,y,z`.
+pub fn triple(text: &str) -> Result<[f64; 3], String> {
     let numbers: Vec<f64> =
         text.split(',').filter_map(|p| p.trim().parse().ok()).filter(|v: &f64| v.is_finite()).collect();
     numbers.try_into().ok().filter(|_| text.split(',').count() == 3).ok_or_else(|| "give three numbers: x,y,z".into())

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clip_lung_core::base::digest::hex;
 use clip_lung_core::dataset::list::{Listed, file_stem, same_scan};
+use clip_lung_core::volume::file_kind::FileKind;
 use sha2::{Digest, Sha256};
 
 use crate::io::archive::identity::Identity;
 use crate::io::archive::search::{Archive, SliceFile, walk};
 use crate::io::files;
-use crate::io::kind::IMAGES;
 use crate::io::scan::Scan;
 
 /// What a scan is, and where.
@@ -37,16 +37,14 @@ pub fn scans<'a>(root: &Path, archive: &'a Archive, except: &[PathBuf]) -> Vec<O
     let files = walk(root, except).flatten().filter_map(|entry| {
         let path = entry.into_path();
         let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().into_owned();
-        let lower = name.to_ascii_lowercase();
-        let place = if lower.ends_with(".nii") || lower.ends_with(".nii.gz") {
-            Place::Nifti(path)
-        } else if IMAGES.iter().any(|end| lower.ends_with(end)) {
-            Place::Image(path)
-        } else if lower.ends_with(".npy") {
-            let beside = document_of(&path)?;
-            Place::Block(path, beside)
-        } else {
-            return None;
+        let place = match FileKind::of(&name, &[]) {
+            FileKind::Nifti => Place::Nifti(path),
+            FileKind::Image => Place::Image(path),
+            FileKind::Npy => {
+                let beside = document_of(&path)?;
+                Place::Block(path, beside)
+            }
+            FileKind::Zip | FileKind::Other => return None,
         };
         Some(OwnScan { name, place })
     });
@@ -62,9 +60,9 @@ fn document_of(array: &Path) -> Option<PathBuf> {
 
 impl<'a> OwnScan<'a> {
     /// Reads it, ready to be cut.
-    pub fn open(&self, root: &'a Path) -> Result<Scan<'a>> {
+    pub fn open(&self, archive: &'a Archive) -> Result<Scan<'a>> {
         Ok(match &self.place {
-            Place::Series(uid, slices) => Scan::Dicom { root, uid, slices },
+            Place::Series(uid, slices) => Scan::Dicom { store: &archive.store, uid, slices },
             Place::Nifti(path) => Scan::nifti(path)?,
             Place::Image(path) => Scan::image(path)?,
             Place::Block(array, document) => Scan::block(array, document)?,

@@ -45,6 +45,9 @@ pub struct Invocation {
     /// `inner`, or where the data set lies that the run is validated on.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub validate: Option<String>,
+    /// Where the data set lies that the run is scored on, if it has one of its own.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub test: Option<String>,
 }
 
 impl Invocation {

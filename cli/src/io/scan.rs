@@ -1,6 +1,7 @@
-//! One scan on disk, a DICOM series or a NIfTI volume, and the crops that are cut of it.
+//! One scan, a DICOM series or a volume of one file, and the crops that are cut of it.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Result;
 use clip_lung_core::Error;
@@ -9,38 +10,44 @@ use clip_lung_core::error::SeriesFault;
 use clip_lung_core::volume::block;
 use clip_lung_core::volume::crop::Patch;
 use clip_lung_core::volume::dicom::{Series, SeriesReader};
+use clip_lung_core::volume::file_kind::FileKind;
 use clip_lung_core::volume::frame::{Frame, Lps, Point, Ras, Voxel};
 use clip_lung_core::volume::geometry::{CropGeometry, CropSize};
 use clip_lung_core::volume::grid::Margin;
 use clip_lung_core::volume::image;
 use clip_lung_core::volume::nifti;
 use clip_lung_core::volume::placed::PlacedVolume;
+use clip_lung_core::volume::view::View;
 use clip_lung_core::volume::warning::{Warning, not_hu};
 use serde_json::{Value, json};
 
-use crate::io::archive::search::SliceFile;
+use crate::failure::Failure;
+use crate::io::archive::search::{Archive, SliceFile};
+use crate::io::archive::store::Store;
 use crate::io::files;
 use crate::io::nodules::Nodule;
 
 /// A scan, ready to be cut.
 pub enum Scan<'a> {
     Dicom {
-        root: &'a Path,
+        store: &'a Arc<Store>,
         uid: &'a str,
         slices: &'a [SliceFile],
     },
-    /// A NIfTI, NRRD or MetaImage file, or a block.
+    /// A NIfTI, NRRD or MetaImage file, perhaps in a ZIP archive, or a block.
     Volume {
         path: PathBuf,
         scan: Box<PlacedVolume>,
+        zipped: bool,
     },
 }
 
 /// A nodule's place in a DICOM series.
 pub struct Origin {
     pub series_uid: String,
-    /// One of the series' files.
+    /// One of the series' files, and where it lies.
     pub file: PathBuf,
+    pub store: Arc<Store>,
     pub centre: Point<Lps>,
     /// SOPInstanceUIDs of the slices that the nodule reaches, from the feet.
     pub slices: Vec<String>,
@@ -74,21 +81,44 @@ impl<'a> Scan<'a> {
     /// A `.nii` or `.nii.gz` file.
     pub fn nifti(path: &Path) -> Result<Self> {
         let scan = nifti::parse(&files::read(path)?, &path.display().to_string())?;
-        Ok(Self::Volume { path: path.into(), scan: Box::new(scan) })
+        Ok(Self::Volume { path: path.into(), scan: Box::new(scan), zipped: false })
     }
 
     /// An NRRD file or a MetaImage; the file of its voxels may lie beside it.
     pub fn image(path: &Path) -> Result<Self> {
-        let beside = |name: &str| std::fs::read(path.with_file_name(Path::new(name).file_name()?)).ok();
+        let beside = |name: &str| std::fs::read(path.with_file_name(name)).ok();
         let scan = image::parse(&files::read(path)?, &path.display().to_string(), beside)?;
-        Ok(Self::Volume { path: path.into(), scan: Box::new(scan) })
+        Ok(Self::Volume { path: path.into(), scan: Box::new(scan), zipped: false })
+    }
+
+    /// The only volume in a ZIP archive; `None` where there is none.
+    pub fn zipped(archive: &Archive) -> Result<Option<Self>> {
+        let shown = archive.store.path().display();
+        let (name, kind) = match archive.volumes.as_slice() {
+            [] => return Ok(None),
+            [one] => one,
+            all => {
+                let names: Vec<_> = all.iter().take(5).map(|(name, _)| name.display().to_string()).collect();
+                let (count, names) = (all.len(), names.join(", "));
+                return Err(Failure::File(format!(
+                    "{shown}: {count} volumes in it ({names}, ..); unpack it and give one"
+                ))
+                .into());
+            }
+        };
+        let path = archive.store.path().join(name);
+        let (bytes, file) = (archive.store.read(name)?, path.display().to_string());
+        let beside = |other: &str| archive.store.read(&name.with_file_name(other)).ok();
+        let scan =
+            if *kind == FileKind::Nifti { nifti::parse(&bytes, &file)? } else { image::parse(&bytes, &file, beside)? };
+        Ok(Some(Self::Volume { path, scan: Box::new(scan), zipped: true }))
     }
 
     /// A block of a scan: an array and the document that says where it lies.
     pub fn block(array: &Path, document: &Path) -> Result<Self> {
         let name = array.display().to_string();
         let scan = block::parse(&files::read(array)?, &files::read(document)?, &name)?;
-        Ok(Self::Volume { path: array.into(), scan: Box::new(scan) })
+        Ok(Self::Volume { path: array.into(), scan: Box::new(scan), zipped: false })
     }
 
     /// How messages and lists call it: a file's name without endings, or "nodule" in a series.
@@ -107,6 +137,23 @@ impl<'a> Scan<'a> {
         if matches!(self, Self::Dicom { .. }) { Frame::Lps } else { Frame::Ras }
     }
 
+    /// The kind of its files, in words.
+    pub fn format(&self) -> &'static str {
+        if let Self::Volume { scan, .. } = self { scan.format } else { "DICOM" }
+    }
+
+    /// The whole scan as viewers have it.
+    pub fn view(&self) -> Result<View, Error> {
+        match self {
+            Self::Volume { scan, .. } => View::of_volume(scan),
+            Self::Dicom { store, uid, slices } => {
+                let headers: Vec<_> = slices.iter().map(|s| s.header.clone()).enumerate().collect();
+                let name = |i: usize| slices[i].path.display().to_string();
+                View::of_series(uid, &headers, &name, |i| slices[i].read(store).map(|(_, bytes)| bytes))
+            }
+        }
+    }
+
     /// The SeriesInstanceUID, in a document.
     pub fn series(&self) -> Value {
         if let Self::Dicom { uid, .. } = self { json!(uid) } else { Value::Null }
@@ -115,7 +162,7 @@ impl<'a> Scan<'a> {
     /// Cuts a crop around each nodule.
     pub fn cut(&self, nodules: &[Nodule], crop: CropGeometry, margin: Margin) -> Result<Cuts, Error> {
         match self {
-            Self::Dicom { root, uid, slices } => dicom(root, uid, slices, nodules, crop, margin),
+            Self::Dicom { store, uid, slices } => dicom(store, uid, slices, nodules, crop, margin),
             Self::Volume { scan, .. } => {
                 let cuts = nodules.iter().map(|nodule| volume(scan, nodule, crop, margin)).collect();
                 Ok(Cuts { cuts, warnings: scan.warnings.clone(), gaps: Vec::new(), patient_id: None })
@@ -130,15 +177,19 @@ impl<'a> Scan<'a> {
             Self::Dicom { .. } => cut.centre.xyz(),
             Self::Volume { .. } => Point::<Ras>::from(cut.centre).xyz(),
         };
-        let format = match self {
-            Self::Dicom { .. } => "DICOM",
-            Self::Volume { scan, .. } => scan.format,
+        let zipped = match self {
+            Self::Dicom { store, .. } => matches!(***store, Store::Zip { .. }),
+            Self::Volume { zipped, .. } => *zipped,
         };
-        json!({
-            "format": format, "frame": self.frame().name(), "centre_mm": mm, "centre_voxel": cut.voxel.xyz(), "in_plane_mm": in_plane,
+        let mut place = json!({
+            "format": self.format(), "frame": self.frame().name(), "centre_mm": mm, "centre_voxel": cut.voxel.xyz(), "in_plane_mm": in_plane,
             "through_plane_mm": through_plane, "diameter_mm": cut.diameter_mm, "shape": [32, 32, 32],
             "axes": "z towards the head, y towards the back, x towards the left", "series_uid": self.series(),
-        })
+        });
+        if zipped {
+            place["packed_in"] = json!("zip");
+        }
+        place
     }
 }
 
@@ -167,7 +218,7 @@ fn sized(nodule: &Nodule, crop: CropGeometry, spacing: [f64; 3]) -> Result<(Crop
 
 /// A slice that can't be decoded is left aside, as one that is missing: what lies there is interpolated, and said.
 fn dicom(
-    root: &Path,
+    store: &Arc<Store>,
     uid: &str,
     slices: &[SliceFile],
     nodules: &[Nodule],
@@ -180,12 +231,12 @@ fn dicom(
         let sound = slices.iter().enumerate().filter(|(i, _)| damaged.iter().all(|(d, _)| d != i));
         let headers = sound.map(|(i, s)| (i, s.header.clone())).collect();
         let series = Series::order(headers, &name).map_err(|fault| Error::Series { series: uid.into(), fault })?;
-        let mut reader = SeriesReader::new(&series, |file| slices[file].read(root));
-        let first = root.join(&slices[series.slices[0].file].path);
+        let mut reader = SeriesReader::new(&series, |file| slices[file].read(store));
+        let first = &slices[series.slices[0].file].path;
         let mut cuts = Vec::new();
         let mut next = None;
         for nodule in nodules {
-            let cut = one(&series, &mut reader, nodule, crop, margin, &first);
+            let cut = one(&series, &mut reader, nodule, crop, margin, (store, first));
             if let Err(Error::Series { fault: SeriesFault::Slice { file, fault }, .. }) = &cut {
                 let broken = (0..slices.len()).find(|i| name(*i) == *file);
                 next = broken.map(|i| (i, format!("{file} ({fault})")));
@@ -212,7 +263,7 @@ fn one<F>(
     nodule: &Nodule,
     crop: CropGeometry,
     margin: Margin,
-    file: &Path,
+    (store, file): (&Arc<Store>, &Path),
 ) -> Result<Cut, Error>
 where
     F: FnMut(usize) -> Result<(String, Vec<u8>), Error>,
@@ -230,6 +281,7 @@ where
     let origin = Some(Origin {
         series_uid: series.header.series_uid.clone(),
         file: file.into(),
+        store: store.clone(),
         centre,
         slices: reached(series, centre, diameter_mm.unwrap_or_default())?,
     });

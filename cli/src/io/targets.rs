@@ -4,9 +4,9 @@ use std::path::Path;
 
 use anyhow::Result;
 use clip_lung_core::Error;
-use clip_lung_core::dataset::crops::{HEADER, NODULES};
 use clip_lung_core::model::predict::Model;
 use clip_lung_core::volume::crop::Crop;
+use clip_lung_core::volume::file_kind::FileKind;
 use clip_lung_core::volume::frame::Frame;
 use clip_lung_core::volume::grid::Margin;
 use clip_lung_core::volume::npy;
@@ -14,10 +14,10 @@ use clip_lung_core::volume::warning::{Warning, not_a_nodules, not_hu};
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
-use crate::io::archive::search::{Archive, search};
+use crate::io::archive::search::{Archive, search, search_zip};
 use crate::io::files;
 use crate::io::input::{self, OtherCrop};
-use crate::io::kind::{self, Kind};
+use crate::io::kind;
 use crate::io::nodules::{Nodule, Place};
 use crate::io::scan::{Origin, Scan};
 
@@ -61,36 +61,47 @@ pub struct Request<'a> {
 }
 
 impl Request<'_> {
-    /// What to predict in `path`: a data set directory, a `.npy` of `[32,32,32]` or `[N,32,32,32]` in HU, or nodules of a scan (a NIfTI
-    /// file, or the folder of a DICOM series), cut as the crops were that the model was trained on.
+    /// What to predict in `path`: a data set directory, a `.npy` of `[32,32,32]` or `[N,32,32,32]` in HU, or nodules of a scan (a volume's
+    /// file, the folder of a DICOM series, or a ZIP archive of one), cut as the crops were that the model was trained on.
     pub fn targets(&self, path: &Path) -> Result<Found> {
         let shown = path.display();
         let pointless = || {
             let message = format!("{shown}: holds crops already; --centre, --diameter and --nodules are for scans");
             if self.place.given() { Err(Failure::Usage(message)) } else { Ok(()) }
         };
-        if path == Path::new(input::PHANTOM) || path.join(NODULES).is_file() || path.join(HEADER).is_file() {
+        if input::is_dataset(path) {
             pointless()?;
             return self.data_set(path);
         }
         if path.is_dir() {
-            return self.series(path);
+            return self.series(&search(path, false, &[], |_, _| ())?);
         }
         match kind::of(path)? {
-            Kind::Npy => {
+            FileKind::Npy => {
                 // a crop of an array has no diameter of its own
                 if self.place.points() {
                     pointless()?;
                 }
                 self.array(path)
             }
-            kind @ (Kind::Nifti | Kind::Image) => {
-                let scan = if kind == Kind::Nifti { Scan::nifti(path)? } else { Scan::image(path)? };
-                let mut found = Found::default();
-                self.cut(&scan, path, &mut found)?;
-                Ok(found)
+            FileKind::Zip => {
+                let archive = search_zip(path)?;
+                if archive.series.is_empty()
+                    && let Some(scan) = Scan::zipped(&archive)?
+                {
+                    return self.volume(&scan, path);
+                }
+                self.series(&archive)
             }
+            FileKind::Nifti => self.volume(&Scan::nifti(path)?, path),
+            FileKind::Image | FileKind::Other => self.volume(&Scan::image(path)?, path),
         }
+    }
+
+    fn volume(&self, scan: &Scan, path: &Path) -> Result<Found> {
+        let mut found = Found::default();
+        self.cut(scan, path, &mut found)?;
+        Ok(found)
     }
 
     fn data_set(&self, path: &Path) -> Result<Found> {
@@ -125,30 +136,19 @@ impl Request<'_> {
         Ok(found)
     }
 
-    /// The series of a folder that `--series` or the list names, or its only one.
-    fn series(&self, dir: &Path) -> Result<Found> {
-        let archive = search(dir, false, &[], |_, _| ())?;
-        let shown = dir.display();
-        if archive.series.is_empty() {
-            return Err(Failure::File(format!(
-                "{shown}: no CT slice in it ({}); give a data set directory or the folder of a DICOM series",
-                archive.contents()
-            ))
-            .into());
-        }
+    /// The series of a folder or an archive that `--series` or the list names, or its only one.
+    fn series(&self, archive: &Archive) -> Result<Found> {
+        let dir = archive.store.path();
+        archive.check()?;
         let nodules = self.place.nodules("nodule", Frame::Lps)?;
         let named: Vec<&String> = match &self.place.series {
-            Some(uid) => {
-                let known = archive.series.get_key_value(uid).map(|(uid, _)| uid);
-                vec![known.ok_or_else(|| {
-                    Failure::File(format!("{shown}: no series {uid} in it; there are: {}", choices(&archive)))
-                })?]
-            }
+            Some(uid) => vec![archive.named(uid)?],
             None if archive.series.len() == 1 => archive.series.keys().collect(),
             None => archive.series.keys().filter(|uid| nodules.iter().any(|n| n.lies_in(uid))).collect(),
         };
         if named.is_empty() {
-            let (n, choices) = (archive.series.len(), choices(&archive));
+            let (n, choices) = (archive.series.len(), archive.choices());
+            let shown = dir.display();
             let message =
                 format!("{shown}: {n} CT series; choose one with --series, or name it in the list: {choices}");
             return Err(Failure::File(message).into());
@@ -156,7 +156,7 @@ impl Request<'_> {
         let mut found = Found::default();
         found.warnings.extend(archive.left_aside().map(|warning| Said { nodule: None, warning }));
         for uid in named {
-            let scan = Scan::Dicom { root: dir, uid, slices: &archive.series[uid] };
+            let scan = Scan::Dicom { store: &archive.store, uid, slices: &archive.series[uid] };
             self.cut(&scan, dir, &mut found)?;
         }
         Ok(found)
@@ -221,15 +221,4 @@ impl Request<'_> {
         }
         Ok((used, nodules))
     }
-}
-
-/// The series of a folder, to choose from.
-fn choices(archive: &Archive) -> String {
-    let about = |(uid, slices): (&String, &Vec<crate::io::archive::search::SliceFile>)| {
-        let h = &slices[0].header;
-        let thick = h.slice_thickness.map_or(String::new(), |t| format!(", {t} mm"));
-        let words = if h.description.is_empty() { String::new() } else { format!("{}, ", h.description) };
-        format!("{uid} ({words}{} slices{thick})", slices.len())
-    };
-    archive.series.iter().take(20).map(about).collect::<Vec<_>>().join(", ")
 }

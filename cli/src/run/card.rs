@@ -14,6 +14,7 @@ pub fn card(model: &ModelConfig, config: &TrainConfig, nodules: usize, report: O
         "Labels are radiologists' impressions, not pathology."
     };
     let left_out = match report {
+        Some(_) if config.test.is_some() => "nothing left out".into(),
         Some(_) => format!("fold {} of {} left out", config.fold, config.folds),
         None => "nothing left out".into(),
     };
@@ -25,7 +26,7 @@ pub fn card(model: &ModelConfig, config: &TrainConfig, nodules: usize, report: O
          - Training data: {data}, {nodules} nodules ({left_out}). {images}\n\
          - Text encoder: {text}\n\
          - Recipe: {epochs} epochs, batch {batch}, lr {lr}, momentum {momentum}, weight decay {decay}, EMA {ema}, seed {seed}{start}\n\
-         - Held out: {held}\n\n\
+         - {tested}: {held}\n\n\
          `model.safetensors` holds PyTorch names and layouts; `config.json` the input's window and statistics; \
          `golden.safetensors` two crops with their probabilities, for checking a runtime.\n",
         crop = model.input.crop,
@@ -40,6 +41,7 @@ pub fn card(model: &ModelConfig, config: &TrainConfig, nodules: usize, report: O
         decay = config.weight_decay,
         ema = config.ema,
         seed = config.seed,
+        tested = config.test.as_ref().map_or("Held out".into(), |test| format!("Tested on {}", test.name)),
         held = report.map_or_else(
             || "nothing, so this model has no score of its own; the folds of the same recipe have".into(),
             held_out

@@ -7,6 +7,7 @@ use anyhow::Result;
 use burn::tensor::Device;
 use clip_lung_core::base::decision::Decision;
 use clip_lung_core::dataset::class::Class;
+use clip_lung_core::dataset::nodules::Nodules;
 use clip_lung_core::dataset::task::Task;
 use clip_lung_core::study::cells::{Cell, CellId};
 use clip_lung_core::study::pooled::Predictions;
@@ -85,7 +86,8 @@ fn as_twin(study: &StudyDir, twin: &Cell, config: &TrainConfig, dir: &RunDir, sh
         rows.map(|id| of.get(id.as_str()).map(|p| p.to_vec()).ok_or_else(|| missing(id))).collect::<Result<_>>()?;
     let decision = decision_of(study, twin)?;
     let report = scoring::score(&scoring::scored(data, &split.held_out, &rows, config.task, decision), config.task)?;
-    let size_only = scoring::size_only(data, &split.train, &split.held_out, config.task)?;
+    let of = |rows| Nodules { data, rows };
+    let size_only = scoring::size_only(of(&split.train), of(&split.held_out), config.task)?;
     let csv = scoring::csv(data, &split.held_out, &rows, &Class::ALL, config.fold)?;
     files::write(&dir.file("config.json"), &serde_json::to_vec_pretty(config)?)?;
     files::write(&dir.file("predictions.csv"), csv.as_bytes())?;

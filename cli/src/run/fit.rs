@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use burn::tensor::Device;
+use clip_lung_core::Error;
 use clip_lung_core::dataset::crops::Dataset;
+use clip_lung_core::dataset::nodules::Nodules;
 use clip_lung_core::nn::text::side::TextSide;
 use clip_lung_core::train::batch::statistics;
 use clip_lung_core::train::config::TrainConfig;
 use clip_lung_core::train::split::Split;
 use clip_lung_core::train::state;
 use clip_lung_core::train::step::Trainer;
-use clip_lung_core::train::validate::ValidationSet;
 use clip_lung_core::volume::crop::Normalisation;
 
 use super::init::Init;
@@ -32,6 +33,8 @@ pub struct Fit<'a> {
     pub split: Split,
     /// The rows of another data set that the run is validated on.
     validation: Option<(&'a Dataset, Vec<usize>)>,
+    /// The data set that the run is scored on, where it has one of its own, and what of it.
+    test: Option<(&'a Dataset, Vec<usize>)>,
     evidence: bool,
 }
 
@@ -44,6 +47,8 @@ pub struct Extras<'a> {
     pub init: Option<Init>,
     /// The data set that the settings validate on.
     pub validation: Option<&'a Dataset>,
+    /// The data set that the settings test on.
+    pub test: Option<&'a Dataset>,
     /// Whether features and maps are kept for a report's pictures.
     pub evidence: bool,
 }
@@ -61,8 +66,14 @@ impl<'a> Fit<'a> {
     ) -> Result<Self> {
         let setup = config.setup(&data.rows, &split.train, extras.text)?;
         let task = config.task;
-        let tested = |set: &Dataset| (0..set.len()).filter(|&i| task.tests(set.rows[i].class)).collect();
-        let validation = extras.validation.map(|set| (set, tested(set)));
+        let tested = |set: &'a Dataset| {
+            let rows: Vec<usize> = (0..set.len()).filter(|&i| task.tests(set.rows[i].class)).collect();
+            (set, rows)
+        };
+        let (validation, test) = (extras.validation.map(tested), extras.test.map(tested));
+        for (set, rows) in validation.iter().chain(&test) {
+            check_scored(set, rows, &config)?;
+        }
         let (trainer, norm) = match dir.state()? {
             Some(bytes) => {
                 let file = dir.state_path().display().to_string();
@@ -80,7 +91,8 @@ impl<'a> Fit<'a> {
         };
         dir.continue_log(trainer.step)?;
         files::write(&dir.file("config.json"), &serde_json::to_vec_pretty(&trainer.config)?)?;
-        Ok(Self { dir, data, device: device.clone(), trainer, norm, split, validation, evidence: extras.evidence })
+        let (device, evidence) = (device.clone(), extras.evidence);
+        Ok(Self { dir, data, device, trainer, norm, split, validation, test, evidence })
     }
 
     /// Its settings.
@@ -97,14 +109,40 @@ impl<'a> Fit<'a> {
     pub fn finish(mut self, pace: Pace<'_>, watch: impl Watch) -> Result<Outcome> {
         let (data, norm) = (self.data, &self.norm);
         let validation = match &self.validation {
-            Some((data, rows)) => Some(ValidationSet { data, rows }),
-            None => (!self.split.validation.is_empty()).then_some(ValidationSet { data, rows: &self.split.validation }),
+            Some((data, rows)) => Some(Nodules { data, rows }),
+            None => (!self.split.validation.is_empty()).then_some(Nodules { data, rows: &self.split.validation }),
         };
         let on = training::Data { data, train: &self.split.train, norm, validation };
         let trainer = training::run(self.trainer, &mut self.dir, on, pace, watch)?;
         let trainer = trainer.finish(data, &self.split.train, norm)?;
-        results::write(&trainer, self.dir, data, self.split, norm, &self.device, self.evidence)
+        let held_out = match &self.test {
+            Some((data, rows)) => Nodules { data, rows },
+            None => Nodules { data, rows: &self.split.held_out },
+        };
+        let train = Nodules { data, rows: &self.split.train };
+        results::write(&trainer, self.dir, train, held_out, norm, &self.device, self.evidence)
     }
+
+    /// How many nodules the run is scored on.
+    pub fn scored(&self) -> usize {
+        self.test.as_ref().map_or(self.split.held_out.len(), |(_, rows)| rows.len())
+    }
+}
+
+/// That there is something to score in a data set beside the training's, and that all of it can be asked about.
+fn check_scored(set: &Dataset, rows: &[usize], config: &TrainConfig) -> Result<()> {
+    let (name, task) = (&set.header.name, config.task.name());
+    if rows.is_empty() {
+        return Err(
+            Failure::File(format!("{name}: there is no nodule to score on {task}; use another data set")).into()
+        );
+    }
+    let unknown = rows.iter().find(|&&i| set.rows[i].diameter_mm.is_none()).filter(|_| config.diameter);
+    unknown.map_or(Ok(()), |&i| {
+        let (nodule, remedy) =
+            (set.rows[i].nodule_id.clone(), "leave --diameter out, or fill in the column diameter_mm");
+        Err(Error::Lacks { nodule, what: "diameter", remedy }.into())
+    })
 }
 
 /// That a run can't be continued.

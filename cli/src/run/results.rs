@@ -7,12 +7,12 @@ use burn::tensor::Device;
 use clip_lung_core::base::decision::Decision;
 use clip_lung_core::base::digest::hex;
 use clip_lung_core::dataset::crops::Dataset;
+use clip_lung_core::dataset::nodules::Nodules;
 use clip_lung_core::metrics::report::Report;
 use clip_lung_core::model::answer::Prediction;
 use clip_lung_core::model::config::ModelConfig;
 use clip_lung_core::model::predict::Model;
 use clip_lung_core::train::config::TrainConfig;
-use clip_lung_core::train::split::Split;
 use clip_lung_core::train::step::Trainer;
 use clip_lung_core::volume::crop::Normalisation;
 use sha2::{Digest, Sha256};
@@ -56,7 +56,10 @@ impl Outcome {
         let name = format!("{} on {}", config.method.method().name(), config.task.name());
         match &self.scores {
             Some(scores) => {
-                let heading = format!("{name}, fold {}", config.fold);
+                let heading = match &config.test {
+                    Some(test) => format!("{name}, tested on {}", test.name),
+                    None => format!("{name}, fold {}", config.fold),
+                };
                 let anchors = Anchors { size_only: scores.size_only.as_ref() };
                 print!("{}", render(&scores.report, &anchors, &heading, config.encoder(), &shown(data)));
             }
@@ -70,14 +73,14 @@ impl Outcome {
 pub fn write(
     trainer: &Trainer,
     dir: RunDir,
-    data: &Dataset,
-    split: Split,
+    train: Nodules<'_>,
+    held_out: Nodules<'_>,
     norm: &Normalisation,
     device: &Device,
     evidence: bool,
 ) -> Result<Outcome> {
-    let config = &trainer.config;
-    let mut trained = bundle::Trained::of(trainer, data, &split.train)?;
+    let (config, data) = (&trainer.config, train.data);
+    let mut trained = bundle::Trained::of(trainer, data, train.rows)?;
     let title = format!(
         "{} on {} ({}), text encoder: {}",
         config.method.method().name(),
@@ -88,15 +91,15 @@ pub fn write(
     files::write(&dir.file("curves.svg"), curves::svg(&dir.steps(), &title)?.as_bytes())?;
     let draft = trained.directory(config, norm, data, serde_json::Value::Null, |_| String::new(), device)?;
     let model = Model::load(&draft, "model", device)?;
-    trained.attribute_means = scoring::attribute_means(&model, data, &split.train)?;
-    let scored = if split.held_out.is_empty() {
+    trained.attribute_means = scoring::attribute_means(&model, data, train.rows)?;
+    let scored = if held_out.rows.is_empty() {
         None
     } else {
-        let predictions = scoring::predict(&model, data, &split.held_out)?;
+        let predictions = scoring::predict(&model, held_out.data, held_out.rows)?;
         if evidence {
-            evidence::write_files(&dir.file(""), &model, data, &split.held_out, &predictions)?;
+            evidence::write_files(&dir.file(""), &model, held_out.data, held_out.rows, &predictions)?;
         }
-        Some(score(trainer, &model.config, predictions, data, &split, norm)?)
+        Some(score(trainer, &model.config, predictions, train, held_out, norm)?)
     };
     let summary = scored.as_ref().map_or(serde_json::Value::Null, |scored| {
         let report = &scored.by_classifier;
@@ -106,7 +109,7 @@ pub fn write(
         })
     });
     let card = |model: &ModelConfig| {
-        card::card(model, config, split.train.len(), scored.as_ref().map(|scored| &scored.by_classifier))
+        card::card(model, config, train.rows.len(), scored.as_ref().map(|scored| &scored.by_classifier))
     };
     let built = trained.directory(config, norm, data, summary, card, device)?;
     let model = dir.file("model");
@@ -121,7 +124,7 @@ pub fn write(
     // the last, so that a run that has it has everything
     files::write(&dir.file("metrics.json"), &serde_json::to_vec_pretty(&metrics)?)?;
     let scores = scored.map(|scored| scored.scores);
-    Ok(Outcome { config: config.clone(), scores, model, held_out: split.held_out, metrics })
+    Ok(Outcome { config: config.clone(), scores, model, held_out: held_out.rows.to_vec(), metrics })
 }
 
 /// A run on its held-out nodules.
@@ -137,15 +140,15 @@ fn score(
     trainer: &Trainer,
     model: &ModelConfig,
     predictions: Vec<Prediction>,
-    data: &Dataset,
-    split: &Split,
+    train: Nodules<'_>,
+    held_out: Nodules<'_>,
     norm: &Normalisation,
 ) -> Result<Scored> {
-    let config = &trainer.config;
+    let (config, Nodules { data, rows }) = (&trainer.config, held_out);
     let by_classifier: Vec<Vec<f64>> = predictions.into_iter().map(|p| p.probabilities).collect();
-    let by_text = trainer.text_probabilities(data, &split.held_out, norm)?;
+    let by_text = trainer.text_probabilities(data, rows, norm)?;
     let score = |p: &[Vec<f64>]| {
-        let scored = scoring::scored(data, &split.held_out, p, config.task, model.decision);
+        let scored = scoring::scored(data, rows, p, config.task, model.decision);
         scoring::score(&scored, config.task)
     };
     let classifier_report = score(&by_classifier)?;
@@ -155,9 +158,9 @@ fn score(
         (Some(by_text), Some(report)) if config.method.infers_by_text() => (by_text, report.clone()),
         _ => (by_classifier, classifier_report.clone()),
     };
-    let size_only = scoring::size_only(data, &split.train, &split.held_out, config.task)?;
-    let csv = scoring::csv(data, &split.held_out, &answers, &model.classes, config.fold)?;
-    let mut metrics = metrics(config, data, model.decision, &csv, &report, size_only.as_ref());
+    let size_only = scoring::size_only(train, held_out, config.task)?;
+    let csv = scoring::csv(data, rows, &answers, &model.classes, config.fold)?;
+    let mut metrics = metrics(config, train.data, model.decision, &csv, &report, size_only.as_ref());
     if let Some(text_report) = text_report {
         metrics["classifier"] = serde_json::to_value(&classifier_report)?;
         metrics["text"] = serde_json::to_value(text_report)?;
@@ -184,12 +187,16 @@ pub fn metrics(
 
 /// What `metrics.json` says of any run.
 fn common(config: &TrainConfig, data: &Dataset) -> serde_json::Value {
-    serde_json::json!({
+    let mut all = serde_json::json!({
         "intended_use": "research",
         "synthetic_images": data.header.synthetic,
         "data": config.data,
         "text_encoder": config.encoder(),
         "program": Program::this(),
         "method": config.method.method(), "task": config.task, "fold": config.fold, "held_out": config.held_out,
-    })
+    });
+    if let Some(test) = &config.test {
+        all["test"] = serde_json::json!(test);
+    }
+    all
 }

@@ -6,6 +6,7 @@ use anyhow::Result;
 use clip_lung_core::base::decision::Decision;
 use clip_lung_core::dataset::class::Class;
 use clip_lung_core::dataset::crops::Dataset;
+use clip_lung_core::dataset::nodules::Nodules;
 use clip_lung_core::dataset::task::Task;
 use clip_lung_core::metrics::Scored;
 use clip_lung_core::metrics::report::{Report, report};
@@ -87,14 +88,15 @@ pub fn score(scored: &Scored, task: Task) -> Result<Report> {
     Ok(report(scored, &names, &task.tested(), SEED).ok_or_else(nothing)?)
 }
 
-/// Logistic regression on log diameter: fitted on the training rows, scored on the held-out ones; none where a diameter is not known.
-pub fn size_only(data: &Dataset, train: &[usize], held_out: &[usize], task: Task) -> Result<Option<Report>> {
-    let size = |rows: &[usize]| rows.iter().map(|&i| data.rows[i].diameter_mm.map(f64::ln)).collect::<Option<Vec<_>>>();
+/// Logistic regression on log diameter: fitted on the training nodules, scored on those held out; none where a diameter is not known.
+pub fn size_only(train: Nodules<'_>, held_out: Nodules<'_>, task: Task) -> Result<Option<Report>> {
+    let size =
+        |on: Nodules<'_>| on.rows.iter().map(|&i| on.data.rows[i].diameter_mm.map(f64::ln)).collect::<Option<Vec<_>>>();
+    let label = |on: Nodules<'_>| on.rows.iter().filter_map(|&i| task.label(on.data.rows[i].class)).collect::<Vec<_>>();
     let (Some(known), Some(asked)) = (size(train), size(held_out)) else { return Ok(None) };
-    let labels: Vec<usize> = train.iter().filter_map(|&i| task.label(data.rows[i].class)).collect();
-    let probabilities = logistic(&known, &labels, task.classes().len(), &asked);
-    let truth = held_out.iter().filter_map(|&i| task.label(data.rows[i].class)).collect();
-    let patients = held_out.iter().map(|&i| data.rows[i].patient_id.clone()).collect();
+    let probabilities = logistic(&known, &label(train), task.classes().len(), &asked);
+    let truth = label(held_out);
+    let patients = held_out.rows.iter().map(|&i| held_out.data.rows[i].patient_id.clone()).collect();
     score(&Scored { truth, probabilities, patients, decision: Decision::Argmax }, task).map(Some)
 }
 

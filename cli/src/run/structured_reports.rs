@@ -45,7 +45,7 @@ pub fn reports<'a>(
     let moment = Moment::now();
     let algorithm = Algorithm { config: &model.config, weights: model.weights() };
     let one = |(origin, findings): (&Origin, Vec<Finding>)| {
-        let source = Source::read(&files::read(&origin.file)?).map_err(|fault| {
+        let source = Source::read(&origin.store.read(&origin.file)?).map_err(|fault| {
             let fault = SeriesFault::Slice { file: origin.file.display().to_string(), fault };
             Error::Series { series: origin.series_uid.clone(), fault }
         })?;

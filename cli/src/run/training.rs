@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use clip_lung_core::dataset::crops::Dataset;
+use clip_lung_core::dataset::nodules::Nodules;
 use clip_lung_core::train::batch::{batch, epoch_batches};
 use clip_lung_core::train::log::StepLog;
 use clip_lung_core::train::state;
 use clip_lung_core::train::step::Trainer;
-use clip_lung_core::train::validate::ValidationSet;
 use clip_lung_core::volume::crop::Normalisation;
 use indicatif::ProgressBar;
 
@@ -50,7 +50,7 @@ pub struct Data<'a> {
     pub data: &'a Dataset,
     pub train: &'a [usize],
     pub norm: &'a Normalisation,
-    pub validation: Option<ValidationSet<'a>>,
+    pub validation: Option<Nodules<'a>>,
 }
 
 /// The loop: epochs of shuffled batches; the state is saved in between, when asked to stop, and at the end.

@@ -10,5 +10,6 @@ pub mod picture;
 pub mod predictions;
 pub mod progress;
 pub mod report;
+pub mod scan;
 pub mod study_progress;
 pub mod table;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clip_lung_core::Error;
 use clip_lung_core::dataset::crops::Dataset;
+use clip_lung_core::dataset::nodules::Nodules;
 use clip_lung_core::dataset::task::Task;
 use clip_lung_core::train::config::{HeldOut, TrainConfig};
 use clip_lung_core::train::split::split;
@@ -49,7 +50,8 @@ pub fn run(args: Args) -> Result<()> {
     task.check(&model.config.classes)?;
     args.other.check(&data, &args.data, &model, &target)?;
     let run = if is_run { Some(run_config(&target, &data)?) } else { None };
-    if run.as_ref().is_some_and(|config| config.held_out == HeldOut::None) {
+    let own_test = run.as_ref().is_some_and(|config| config.test.is_some());
+    if run.as_ref().is_some_and(|config| config.held_out == HeldOut::None) && !own_test {
         let model = target.join("model");
         let message = format!(
             "{}: the run trained on all nodules, so none is left to score it on; score {} on another data set",
@@ -59,6 +61,8 @@ pub fn run(args: Args) -> Result<()> {
         return Err(Failure::Usage(message).into());
     }
     let (rows, train) = match &run {
+        // the test set itself; what trained is not at hand
+        Some(_) if own_test => ((0..data.len()).filter(|&i| task.tests(data.rows[i].class)).collect(), None),
         Some(config) => {
             let parts = split(&data.rows, &TrainConfig { task, ..config.clone() })?;
             (parts.held_out, Some(parts.train))
@@ -69,7 +73,8 @@ pub fn run(args: Args) -> Result<()> {
     let probabilities: Vec<Vec<f64>> = predictions.into_iter().map(|p| p.probabilities).collect();
     let scored = scoring::scored(&data, &rows, &probabilities, task, model.config.decision);
     let report = scoring::score(&scored, task)?;
-    let size_only = train.map(|train| scoring::size_only(&data, &train, &rows, task)).transpose()?.flatten();
+    let of = |rows| Nodules { data: &data, rows };
+    let size_only = train.as_ref().map(|train| scoring::size_only(of(train), of(&rows), task)).transpose()?.flatten();
     let robustness = args.robustness.then(|| robustness::table(&model, &data, &rows, task)).transpose()?;
     let meta = &model.config.metadata;
     let seen = run.is_none() && meta.training_data.contains(&data.digest()?);
@@ -102,16 +107,15 @@ pub fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
-/// A run's configuration, checked against the data it was made with.
+/// A run's configuration, checked against the data that it is scored on: its own test set, or the data it was made with.
 pub fn run_config(run: &Path, data: &Dataset) -> Result<TrainConfig> {
     let config = RunDir::config(run)?;
     let file = run.join("config.json").display().to_string();
     let found = data.digest()?;
-    if config.data.sha256 != found {
-        let reason = format!(
-            "it was trained on {} ({}), not on {} ({found})",
-            config.data.name, config.data.sha256, data.header.name
-        );
+    let (how, made_of) = config.test.as_ref().map_or(("trained", &config.data), |test| ("tested", test));
+    if made_of.sha256 != found {
+        let reason =
+            format!("it was {how} on {} ({}), not on {} ({found})", made_of.name, made_of.sha256, data.header.name);
         return Err(Error::OtherRun { file, reason }.into());
     }
     Ok(config)

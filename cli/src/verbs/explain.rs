@@ -22,7 +22,8 @@ use crate::show::picture;
 pub struct Args {
     #[command(flatten)]
     choice: ModelChoice,
-    /// A .npy file in HU, a data set directory with --index, a NIfTI, NRRD or MetaImage file, or the folder of a DICOM series
+    /// A .npy file in HU, a data set directory with --index, a NIfTI, NRRD or MetaImage file, the folder of a DICOM series, or a ZIP
+    /// archive of a scan
     input: PathBuf,
     #[command(flatten)]
     place: Place,

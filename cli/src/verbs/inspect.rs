@@ -1,4 +1,4 @@
-//! `clip-lung inspect`: a data set as a page to look at, or audited.
+//! `clip-lung inspect`: a data set as a page to look at, or audited; a scan as it is read.
 
 use std::path::PathBuf;
 
@@ -6,19 +6,29 @@ use anyhow::Result;
 use clip_lung_core::dataset::crops::Dataset;
 use clip_lung_core::study::audit::document::audit;
 use clip_lung_core::train::config::{Grouping, TrainConfig};
+use clip_lung_core::volume::frame::Point;
 
 use super::prepare::DROPPED;
 use crate::failure::Failure;
 use crate::io::files;
 use crate::io::input;
+use crate::io::nodules::triple;
+use crate::io::whole::Whole;
 use crate::io::word::word;
 use crate::show::audit::render;
 use crate::show::gallery::{self, LeftOut};
+use crate::show::scan::Shown;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// A dataset directory, or `phantom`
-    dataset: PathBuf,
+    /// A data set directory, or `phantom`; or a scan: a NIfTI, NRRD or MetaImage file, the folder of a DICOM series, or a ZIP archive
+    place: PathBuf,
+    /// The SeriesInstanceUID, where a folder holds several series
+    #[arg(long, value_name = "UID", conflicts_with_all = ["out", "limit", "audit"])]
+    series: Option<String>,
+    /// HU of the voxel at a point of a scan: x,y,z in mm, LPS; as often as wanted
+    #[arg(long, value_name = "X,Y,Z", value_parser = triple, allow_hyphen_values = true, conflicts_with_all = ["out", "limit", "audit"])]
+    at: Vec<[f64; 3]>,
     /// The page; `inspect.html` within the data set if not given
     #[arg(long)]
     out: Option<PathBuf>,
@@ -52,7 +62,15 @@ struct SplitArgs {
 }
 
 pub fn run(args: Args) -> Result<()> {
-    let mut data = input::dataset(&args.dataset)?;
+    let about_data = args.out.is_some() || args.limit.is_some() || args.audit;
+    if !input::is_dataset(&args.place) && !about_data {
+        return scan(&args);
+    }
+    if args.series.is_some() || !args.at.is_empty() {
+        let message = format!("{}: holds crops already; --series and --at are for scans", args.place.display());
+        return Err(Failure::Usage(message).into());
+    }
+    let mut data = input::dataset(&args.place)?;
     let all = data.len();
     if let Some(limit) = args.limit {
         data = data.truncated(limit as usize);
@@ -60,7 +78,7 @@ pub fn run(args: Args) -> Result<()> {
     if args.audit {
         return audited(&data, &args.split, args.json);
     }
-    let dir = args.dataset;
+    let dir = args.place;
     let skipped = dir.join("skipped.csv");
     let left_out = if skipped.is_file() { LeftOut::read(&files::read(&skipped)?, &skipped)? } else { Vec::new() };
     let dropped = dir.join(DROPPED);
@@ -83,6 +101,22 @@ pub fn run(args: Args) -> Result<()> {
             data.len(),
             left_out.len()
         );
+    }
+    Ok(())
+}
+
+/// Says what is read of a scan.
+fn scan(args: &Args) -> Result<()> {
+    let whole = Whole::read(&args.place, args.series.as_deref())?;
+    let points = args.at.iter().map(|xyz| Ok(Point::new(*xyz)?)).collect::<Result<Vec<_>>>()?;
+    let name = args.place.display().to_string();
+    let Whole { view, format, series_uid } = &whole;
+    let shown = Shown { name, format, series_uid: series_uid.as_deref(), view, points: &points };
+    if args.json {
+        println!("{}", shown.document());
+    } else {
+        print!("{}", shown.text());
+        view.warnings.iter().for_each(|warning| eprintln!("warning: {}: {warning}", shown.name));
     }
     Ok(())
 }

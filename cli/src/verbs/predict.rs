@@ -24,7 +24,7 @@ pub struct Args {
     #[command(flatten)]
     choice: ModelChoice,
     /// Data set directories; .npy files of 32x32x32 or Nx32x32x32 values in HU; NIfTI, NRRD and MetaImage files; folders of a DICOM
-    /// series
+    /// series; ZIP archives of a scan
     #[arg(required_unless_present = "dicomweb")]
     inputs: Vec<PathBuf>,
     /// The address of a DICOMweb server, to read the series --series of --study from; the variable CLIP_LUNG_DICOMWEB_AUTHORIZATION

@@ -1,6 +1,7 @@
 //! `clip-lung train`: one fold, from data to a scored model directory; resumable.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -72,6 +73,12 @@ pub struct Args {
     /// set directory
     #[arg(long)]
     pub validate: Option<String>,
+    /// Score on another data set, of other patients; then all of --data trains
+    #[arg(long, value_name = "DATASET", conflicts_with_all = ["fold", "held_out"])]
+    pub test: Option<PathBuf>,
+    /// Go on though patients of --test train too
+    #[arg(long, requires = "test")]
+    pub allow_leaks: bool,
     /// The weights the run ends with: last, or best (of the epoch with the lowest validation loss)
     #[arg(long, value_parser = word::<Choose>, default_value = "last")]
     pub choose_epoch: Choose,
@@ -116,6 +123,7 @@ fn resume(args: Args) -> Result<Outcome> {
             text_encoder: said.text_encoder,
             text_seed: said.text_seed,
             validate: said.validate,
+            test: said.test.map(PathBuf::from),
             ..args
         },
         (None, Some(_)) => args,
@@ -134,6 +142,7 @@ pub fn run_on(args: Args, data: &Dataset) -> Result<Outcome> {
     let mut config =
         TrainConfig { task: args.task, folds: args.folds, seed: args.seed, choose: args.choose_epoch, ..config };
     match args.fold {
+        _ if args.test.is_some() => config.held_out = HeldOut::None,
         Fold::Number(fold) => config.fold = fold,
         Fold::All if config.held_out == HeldOut::Val => {
             let message =
@@ -149,28 +158,57 @@ fn data_id(data: &Dataset) -> Result<DataId> {
     Ok(DataId { name: data.header.name.clone(), sha256: data.digest()? })
 }
 
-/// The data set to validate on, where it is not a part of the training's.
-fn validation(args: &Args, data: &Dataset) -> Result<Option<Dataset>> {
-    let Some(place) = args.validate.as_deref().filter(|place| *place != INNER) else { return Ok(None) };
+/// Another data set than the training's, to validate or to test on.
+fn other(place: &Path, data: &Dataset) -> Result<Dataset> {
     let other = input::dataset(place)?;
     if other.header.crop != data.header.crop {
         let message = format!(
-            "{place} holds crops of {}, the training data of {}; validate on crops of the same geometry",
-            other.header.crop, data.header.crop
+            "{} holds crops of {}, the training data of {}; give crops of the same geometry",
+            place.display(),
+            other.header.crop,
+            data.header.crop
         );
         return Err(Failure::File(message).into());
     }
-    Ok(Some(other))
+    Ok(other)
+}
+
+/// The patients of both data sets, in words; `None` where there are none.
+fn shared_patients(data: &Dataset, other: &Dataset) -> Option<String> {
+    let known: BTreeSet<&str> = data.rows.iter().map(|row| row.patient_id.as_str()).collect();
+    let shared: BTreeSet<&str> =
+        other.rows.iter().map(|row| row.patient_id.as_str()).filter(|patient| known.contains(patient)).collect();
+    let some: Vec<&str> = shared.iter().take(5).copied().collect();
+    let more = if shared.len() > some.len() { ", .." } else { "" };
+    (!shared.is_empty()).then(|| format!("{} patients train too ({}{more})", shared.len(), some.join(", ")))
 }
 
 fn train(args: Args, mut config: TrainConfig, data: &Dataset) -> Result<Outcome> {
     let (device, device_name) = args.on.open()?;
-    let own = validation(&args, data)?;
+    let validate_on = args.validate.as_deref().filter(|place| *place != INNER).map(Path::new);
+    let own = validate_on.map(|place| other(place, data)).transpose()?;
+    let test = args.test.as_deref().map(|place| other(place, data)).transpose()?;
+    if let (Some(set), Some(place)) = (&test, &args.test) {
+        config.test = Some(data_id(set)?);
+        match shared_patients(data, set) {
+            Some(shared) if !args.allow_leaks && !args.resume => {
+                let hint = "leave them out of one of the two, or ask for --allow-leaks";
+                return Err(Failure::File(format!("{}: {shared}; {hint}", place.display())).into());
+            }
+            Some(shared) => eprintln!("warning: {}: {shared}", place.display()),
+            None => {}
+        }
+    }
+    if let (Some(set), Some(place)) = (&own, validate_on)
+        && let Some(shared) = shared_patients(data, set)
+    {
+        eprintln!("warning: {}: {shared}; what is validated on them is too good", place.display());
+    }
     if args.validate.is_some() {
         config.validation = Some(own.as_ref().map_or(Ok(ValidateOn::Inner), |set| data_id(set).map(ValidateOn::Data))?);
     }
     config.check().map_err(|e| Failure::Usage(e.to_string()))?;
-    let mut extras = Extras { validation: own.as_ref(), ..Extras::default() };
+    let mut extras = Extras { validation: own.as_ref(), test: test.as_ref(), ..Extras::default() };
     if let Some(place) = &args.init {
         let init = Init::read(place)?;
         config.init = Some(init.name.clone());
@@ -190,6 +228,7 @@ fn train(args: Args, mut config: TrainConfig, data: &Dataset) -> Result<Outcome>
         text_encoder: encoder::whole_choice(&args.text_encoder),
         text_seed: args.text_seed,
         validate: args.validate.map(|place| if place == INNER { place } else { input::whole_place(&place) }),
+        test: args.test.map(|place| input::whole_place(&place.to_string_lossy())),
     };
     invocation.write(&args.out)?;
     let config = fit.config();
@@ -197,13 +236,14 @@ fn train(args: Args, mut config: TrainConfig, data: &Dataset) -> Result<Outcome>
         eprintln!("continuing after step {}", fit.step());
     }
     eprintln!(
-        "{} on {}, {} (sha256 {}): {} nodules train, {} are held out; {device_name}; text encoder: {}",
+        "{} on {}, {} (sha256 {}): {} nodules train, {} are {}; {device_name}; text encoder: {}",
         config.method.method().name(),
         config.task.name(),
         data.header.name,
         config.data.sha256[..12].to_owned(),
         fit.split.train.len(),
-        fit.split.held_out.len(),
+        fit.scored(),
+        config.test.as_ref().map_or("held out".into(), |test| format!("tested, of {}", test.name)),
         config.encoder(),
     );
     one_class(data, &fit.split.train).iter().for_each(|warning| eprintln!("warning: {warning}"));

@@ -9,5 +9,6 @@ pub mod jitter;
 pub mod list;
 #[cfg(feature = "lidc")]
 pub mod medmnist;
+pub mod nodules;
 pub mod table;
 pub mod task;

@@ -16,6 +16,6 @@ pub enum ImageFault {
     Voxels { expected: u64, found: u64 },
     #[error("the compressed data is damaged ({0}); fetch the file again")]
     Packed(String),
-    #[error("its voxels lie in another file, {0}, which is not there; give both")]
+    #[error("its voxels lie in another file, {0}, which is not beside it; give both")]
     Detached(String),
 }

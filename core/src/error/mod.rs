@@ -2,12 +2,14 @@
 //!
 //! It lies below every room, so the faults of the parsers are declared here too, a file for each format.
 
+mod archive;
 mod dicom;
 mod image;
 mod nifti;
 mod place;
 mod text;
 
+pub use archive::ArchiveFault;
 pub use dicom::{DicomFault, SeriesFault};
 pub use image::ImageFault;
 pub use nifti::NiftiFault;
@@ -108,6 +110,9 @@ pub enum Error {
     /// An NRRD file or a MetaImage can't be used.
     #[error("{file}: {fault}")]
     Image { file: String, fault: ImageFault },
+    /// A ZIP archive can't be read.
+    #[error("{file}: {fault}")]
+    Archive { file: String, fault: ArchiveFault },
     /// A volume that is not where a scan can be.
     #[error("{file}: not a usable placement of voxels ({fault})")]
     Place { file: String, fault: PlaceFault },

@@ -6,6 +6,12 @@
 pub enum NiftiFault {
     #[error("not a NIfTI-1 file ({0})")]
     NotNifti(String),
+    #[error("a NIfTI-2 file; save it as NIfTI-1, which is enough for a CT")]
+    Second,
+    #[error(
+        "an Analyze header, which does not say where right and left are; convert the scan to NIfTI-1 from its source"
+    )]
+    Analyze,
     #[error("a header and image pair (.hdr, .img) is not read; join them into one .nii file")]
     Pair,
     #[error("dimensions {0:?}; one volume of three is needed")]

@@ -105,6 +105,9 @@ pub struct TrainConfig {
     pub data: DataId,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub validation: Option<ValidateOn>,
+    /// Another data set, which the run is scored on; then nothing of its own is held out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test: Option<DataId>,
     #[serde(skip_serializing_if = "is_default")]
     pub choose: Choose,
     /// The model that the weights start from, with its digest; at random where there is none.
@@ -164,6 +167,7 @@ impl Default for TrainConfig {
             text_encoder: None,
             data: DataId::default(),
             validation: None,
+            test: None,
             choose: Choose::default(),
             init: None,
         }
@@ -200,6 +204,9 @@ impl TrainConfig {
         }
         if !(self.weight_decay.is_finite() && self.weight_decay >= 0.0) {
             return bad("weight decay", self.weight_decay.to_string(), "0 or more");
+        }
+        if self.test.is_some() && self.held_out != HeldOut::None {
+            return bad("what is held out", "a part of the training's data set".into(), "nothing, with a test set");
         }
         if self.choose == Choose::Best && self.validation.is_none() {
             return bad("the chosen epoch", "the best".into(), "the last, where nothing is validated on");

@@ -6,18 +6,12 @@ use super::evaluate::probabilities;
 use super::log::Validated;
 use super::step::Trainer;
 use crate::dataset::crops::Dataset;
+use crate::dataset::nodules::Nodules;
 use crate::error::Result;
 use crate::metrics::Scored;
 use crate::metrics::calibration::negative_log_likelihood;
 use crate::metrics::classification::macro_auc;
 use crate::volume::crop::Normalisation;
-
-/// Nodules to validate on: rows of a data set, which may be another than the training's.
-#[derive(Clone, Copy)]
-pub struct ValidationSet<'a> {
-    pub data: &'a Dataset,
-    pub rows: &'a [usize],
-}
 
 impl Trainer {
     /// Scores the averaged network, as it would be exported now, after epoch `epoch`.
@@ -29,7 +23,7 @@ impl Trainer {
         data: &Dataset,
         train: &[usize],
         norm: &Normalisation,
-        on: ValidationSet<'_>,
+        on: Nodules<'_>,
         epoch: usize,
     ) -> Result<(Self, Validated)> {
         let network = self.averaged(data, train, norm)?;

@@ -6,6 +6,8 @@ pub mod crop;
 #[cfg(feature = "lidc")]
 pub mod dicom;
 pub mod displaced;
+#[cfg(feature = "lidc")]
+pub mod file_kind;
 pub mod frame;
 pub mod geometry;
 pub mod grid;
@@ -16,8 +18,12 @@ pub mod nifti;
 #[cfg(feature = "lidc")]
 pub mod npy;
 #[cfg(feature = "lidc")]
+pub mod packed;
+#[cfg(feature = "lidc")]
 pub mod placed;
 #[cfg(feature = "lidc")]
 pub mod stored;
+#[cfg(feature = "lidc")]
+pub mod view;
 pub mod voxels;
 pub mod warning;

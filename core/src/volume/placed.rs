@@ -174,7 +174,7 @@ fn turned(values: &[f32], affine: &Affine, axis: [usize; 3], size: [usize; 3]) -
 }
 
 /// Solves affine * v = mm by Cramer's rule.
-fn invert(a: &Affine, mm: [f64; 3]) -> Option<[f64; 3]> {
+pub(super) fn invert(a: &Affine, mm: [f64; 3]) -> Option<[f64; 3]> {
     let d = [mm[0] - a[0][3], mm[1] - a[1][3], mm[2] - a[2][3]];
     let det = |m: [[f64; 3]; 3]| {
         m[0][0] * (m[1][1] * m[2][2] - m[1][2] * m[2][1]) - m[0][1] * (m[1][0] * m[2][2] - m[1][2] * m[2][0])

@@ -19,6 +19,8 @@ pub enum Warning {
     NotHu,
     #[error("RescaleIntercept is missing: the stored values were taken as Hounsfield units (HU)")]
     NoRescale,
+    #[error("RescaleType says that the values are `{0}`, not Hounsfield units (HU): then the answer means nothing")]
+    RescaleType(String),
     #[error("sform and qform disagree by up to {mm:.1} mm; the sform was used, as its code is set")]
     Forms { mm: f64 },
     #[error("the file does not say how its axes lie: they were taken to run to the left, to the back and to the head")]
@@ -60,6 +62,7 @@ impl Warning {
         match self {
             Self::NotHu => "not_hu",
             Self::NoRescale => "no_rescale",
+            Self::RescaleType(_) => "rescale_type",
             Self::Forms { .. } => "sform_qform",
             Self::Orientation => "orientation",
             Self::Acquisitions { .. } => "acquisitions",

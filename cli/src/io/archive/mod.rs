@@ -4,4 +4,5 @@ pub mod account;
 pub mod identity;
 pub mod search;
 pub mod series;
+pub mod store;
 pub mod work;

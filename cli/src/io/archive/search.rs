@@ -1,25 +1,23 @@
 //! Finds CT series and annotation files below a folder, whatever its layout: from headers alone, grouped by SeriesInstanceUID.
 
 use std::collections::BTreeMap;
-use std::fs::{File, Metadata};
-use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use anyhow::Result;
+use clip_lung_core::Error;
 use clip_lung_core::lidc::xml::{self, Document, Readings};
 use clip_lung_core::volume::dicom::{self, DicomFault, SliceHeader};
+use clip_lung_core::volume::file_kind::{self, FileKind, is_sidecar};
 use clip_lung_core::volume::warning::Warning;
 use rayon::prelude::*;
 
+use super::store::{Head, Store};
 use crate::failure::Failure;
-use crate::io::files;
 
 /// Headers fit into this; a file whose header is longer is read whole.
-const HEAD: usize = 64 << 10;
-
-/// What systems put beside the files of an archive.
-const SIDECARS: [&str; 4] = [".DS_Store", "__MACOSX", "Thumbs.db", "desktop.ini"];
+const HEAD: u64 = 64 << 10;
 
 /// A slice's file.
 #[derive(Clone, Debug)]
@@ -33,18 +31,14 @@ pub struct SliceFile {
 
 impl SliceFile {
     /// The file's name and bytes.
-    pub fn read(&self, root: &Path) -> clip_lung_core::Result<(String, Vec<u8>)> {
-        let name = self.path.display().to_string();
-        match std::fs::read(root.join(&self.path)) {
-            Ok(bytes) => Ok((name, bytes)),
-            Err(e) => Err(clip_lung_core::Error::Unreadable { file: name, reason: e.to_string() }),
-        }
+    pub fn read(&self, store: &Store) -> clip_lung_core::Result<(String, Vec<u8>)> {
+        Ok((self.path.display().to_string(), store.read(&self.path)?))
     }
 }
 
-/// What lies below a folder.
-#[derive(Default)]
+/// What lies below a folder, or in a ZIP archive.
 pub struct Archive {
+    pub store: Arc<Store>,
     /// CT slices by SeriesInstanceUID, in the order of their paths.
     pub series: BTreeMap<String, Vec<SliceFile>>,
     /// Annotation files by SeriesInstanceUID.
@@ -53,9 +47,68 @@ pub struct Archive {
     pub unusable: Vec<(PathBuf, String)>,
     /// Files of other kinds, counted: a modality, an XML root, "not DICOM".
     pub others: BTreeMap<String, usize>,
+    /// NIfTI, NRRD and MetaImage files in a ZIP archive.
+    pub volumes: Vec<(PathBuf, FileKind)>,
 }
 
 impl Archive {
+    fn of(store: Store) -> Self {
+        Self {
+            store: Arc::new(store),
+            series: BTreeMap::new(),
+            readings: BTreeMap::new(),
+            unusable: Vec::new(),
+            others: BTreeMap::new(),
+            volumes: Vec::new(),
+        }
+    }
+
+    /// The series of a UID.
+    pub fn named(&self, uid: &str) -> Result<&String> {
+        let known = self.series.get_key_value(uid).map(|(uid, _)| uid);
+        Ok(known.ok_or_else(|| {
+            let (shown, choices) = (self.store.path().display(), self.choices());
+            Failure::File(format!("{shown}: no series {uid} in it; there are: {choices}"))
+        })?)
+    }
+
+    /// That there is a series.
+    pub fn check(&self) -> Result<()> {
+        let (shown, contents) = (self.store.path().display(), self.contents());
+        let hint = "give a data set directory or the folder of a DICOM series";
+        let none = || Failure::File(format!("{shown}: no CT slice in it ({contents}); {hint}"));
+        if self.series.is_empty() { Err(none().into()) } else { Ok(()) }
+    }
+
+    /// The series, to choose from.
+    pub fn choices(&self) -> String {
+        let about = |(uid, slices): (&String, &Vec<SliceFile>)| {
+            let h = &slices[0].header;
+            let thick = h.slice_thickness.map_or(String::new(), |t| format!(", {t} mm"));
+            let words = if h.description.is_empty() { String::new() } else { format!("{}, ", h.description) };
+            format!("{uid} ({words}{} slices{thick})", slices.len())
+        };
+        self.series.iter().take(20).map(about).collect::<Vec<_>>().join(", ")
+    }
+
+    fn take(&mut self, path: PathBuf, kind: Kind) {
+        match kind {
+            Kind::Slice(s) => self.series.entry(s.header.series_uid.clone()).or_default().push(*s),
+            Kind::Readings(r) => match self.readings.entry(r.series_uid.clone()) {
+                std::collections::btree_map::Entry::Vacant(place) => {
+                    place.insert((path, *r));
+                }
+                std::collections::btree_map::Entry::Occupied(first) => {
+                    let reason = format!("{} annotates the same series and was used", first.get().0.display());
+                    self.unusable.push((path, reason));
+                }
+            },
+            Kind::Volume(kind) => self.volumes.push((path, kind)),
+            Kind::Other(what) => *self.others.entry(what).or_default() += 1,
+            Kind::Unusable(reason) => self.unusable.push((path, reason)),
+        }
+    }
+
     /// What it holds but CT slices, in words.
     pub fn contents(&self) -> String {
         let others = self.others.iter().map(|(what, n)| format!("{n} {what}"));
@@ -74,6 +127,7 @@ impl Archive {
 enum Kind {
     Slice(Box<SliceFile>),
     Readings(Box<Readings>),
+    Volume(FileKind),
     Other(String),
     Unusable(String),
 }
@@ -81,7 +135,7 @@ enum Kind {
 /// Whether an entry is no part of an archive: what systems put beside files, and `except`, which this program writes.
 fn foreign(entry: &walkdir::DirEntry, except: &[PathBuf]) -> bool {
     let name = entry.file_name().to_string_lossy();
-    name.starts_with("._") || SIDECARS.contains(&name.as_ref()) || except.iter().any(|place| entry.path() == place)
+    is_sidecar(&name) || except.iter().any(|place| entry.path() == place)
 }
 
 /// The files below `root` that may be part of an archive, and what can't be listed, in the order of their names.
@@ -95,11 +149,11 @@ pub fn search(root: &Path, with_xml: bool, except: &[PathBuf], tick: impl Fn(usi
     if !root.is_dir() {
         return Err(Failure::File(format!("{}: there is no such directory; check the path", root.display())).into());
     }
-    let mut archive = Archive::default();
+    let mut archive = Archive::of(Store::Folder(root.into()));
     let mut paths = Vec::new();
     for entry in walk(root, except) {
         match entry {
-            Ok(e) => paths.push(e.into_path()),
+            Ok(e) => paths.push(relative(root, e.path())),
             Err(e) => {
                 let path = e.path().unwrap_or(root);
                 archive.unusable.push((relative(root, path), format!("can't be listed ({e})")));
@@ -108,30 +162,30 @@ pub fn search(root: &Path, with_xml: bool, except: &[PathBuf], tick: impl Fn(usi
     }
     paths.sort();
     let done = std::sync::atomic::AtomicUsize::new(0);
+    let store = archive.store.clone();
     let kinds: Vec<Kind> = paths
         .par_iter()
         .map(|path| {
-            let kind = look(root, path, with_xml);
+            let kind = look(&store, path, with_xml);
             tick(done.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1, paths.len());
             kind
         })
         .collect();
-    for (path, kind) in paths.iter().zip(kinds) {
-        let path = relative(root, path);
-        match kind {
-            Kind::Slice(s) => archive.series.entry(s.header.series_uid.clone()).or_default().push(*s),
-            Kind::Readings(r) => match archive.readings.entry(r.series_uid.clone()) {
-                std::collections::btree_map::Entry::Vacant(place) => {
-                    place.insert((path, *r));
-                }
-                std::collections::btree_map::Entry::Occupied(first) => {
-                    let reason = format!("{} annotates the same series and was used", first.get().0.display());
-                    archive.unusable.push((path, reason));
-                }
-            },
-            Kind::Other(what) => *archive.others.entry(what).or_default() += 1,
-            Kind::Unusable(reason) => archive.unusable.push((path, reason)),
-        }
+    paths.into_iter().zip(kinds).for_each(|(path, kind)| archive.take(path, kind));
+    Ok(archive)
+}
+
+/// Searches a ZIP archive: for CT slices, and for volumes.
+pub fn search_zip(path: &Path) -> Result<Archive> {
+    let mut archive = Archive::of(Store::zip(path)?);
+    for name in archive.store.packed_names() {
+        let head = archive.store.head(&name, file_kind::HEAD as u64);
+        let kind = head.map_or(FileKind::Other, |head| FileKind::of(&name.to_string_lossy(), &head.bytes));
+        let kind = match kind {
+            FileKind::Nifti | FileKind::Image => Kind::Volume(kind),
+            _ => look(&archive.store, &name, false),
+        };
+        archive.take(name, kind);
     }
     Ok(archive)
 }
@@ -140,51 +194,50 @@ fn relative(root: &Path, path: &Path) -> PathBuf {
     path.strip_prefix(root).unwrap_or(path).to_owned()
 }
 
-fn look(root: &Path, path: &Path, with_xml: bool) -> Kind {
+fn look(store: &Store, path: &Path, with_xml: bool) -> Kind {
     if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("xml")) {
         if !with_xml {
             return Kind::Other("XML".into());
         }
-        return match files::read(path).map(|bytes| xml::parse(&bytes)) {
+        return match store.read(path).map(|bytes| xml::parse(&bytes)) {
             Ok(Ok(Document::Ct(readings))) => Kind::Readings(Box::new(readings)),
             Ok(Ok(Document::Other(root))) => Kind::Other(format!("XML of <{root}>")),
             Ok(Err(fault)) => Kind::Unusable(fault.to_string()),
-            Err(e) => Kind::Unusable(e.to_string()),
+            Err(e) => Kind::Unusable(bare(&e)),
         };
     }
-    match header(path) {
-        Ok((file, Ok(dicom::File::Ct(header)))) => {
-            let modified = file.modified().ok();
-            Kind::Slice(Box::new(SliceFile {
-                path: relative(root, path),
-                bytes: file.len(),
-                modified,
-                header: *header,
-            }))
-        }
+    match header(store, path) {
+        Ok((head, Ok(dicom::File::Ct(header)))) => Kind::Slice(Box::new(SliceFile {
+            path: path.into(),
+            bytes: head.size,
+            modified: head.modified,
+            header: *header,
+        })),
         Ok((_, Ok(dicom::File::Other(modality)))) => Kind::Other(format!("DICOM of modality {modality}")),
         Ok((_, Err(DicomFault::NotDicom))) => Kind::Other("not DICOM".into()),
         Ok((_, Err(fault))) => Kind::Unusable(fault.to_string()),
-        Err(e) => Kind::Unusable(format!("can't be read ({e})")),
+        Err(e) => Kind::Unusable(bare(&e)),
+    }
+}
+
+/// Why a file can't be read, without its name.
+fn bare(error: &Error) -> String {
+    match error {
+        Error::Unreadable { reason, .. } => format!("can't be read ({reason})"),
+        Error::Archive { fault, .. } => fault.to_string(),
+        other => other.to_string(),
     }
 }
 
 /// The header of a file, from its beginning where that suffices.
-fn header(path: &Path) -> std::io::Result<(Metadata, Result<dicom::File, DicomFault>)> {
-    let mut file = File::open(path)?;
-    let about = file.metadata()?;
-    let size = about.len();
-    let mut bytes = Vec::with_capacity(HEAD.min(size as usize));
-    file.by_ref().take(HEAD as u64).read_to_end(&mut bytes)?;
-    let found = dicom::read_file(&bytes);
+fn header(store: &Store, path: &Path) -> clip_lung_core::Result<(Head, Result<dicom::File, DicomFault>)> {
+    let head = store.head(path, HEAD)?;
+    let found = dicom::read_file(&head.bytes);
     // cut short by us, not by its writer; deflated data sets may break anywhere
-    let cut = size > bytes.len() as u64 && matches!(found, Err(ref f) if *f != DicomFault::NotDicom);
+    let cut = head.size > head.bytes.len() as u64 && matches!(found, Err(ref f) if *f != DicomFault::NotDicom);
     if !cut {
-        return Ok((about, found));
+        return Ok((head, found));
     }
-    file.take(MAX_FILE).read_to_end(&mut bytes)?;
-    Ok((about, dicom::read_file(&bytes)))
+    let whole = store.slice(path)?;
+    Ok((head, dicom::read_file(&whole)))
 }
-
-/// No single CT slice is larger.
-const MAX_FILE: u64 = 256 << 20;

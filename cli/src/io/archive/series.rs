@@ -1,6 +1,5 @@
 //! The work on each series: annotations, nodules, crops; or only a check.
 
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::Result;
@@ -27,7 +26,6 @@ pub struct Outcome {
 
 /// Everything that a worker needs.
 pub struct SeriesJob<'a> {
-    pub root: &'a Path,
     pub settings: &'a Settings,
     pub archive: &'a Archive,
     /// The annotation database; the archive's XML where there is none.
@@ -112,7 +110,7 @@ fn one_series(task: &SeriesJob, uid: &str, slices: &[SliceFile]) -> Result<Outco
     if let Some(part) = work.and_then(|w| w.part(uid, &fingerprint)) {
         return Ok(Outcome { part, annotated: true, failed: false });
     }
-    let fetch = |file: usize| slices[file].read(task.root);
+    let fetch = |file: usize| slices[file].read(&archive.store);
     let result = if task.check {
         verify(&series, &annotated, settings, fetch)
     } else {

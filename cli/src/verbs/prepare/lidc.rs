@@ -61,14 +61,8 @@ pub fn work(args: &Args, settings: &Settings, described: &Value, start: Instant)
         .into());
     }
     let source = if with_xml { None } else { Some(Database::new()?) };
-    let task = SeriesJob {
-        root: args.root(),
-        settings,
-        archive: &archive,
-        source: source.as_ref(),
-        work: work.as_ref(),
-        check: args.check,
-    };
+    let task =
+        SeriesJob { settings, archive: &archive, source: source.as_ref(), work: work.as_ref(), check: args.check };
     let mut account = Account::of(&archive);
     let found = every_series(&task)?;
     let mut parts = Vec::new();

@@ -105,7 +105,7 @@ pub fn work(args: &Args, list: &List, described: &Value, start: Instant) -> Resu
             if stop.load(Ordering::Relaxed) {
                 return Cut::default();
             }
-            let cut = one_scan(args, list, &scans[**scan], nodules, &settings);
+            let cut = one_scan(&archive, list, &scans[**scan], nodules, &settings);
             progress.set(done.fetch_add(1, Ordering::Relaxed) as u64 + 1, jobs.len() as u64);
             cut
         })
@@ -186,7 +186,7 @@ fn dealt(list: &List, scans: &[OwnScan]) -> (BTreeMap<usize, Vec<usize>>, Vec<Sk
 }
 
 /// Cuts the nodules of one scan; what can't be cut is accounted for.
-fn one_scan(args: &Args, list: &List, own: &OwnScan, numbers: &[usize], settings: &Settings) -> Cut {
+fn one_scan(archive: &Archive, list: &List, own: &OwnScan, numbers: &[usize], settings: &Settings) -> Cut {
     let mut out = Cut::default();
     let left = |id: String, reason: String| Skipped {
         series_uid: own.uid().into(),
@@ -200,7 +200,7 @@ fn one_scan(args: &Args, list: &List, own: &OwnScan, numbers: &[usize], settings
         Nodule { id: list.id(*i), frame, centre: l.centre, size: l.size, scan: None }
     };
     let nodules: Vec<Nodule> = numbers.iter().map(nodule).collect();
-    let cuts = own.open(args.root()).and_then(|scan| Ok(scan.cut(&nodules, settings.crop, settings.margin)?));
+    let cuts = own.open(archive).and_then(|scan| Ok(scan.cut(&nodules, settings.crop, settings.margin)?));
     let cuts = match cuts {
         Ok(cuts) => cuts,
         Err(error) => {

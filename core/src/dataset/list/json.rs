@@ -13,11 +13,14 @@ use crate::volume::frame::Frame;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Nodule {
+    #[serde(alias = "nodule_id")]
     id: Option<String>,
     frame: Option<Frame>,
+    #[serde(alias = "center")]
     centre: [f64; 3],
+    #[serde(alias = "diameter")]
     diameter_mm: Option<f64>,
-    #[serde(alias = "file")]
+    #[serde(alias = "file", alias = "image", alias = "scan", alias = "seriesuid")]
     series_uid: Option<String>,
     patient_id: Option<String>,
     class: Option<Class>,

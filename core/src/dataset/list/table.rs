@@ -10,7 +10,11 @@ use crate::volume::frame::Frame;
 const DELIMITERS: [u8; 3] = [b',', b';', b'\t'];
 const MM: &str = "a number of mm";
 
-/// What columns are called; letters of either case, and spaces, hyphens or underscores between words. The first name is the data set's.
+/// What stands for a number that is not there, as R, pandas and databases write it; letters of either case.
+const ABSENT: [&str; 5] = ["na", "n/a", "nan", "null", "none"];
+
+/// What columns are called; letters of either case, and spaces, hyphens, underscores or brackets between words. The first name is the data
+/// set's.
 const COLUMNS: [(Column, &[&str]); 12] = [
     (Column::X, &["centre_x_mm", "center_x_mm", "coordx", "coord_x", "centre_x", "center_x", "x_mm", "x"]),
     (Column::Y, &["centre_y_mm", "center_y_mm", "coordy", "coord_y", "centre_y", "center_y", "y_mm", "y"]),
@@ -47,9 +51,10 @@ enum Column {
 
 pub fn parse(text: &str, file: &str) -> Result<Vec<Listed>> {
     let bad = |e: csv::Error| Error::BadTable { file: file.into(), reason: e.to_string() };
-    let first = text.lines().next().unwrap_or("");
+    let (said, text) = separator(text);
+    let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or("");
     let count = |d: &u8| first.bytes().filter(|b| b == d).count();
-    let delimiter = DELIMITERS.into_iter().rev().max_by_key(count).unwrap_or(b',');
+    let delimiter = said.or(DELIMITERS.into_iter().rev().max_by_key(count)).unwrap_or(b',');
     let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(text.as_bytes());
     let header: Vec<String> = reader.headers().map_err(bad)?.iter().map(plain).collect();
     let place = |name: &str| header.iter().position(|h| h == name);
@@ -105,6 +110,14 @@ pub fn parse(text: &str, file: &str) -> Result<Vec<Listed>> {
     Ok(list)
 }
 
+/// The delimiter that a first line of Excel says (`sep=;`), and the table behind it.
+fn separator(text: &str) -> (Option<u8>, &str) {
+    let line = text.lines().next().unwrap_or("");
+    let said = line.trim().trim_matches('"').strip_prefix("sep=").and_then(|d| d.bytes().next());
+    let said = said.filter(|d| DELIMITERS.contains(d));
+    (said, if said.is_some() { &text[line.len()..] } else { text })
+}
+
 const CLASSES: &str = "benign, unsure or malignant, or 0 or 1 of pathology";
 
 /// A class by its name, or of pathology.
@@ -123,7 +136,8 @@ fn frame(name: &str) -> Option<Frame> {
 
 /// A column's name in the writing of `COLUMNS`.
 fn plain(name: &str) -> String {
-    name.trim().to_ascii_lowercase().replace([' ', '-'], "_")
+    let words = name.split([' ', '-', '_', '(', ')', '[', ']']).filter(|word| !word.is_empty());
+    words.map(|word| word.trim().to_ascii_lowercase()).collect::<Vec<_>>().join("_")
 }
 
 /// A row with what an error must name.
@@ -149,7 +163,8 @@ impl Record<'_> {
 
     /// A finite number; its comma is a decimal one where columns are separated by something else and there is no point.
     fn number(&self, i: usize, expected: &'static str) -> Result<Option<f64>> {
-        let Some(text) = self.get(i) else { return Ok(None) };
+        let there = |text: &&str| !ABSENT.contains(&text.to_ascii_lowercase().as_str());
+        let Some(text) = self.get(i).filter(there) else { return Ok(None) };
         let text = match text.matches(',').count() {
             0 => text.to_owned(),
             1 if self.decimal_comma && !text.contains('.') => text.replace(',', "."),

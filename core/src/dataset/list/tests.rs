@@ -26,8 +26,17 @@ fn tables_of_spreadsheets() {
         format!("{}\na\t-1,6\t4\t-61,25\t12,5\n", header.replace(',', "\t")),
         format!("{}\na;-1.6;4.0;-61.25;12.5\n", header.replace(',', ";")),
         "Nodule ID,Center X mm,Center-Y-mm,CENTER_Z_MM,Diameter\na,-1.6,4,-61.25,12.5\n".into(),
+        "Nodule ID,x (mm),Y [mm],z_mm,Diameter (mm)\na,-1.6,4,-61.25,12.5\n".into(),
+        format!("sep=;\r\n{}\r\na;-1,6;4;-61,25;12,5\r\n", header.replace(',', ";")),
+        format!("\"sep=,\"\n\n{header}\na,-1.6,4,-61.25,12.5\n"),
+        format!("\n\n\"{}\"\n\"a\";\"-1,6\";\"4\";\"-61,25\";\"12,5\"\n", header.replace(',', "\";\"")),
+        format!("{header}\ra,-1.6,4,-61.25,12.5\r"),
     ] {
         assert_eq!(one(&text), known, "{text}");
+    }
+    for absent in ["", "NA", "NaN", "null"] {
+        assert_eq!(one(&format!("{header}\na,-1.6,4,-61.25,{absent}\n")).size, None, "{absent}");
+        refused(&format!("{header}\na,{absent},4,-61.25,12\n"), "a number of mm");
     }
     let wide: Vec<u8> = [0xfeff].into_iter().chain(header.encode_utf16()).flat_map(u16::to_le_bytes).collect();
     assert_eq!(parse(&wide, "list.csv").unwrap(), []);
@@ -76,6 +85,10 @@ fn documents() {
         "\u{feff}[{\"id\": \"a\", \"centre\": [1, 2, 3], \"diameter_mm\": 4, \"frame\": \"ras\", \"file\": \"b.nii\"}]";
     let found = one(text);
     assert_eq!((found.frame, found.centre, found.scan.as_deref()), (Some(Frame::Ras), [1.0, 2.0, 3.0], Some("b.nii")));
+    let american = one(
+        "[{\"nodule_id\": \"a\", \"center\": [1, 2, 3], \"diameter\": 4, \"scan\": \"b.nii\", \"frame\": \"ras\"}]",
+    );
+    assert_eq!(american, found);
     let monai = r#"{"training": [{"image": "1.2/1.2.nii.gz", "box": [[-1, 2, 3, 8, 8, 8], [4, 5, 6, 2, 4, 8]], "label": [0, 0]}],
                     "validation": [{"image": "9.nii.gz", "box": [], "label": []}]}"#;
     let found = parse(monai.as_bytes(), "fold0.json").unwrap();

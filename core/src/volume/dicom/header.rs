@@ -10,7 +10,7 @@ use super::syntax::Syntax;
 use crate::error::DicomFault;
 
 /// Tags of a slice's header. No name, date or other identifier of a person is read.
-const WANTED: [Tag; 29] = [
+const WANTED: [Tag; 30] = [
     tags::IMAGE_TYPE,
     tags::ACQUISITION_TIME,
     tags::CONTENT_TIME,
@@ -38,6 +38,7 @@ const WANTED: [Tag; 29] = [
     tags::SLICE_THICKNESS,
     tags::RESCALE_SLOPE,
     tags::RESCALE_INTERCEPT,
+    tags::RESCALE_TYPE,
     tags::PIXEL_PADDING_VALUE,
     tags::PIXEL_PADDING_RANGE_LIMIT,
 ];
@@ -89,6 +90,8 @@ pub(super) struct Format {
     pub slope: f64,
     /// `None` where the file has none: its values are taken as HU.
     pub intercept: Option<f64>,
+    /// What the rescaled values are, where the file says that they are something else than HU.
+    pub other_unit: Option<String>,
     /// Stored values that mean "nothing was measured here", both ends included.
     pub padding: Option<(i32, i32)>,
 }
@@ -198,12 +201,14 @@ fn format(v: &BTreeMap<Tag, Vec<u8>>, syntax: Syntax) -> Result<Format, DicomFau
         return Err(DicomFault::Value { name: "RescaleSlope", value: "0".into(), expected: "other than 0" });
     }
     let intercept = numbers::<1>(v, tags::RESCALE_INTERCEPT, "RescaleIntercept")?.map(|s| s[0]);
+    // HU_MOD: HU of a scanner's own way, such as those of one energy
+    let other_unit = text(v, tags::RESCALE_TYPE).filter(|t| !["HU", "HU_MOD"].contains(&t.as_str()));
     let value = |tag| short(v, tag).map(|raw| if signed { i32::from(raw as i16) } else { i32::from(raw) });
     let padding = value(tags::PIXEL_PADDING_VALUE).map(|a| {
         let b = value(tags::PIXEL_PADDING_RANGE_LIMIT).unwrap_or(a);
         (a.min(b), a.max(b))
     });
-    Ok(Format { syntax, bits_allocated, bits_stored, high_bit, signed, slope, intercept, padding })
+    Ok(Format { syntax, bits_allocated, bits_stored, high_bit, signed, slope, intercept, other_unit, padding })
 }
 
 /// A DS value of exactly `N` finite numbers; `None` when absent or empty.

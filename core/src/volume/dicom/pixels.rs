@@ -198,6 +198,7 @@ mod tests {
             signed,
             slope: 1.0,
             intercept: Some(-1024.0),
+            other_unit: None,
             padding: None,
         }
     }

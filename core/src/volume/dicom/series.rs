@@ -99,6 +99,8 @@ impl Series {
         warnings.extend((duplicates > 0).then_some(Warning::Duplicates(duplicates)));
         warnings.extend(gaps.iter().map(|&(below, above)| Warning::MissingSlices { below, above }));
         warnings.extend(files.iter().any(|(_, h)| h.format.intercept.is_none()).then_some(Warning::NoRescale));
+        let other = files.iter().find_map(|(_, h)| h.format.other_unit.clone());
+        warnings.extend(other.map(|unit| Warning::RescaleType(unit.chars().take(16).collect())));
         Ok(Self { slices, header, slice_spacing, gaps, duplicates, warnings })
     }
 

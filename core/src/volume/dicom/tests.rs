@@ -28,6 +28,7 @@ fn header(z: f64, sop: &str) -> SliceHeader {
             signed: true,
             slope: 1.0,
             intercept: Some(0.0),
+            other_unit: None,
             padding: None,
         },
     }
@@ -168,7 +169,9 @@ fn scouts_and_other_sizes_are_left_aside() {
 fn values_without_rescale_are_told() {
     let mut headers: Vec<SliceHeader> = (0..4).map(|k| header(f64::from(k), &k.to_string())).collect();
     headers[2].format.intercept = None;
-    assert_eq!(order(headers).unwrap().warnings, [Warning::NoRescale]);
+    headers[3].format.other_unit = Some("MGML".into());
+    let warnings = order(headers).unwrap().warnings;
+    assert_eq!(warnings, [Warning::NoRescale, Warning::RescaleType("MGML".into())]);
 }
 
 /// An element in implicit, or with a value representation in explicit VR.

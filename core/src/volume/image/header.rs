@@ -66,6 +66,15 @@ impl Body<'_> {
     }
 }
 
+/// The first `count` values of voxels that are written as words.
+pub fn of_text(body: &[u8], count: usize) -> Result<Vec<f32>, ImageFault> {
+    let text = String::from_utf8_lossy(body);
+    let read: Result<Vec<f32>, _> = text.split_ascii_whitespace().take(count).map(str::parse).collect();
+    let read = read.map_err(|_| ImageFault::Packed("not numbers".into()))?;
+    let found = read.len() as u64;
+    if read.len() == count { Ok(read) } else { Err(ImageFault::Voxels { expected: count as u64, found }) }
+}
+
 /// Unpacks as many bytes as the voxels need.
 pub fn unpacked(reader: impl Read, needed: usize) -> Result<Vec<u8>, ImageFault> {
     let mut out = Vec::new();

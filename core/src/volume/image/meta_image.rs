@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::header::{Body, Fields, field, named, numbers, placed, sizes, unpacked};
+use super::header::{Body, Fields, field, named, numbers, of_text, placed, sizes, unpacked};
 use crate::error::{ImageFault, Result};
 use crate::volume::placed::PlacedVolume;
 use crate::volume::stored::Number;
@@ -62,14 +62,18 @@ fn values(fields: &Fields, body: &[u8], count: usize) -> Result<Vec<f32>, ImageF
         "MET_UCHAR" => Number::U8,
         "MET_SHORT" => Number::I16,
         "MET_USHORT" => Number::U16,
-        "MET_INT" => Number::I32,
-        "MET_UINT" => Number::U32,
+        // four bytes in MetaIO, whatever the machine's own
+        "MET_INT" | "MET_LONG" => Number::I32,
+        "MET_UINT" | "MET_ULONG" => Number::U32,
         "MET_LONG_LONG" => Number::I64,
         "MET_ULONG_LONG" => Number::U64,
         "MET_FLOAT" => Number::F32,
         "MET_DOUBLE" => Number::F64,
         _ => return Err(field("ElementType", kind, "a number of up to 64 bits")),
     };
+    if fields.get(&["BinaryData"]).is_some_and(|v| v.eq_ignore_ascii_case("false")) {
+        return of_text(body, count);
+    }
     let big = yes(&["BinaryDataByteOrderMSB", "ElementByteOrderMSB"]);
     let needed = count.saturating_mul(number.bytes());
     if yes(&["CompressedData"]) {

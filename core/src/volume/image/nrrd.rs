@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::header::{Body, Fields, field, named, numbers, placed, sizes, unpacked};
+use super::header::{Body, Fields, field, named, numbers, of_text, placed, sizes, unpacked};
 use crate::error::{ImageFault, Result};
 use crate::volume::placed::PlacedVolume;
 use crate::volume::stored::Number;
@@ -61,7 +61,13 @@ fn header(bytes: &[u8]) -> Result<(Fields, &[u8]), ImageFault> {
 fn values(fields: &Fields, body: &[u8], count: usize) -> Result<Vec<f32>, ImageFault> {
     let kind = fields.needed("type", &["type"])?;
     let number = number(kind).ok_or_else(|| field("type", kind, "a number of up to 64 bits"))?;
-    let big = fields.get(&["endian"]).is_some_and(|e| e.eq_ignore_ascii_case("big"));
+    let big = |needed: bool| match fields.get(&["endian"]).map(str::to_ascii_lowercase).as_deref() {
+        Some("big") => Ok(true),
+        Some("little") => Ok(false),
+        None if !needed => Ok(false),
+        found => Err(field("endian", found.unwrap_or_default(), "little or big")),
+    };
+    let big = || big(number.bytes() > 1);
     let skip = |names: &[&str]| fields.get(names).map_or(Ok(0), str::parse::<i64>);
     let whole = |_| field("line skip or byte skip", "", "a whole number");
     let lines = skip(&["line skip", "lineskip"]).map_err(whole)?;
@@ -82,19 +88,14 @@ fn values(fields: &Fields, body: &[u8], count: usize) -> Result<Vec<f32>, ImageF
         Err(_) => bytes.len().saturating_sub(needed),
     };
     match encoding.to_ascii_lowercase().as_str() {
-        "raw" => Body { number, big, bytes: &body[start(body)..] }.values(count),
+        "raw" => Body { number, big: big()?, bytes: &body[start(body)..] }.values(count),
         "gzip" | "gz" => {
+            let big = big()?;
             let ahead = usize::try_from(skipped).unwrap_or(0).min(1 << 20);
             let bytes = unpacked(flate2::read::MultiGzDecoder::new(body), needed.saturating_add(ahead))?;
             Body { number, big, bytes: bytes.get(ahead..).unwrap_or_default() }.values(count)
         }
-        "ascii" | "text" | "txt" => {
-            let text = String::from_utf8_lossy(body);
-            let read: Result<Vec<f32>, _> = text.split_ascii_whitespace().take(count).map(str::parse).collect();
-            let read = read.map_err(|_| ImageFault::Packed("not numbers".into()))?;
-            let found = read.len() as u64;
-            if read.len() == count { Ok(read) } else { Err(ImageFault::Voxels { expected: count as u64, found }) }
-        }
+        "ascii" | "text" | "txt" => of_text(body, count),
         _ => Err(field("encoding", encoding, "raw, gzip or ascii; save it again without other compression")),
     }
 }
@@ -132,9 +133,10 @@ fn way(fields: &Fields) -> Result<Way, ImageFault> {
         Some("left-anterior-superior" | "las") => Some([1.0, -1.0, 1.0]),
         _ => None,
     };
+    let mm = millimetres(fields)?;
     let turned = |v: [f64; 3]| {
         let s = signs.unwrap_or([1.0; 3]);
-        [v[0] * s[0], v[1] * s[1], v[2] * s[2]]
+        [0, 1, 2].map(|i| v[i] * s[i] * mm[i])
     };
     let first = turned(origin.unwrap_or_default());
     if let Some(text) = fields.get(&["space directions"]) {
@@ -144,5 +146,21 @@ fn way(fields: &Fields) -> Result<Way, ImageFault> {
     }
     let spacings = fields.needed("space directions", &["spacings"])?;
     let [x, y, z] = numbers::<3>("spacings", spacings)?;
-    Ok(([[x, 0.0, 0.0], [0.0, y, 0.0], [0.0, 0.0, z]], first, true))
+    Ok(([[x * mm[0], 0.0, 0.0], [0.0, y * mm[1], 0.0], [0.0, 0.0, z * mm[2]]], first, true))
+}
+
+/// How many mm the units of the axes are; files that name none are in mm.
+fn millimetres(fields: &Fields) -> Result<[f64; 3], ImageFault> {
+    let Some(text) = fields.get(&["space units", "units"]) else { return Ok([1.0; 3]) };
+    let unit = |name: &str| match name {
+        "m" => Some(1e3),
+        "cm" => Some(10.0),
+        "" | "mm" | "millimeter" | "millimeters" | "millimetre" => Some(1.0),
+        "um" | "\u{b5}m" | "\u{3bc}m" | "micron" | "microns" | "micrometer" => Some(1e-3),
+        _ => None,
+    };
+    let bad = || field("space units", text, "\"m\", \"cm\", \"mm\" or \"um\" for each of three axes");
+    // quoted, so that one may be empty
+    let found: Option<Vec<f64>> = text.split('"').skip(1).step_by(2).map(unit).collect();
+    found.and_then(|all| all.try_into().ok()).ok_or_else(bad)
 }

@@ -77,16 +77,27 @@ fn nrrd_in_every_encoding() {
     }
     let detached = nrrd(&format!("{SPACE}endian: little\nencoding: raw\ndata file: a.raw\n"), &[]);
     is_known(&parse(&detached, "a.nhdr", |name| (name == "a.raw").then(little)).unwrap(), "detached");
-    assert!(parse(&detached, "a.nhdr", none).unwrap_err().to_string().contains("a.raw, which is not there"));
+    for elsewhere in ["/home/somebody/a.raw", r"C:\scans\a.raw", "../a.raw"] {
+        let fields = format!("{SPACE}endian: little\nencoding: raw\nData File: {elsewhere}\n");
+        let volume = parse(&nrrd(&fields, &[]), "a.nhdr", |name| (name == "a.raw").then(little));
+        is_known(&volume.unwrap(), elsewhere);
+    }
+    assert!(parse(&detached, "a.nhdr", none).unwrap_err().to_string().contains("a.raw, which is not beside it"));
     // without directions: read as it lies, and said
     let unknown = nrrd("spacings: 0.5 0.75 2\nendian: little\nencoding: raw\n", &little());
     let volume = parse(&unknown, "a.nrrd", none).unwrap();
     assert_eq!((volume.volume().spacing(), &volume.warnings[..]), ([2.0, 0.75, 0.5], &[Warning::Orientation][..]));
+    // micrometres, and an axis without a unit
+    let small = "space: LPS\nspace directions: (500,0,0) (0,0.75,0) (0,0,0.2)\nspace origin: (-30000,-20,-10)\n";
+    let small = format!("{small}space units: \"um\" \"\" \"cm\"\nendian: little\nencoding: raw\n");
+    is_known(&parse(&nrrd(&small, &little()), "a.nrrd", none).unwrap(), "units");
     for (fields, part) in [
+        (format!("{SPACE}encoding: raw\n"), "`endian` is ``, but must be little or big"),
+        (format!("{SPACE}space units: \"mm\" \"furlong\" \"mm\"\nendian: little\nencoding: raw\n"), "furlong"),
         ("encoding: bzip2\n".to_owned() + SPACE, "raw, gzip or ascii"),
         (format!("{SPACE}endian: little\nencoding: raw\nbyte skip: 9\n"), "48 bytes of voxels, but 39"),
-        ("encoding: raw\n".into(), "`space directions` is missing"),
-        (SPACE.replace("(0.5,0,0)", "none") + "encoding: raw\n", "space directions"),
+        ("endian: little\nencoding: raw\n".into(), "`space directions` is missing"),
+        (SPACE.replace("(0.5,0,0)", "none") + "endian: little\nencoding: raw\n", "space directions"),
     ] {
         let message = parse(&nrrd(&fields, &little()), "a.nrrd", none).unwrap_err().to_string();
         assert!(message.contains(part), "{fields}: {message}");
@@ -102,11 +113,13 @@ fn meta_images() {
         z.write_all(&little()).unwrap();
         z.finish().unwrap()
     };
+    let text = voxels().iter().map(i16::to_string).collect::<Vec<_>>().join("\n");
     for (what, bytes) in [
         ("local", file("ElementDataFile = LOCAL\n", &little())),
         ("big endian", file("BinaryDataByteOrderMSB = True\nElementDataFile = LOCAL\n", &big())),
         ("zlib", file("CompressedData = True\nElementDataFile = LOCAL\n", &zlib)),
         ("matrix", file("TransformMatrix = 1 0 0 0 1 0 0 0 1\nElementDataFile = LOCAL\n", &little())),
+        ("as text", file("BinaryData = False\nElementDataFile = LOCAL\n", text.as_bytes())),
         ("detached", file("HeaderSize = -1\nElementDataFile = a.raw\n", &[])),
     ] {
         let volume = parse(&bytes, "a.mha", |name| (name == "a.raw").then(|| [b"head", &little()[..]].concat()));
@@ -120,7 +133,7 @@ fn meta_images() {
     for (more, part) in [
         ("ElementNumberOfChannels = 3\nElementDataFile = LOCAL\n", "colour"),
         ("", "`ElementDataFile` is missing"),
-        ("ElementDataFile = LIST\n", "LIST, which is not there"),
+        ("ElementDataFile = LIST\n", "LIST, which is not beside it"),
     ] {
         let message = parse(&file(more, &[]), "a.mha", none).unwrap_err().to_string();
         assert!(message.contains(part), "{more}: {message}");

@@ -112,3 +112,25 @@ fn colours_and_values_without_air() {
     let unlike = scan(|b| put(b, 112, &[1.0, 1024.0]));
     assert_eq!(unlike.warnings, [Warning::NotHu]);
 }
+
+#[test]
+fn sizes_of_axes_that_are_not_there() {
+    let known = scan(|_| ());
+    for rest in [[1, 0, 0, 0], [0, 0, 0, 0], [1, 1, 1, 1]] {
+        let found = scan(|b| {
+            b[40] = 7;
+            rest.iter().enumerate().for_each(|(i, size)| b[48 + 2 * i] = *size);
+        });
+        assert_eq!(found.volume(), known.volume(), "{rest:?}");
+    }
+    let several = file(|b| (b[40], b[48]) = (4, 2));
+    assert!(parse(&several, "a.nii").unwrap_err().to_string().contains("dimensions [3, 4, 5, 2]"));
+}
+
+#[test]
+fn neighbours_of_nifti_1_say_what_they_are() {
+    let refused = |bytes: Vec<u8>| parse(&bytes, "a.nii").unwrap_err().to_string();
+    assert!(refused(file(|b| b[344..348].fill(0))).contains("an Analyze header"));
+    assert!(refused(file(|b| b[344..347].copy_from_slice(b"ni1"))).contains("join them into one .nii file"));
+    assert!(refused(file(|b| b[..4].copy_from_slice(&540i32.to_be_bytes()))).contains("a NIfTI-2 file"));
+}

@@ -22,13 +22,20 @@ pub fn read(bytes: &[u8]) -> Result<(NiftiHeader, Vec<f32>), NiftiFault> {
         bytes
     };
     let head = bytes.get(..348).ok_or_else(|| NiftiFault::NotNifti("shorter than its header".into()))?;
+    if bytes.starts_with(&540i32.to_le_bytes()) || bytes.starts_with(&540i32.to_be_bytes()) {
+        return Err(NiftiFault::Second);
+    }
+    if is_nifti_size(head) && head[344..348] == [0; 4] {
+        return Err(NiftiFault::Analyze);
+    }
     let mut h = NiftiHeader::from_reader(head).map_err(|e| NiftiFault::NotNifti(e.to_string()))?;
     if &h.magic[..3] == b"ni1" {
         return Err(NiftiFault::Pair);
     }
     h.fix();
-    let dim = h.dim().map_err(|e| NiftiFault::NotNifti(e.to_string()))?.to_vec();
-    if dim.len() < 3 || dim[3..].iter().any(|d| *d != 1) || dim[..3].contains(&0) {
+    let dim: Vec<u16> = h.dim.iter().skip(1).take(usize::from(h.dim[0]).min(7)).copied().collect();
+    // some writers leave the sizes of further axes 0
+    if dim.len() < 3 || dim[3..].iter().any(|d| *d > 1) || dim[..3].contains(&0) {
         return Err(NiftiFault::Dimensions(dim));
     }
     if COLOURS.contains(&h.datatype) {
@@ -60,6 +67,11 @@ pub fn read(bytes: &[u8]) -> Result<(NiftiHeader, Vec<f32>), NiftiFault> {
     };
     let values = number.read(body, matches!(h.endianness, nifti::Endianness::Big));
     Ok((h, values.into_iter().map(|v| v * slope + intercept).collect()))
+}
+
+/// The size that headers of NIfTI-1, and of Analyze before it, begin with.
+fn is_nifti_size(head: &[u8]) -> bool {
+    head.starts_with(&348i32.to_le_bytes()) || head.starts_with(&348i32.to_be_bytes())
 }
 
 fn gunzip(bytes: &[u8]) -> Result<Vec<u8>, NiftiFault> {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use clip_lung_core::Error;
-use clip_lung_core::volume::dicom::{DicomFault, File, Regular, Series, SliceHeader, read_file, slice_hu};
-use clip_lung_core::volume::warning::{Warning, not_hu};
+use clip_lung_core::volume::dicom::{DicomFault, File, Series, SliceHeader, read_file, slice_hu};
+use clip_lung_core::volume::view::View;
 use wasm_bindgen::prelude::*;
 
 use crate::scan::Scan;
@@ -91,31 +91,14 @@ impl DicomFiles {
     /// When its slices make no axial volume.
     pub fn read(&self, uid: &str, files: &Files) -> Result<Scan, JsError> {
         let slices = self.series.get(uid).ok_or_else(|| JsError::new("there is no such series among the files"))?;
-        let (mut headers, mut names, mut decoded, mut damaged) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for (index, header) in slices {
-            let name = &self.names[*index];
-            let bytes = files.bytes(*index).map_err(|e| Error::Unreadable {
-                file: name.clone(),
+        let name = |i: usize| self.names[i].clone();
+        let bytes = |i: usize| {
+            files.bytes(i).map_err(|e| Error::Unreadable {
+                file: name(i),
                 reason: format!("the browser can't read it any more ({e:?})"),
-            })?;
-            match slice_hu(&bytes, header) {
-                // half the memory
-                Ok(hu) => {
-                    headers.push((decoded.len(), header.clone()));
-                    decoded.push(hu.iter().map(|v| v.round() as i16).collect::<Vec<i16>>());
-                    names.push(name.clone());
-                }
-                Err(fault) => damaged.push(format!("{name} ({fault})")),
-            }
-        }
-        let bad = |fault| Error::Series { series: uid.into(), fault };
-        let series = Series::order(headers, &|i| names[i].clone()).map_err(bad)?;
-        let volume = Regular::read(&series, |i| Ok(decoded[i].iter().map(|v| f32::from(*v)).collect()))?;
-        let count = damaged.len();
-        let damaged = damaged.into_iter().next().map(|first| Warning::LeftAside { first, count });
-        let unlike = not_hu(volume.hu.iter().map(|v| f32::from(*v)));
-        let warnings = damaged.into_iter().chain(series.warnings.iter().cloned()).chain(unlike).collect();
-        Ok(Scan::of_series(volume, &series, warnings))
+            })
+        };
+        Ok(View::of_series(uid, slices, &name, bytes)?.into())
     }
 
     fn offer(&self, uid: &str, slices: &[(usize, SliceHeader)]) -> Offer {

@@ -1,7 +1,7 @@
 /** Reads scans off the page's thread, with the readers that the command line has. */
 import init, { DicomFiles, read_image, read_nifti, type Scan as Read } from '../scans/clip_lung_scans.js';
 import wasm from '../scans/clip_lung_scans_bg.wasm?url';
-import { isLitter, kindOf, READS, refusal } from './files';
+import { kindOf, READS, refusal, unpacked, type Kind } from './kinds';
 import type { Answer, Aside, Gap, Offer, Request, Scan } from './protocol';
 import type { Grid } from './volume';
 
@@ -53,49 +53,82 @@ const fetcher = (slices: File[], onread: () => void) => {
   };
 };
 
-/** The file of an image's voxels, where its header names one. */
-async function dataOf(file: File, files: File[]): Promise<File | undefined> {
-  const head = await file.slice(0, HEAD).text();
-  const name = /^(?:data ?file: ?|ElementDataFile *= *)(.+?)\r?$/m.exec(head)?.[1]?.trim();
-  if (!name || name === 'LOCAL') return undefined;
-  const other = files.find((f) => f !== file && f.name === name.split(/[\\/]/).pop());
-  if (!other) throw new Error(`${file.name}: its voxels lie in ${name}; open both files together`);
-  return other;
-}
-
+/** One of the files as a volume; the others are left aside, but for the file of its voxels. */
 async function volume(file: File, kind: 'nifti' | 'image', files: File[], aside: Aside[]): Promise<void> {
   tell(`reading ${file.name}`, 0, 1);
-  const data = kind === 'image' ? await dataOf(file, files) : undefined;
-  const others = files.filter((other) => other !== file && other !== data);
-  aside.splice(0, aside.length, ...others.map(({ name }) => ({ name, why: `${file.name} was opened instead` })));
-  const [bytes, voxels] = [await bytesOf(file), data && (await bytesOf(data))];
+  const used = new Set([file]);
+  const reader = new FileReaderSync();
+  const beside = {
+    bytes(name: string): Uint8Array | undefined {
+      const path = file.name.slice(0, file.name.lastIndexOf('/') + 1) + name;
+      const other = files.find((f) => f !== file && f.name === path);
+      if (!other) return undefined;
+      used.add(other);
+      return new Uint8Array(reader.readAsArrayBuffer(other));
+    },
+  };
+  const bytes = await bytesOf(file);
   tell(`unpacking ${file.name}`, 0.3, 1);
-  const scan = scanOf(kind === 'nifti' ? read_nifti(file.name, bytes) : read_image(file.name, bytes, voxels));
+  const scan = scanOf(kind === 'nifti' ? read_nifti(file.name, bytes) : read_image(file.name, bytes, beside as never));
+  const others = files.filter((other) => !used.has(other));
+  aside.splice(0, aside.length, ...others.map(({ name }) => ({ name, why: `${file.name} was opened instead` })));
   say({ kind: 'volume', name: file.name, frame: kind === 'nifti' ? 'RAS' : 'LPS', scan, aside }, [scan.voxels.buffer]);
+}
+
+/** What a file can be that is no archive. */
+type Held = Exclude<Kind, 'zip' | 'sidecar'>;
+
+/** The files, those of archives in their archive's place. */
+async function allOf(files: File[], aside: Aside[]): Promise<[File, Held][]> {
+  const all: [File, Held][] = [];
+  for (const file of files) {
+    const kind = await kindOf(file);
+    if (kind === 'sidecar') continue;
+    if (kind !== 'zip') {
+      all.push([file, kind]);
+      continue;
+    }
+    tell(`unpacking ${file.name}`, 0, 1);
+    const failed = (name: string, error: unknown) => void aside.push({ name, why: inWords(error) });
+    for (const inside of unpacked(file.name, await bytesOf(file), failed)) {
+      const what = await kindOf(inside);
+      // an archive in an archive stays one
+      if (what !== 'sidecar') all.push([inside, what === 'zip' ? 'other' : what]);
+    }
+  }
+  return all;
 }
 
 async function open(files: File[], aside: Aside[]): Promise<void> {
   await init({ module_or_path: wasm });
-  const wanted = files.filter((file) => !isLitter(file.name));
-  if (!wanted.length) throw new Error(`there is no file in it; the page reads ${READS}`);
+  const wanted = await allOf(files, aside);
+  if (!wanted.length && !aside.length) throw new Error(`there is no file in it; the page reads ${READS}`);
   const slices: File[] = [];
+  const volumes: [File, 'nifti' | 'image'][] = [];
   const series = new DicomFiles();
-  for (const [i, file] of wanted.entries()) {
+  for (const [i, [file, kind]] of wanted.entries()) {
     tell('looking through the files', i, wanted.length);
-    const kind = await kindOf(file);
-    if (kind !== 'other') return volume(file, kind, wanted, aside);
+    if (kind === 'nifti' || kind === 'image') {
+      volumes.push([file, kind]);
+      continue;
+    }
     const why = await add(series, file);
     if (why) aside.push({ name: file.name, why: refusal(file.name) ?? why });
     else slices.push(file);
   }
   tell('looking through the files', 1, 1);
+  const [first] = volumes;
+  const known = series.offers();
+  // a folder is read as the command line reads it: its series, where there is one
+  if (first && !known.some(({ problem }) => !problem)) return volume(...first, wanted.map(([file]) => file), aside);
+  aside.push(...volumes.map(([{ name }]) => ({ name, why: 'it lies beside a series: open it alone' })));
   if (!slices.length) {
     const [one] = aside;
-    throw new Error(`no CT slice and no volume in ${wanted.length === 1 ? one!.name : `${wanted.length} files`} (${one!.why}); the page reads ${READS}`);
+    throw new Error(`no CT slice and no volume in ${files.length === 1 ? files[0]!.name : `${files.length} files`} (${one!.why}); the page reads ${READS}`);
   }
   found = { series, slices };
   const onDisk = fetcher(slices, () => undefined);
-  const offers = series.offers().map(({ uid, description, slices: count, thickness, columns, rows, problem }): Offer => {
+  const offers = known.map(({ uid, description, slices: count, thickness, columns, rows, problem }): Offer => {
     let middle: Float32Array | undefined;
     try {
       middle = series.middle(uid, onDisk as never);

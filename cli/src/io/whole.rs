@@ -1,0 +1,71 @@
+//! A whole scan as viewers have it, from its files.
+
+use std::path::Path;
+
+use anyhow::Result;
+use clip_lung_core::volume::file_kind::FileKind;
+use clip_lung_core::volume::view::View;
+
+use super::archive::search::{Archive, search, search_zip};
+use super::kind;
+use super::scan::Scan;
+use crate::failure::Failure;
+
+/// A scan and what it was read from.
+pub struct Whole {
+    pub view: View,
+    /// The kind of file.
+    pub format: &'static str,
+    /// Of a DICOM series.
+    pub series_uid: Option<String>,
+}
+
+impl Whole {
+    /// A volume's file, the folder of a DICOM series, or a ZIP archive of one; `series` chooses one of several.
+    pub fn read(path: &Path, series: Option<&str>) -> Result<Self> {
+        if path.is_dir() {
+            return Self::of_series(&search(path, false, &[], |_, _| ())?, series);
+        }
+        match kind::of(path)? {
+            FileKind::Npy => {
+                let message = format!("{}: an array does not say where it lies; give a scan", path.display());
+                Err(Failure::File(message).into())
+            }
+            FileKind::Zip => {
+                let archive = search_zip(path)?;
+                if archive.series.is_empty()
+                    && let Some(scan) = Scan::zipped(&archive)?
+                {
+                    return Self::of(&scan, None);
+                }
+                Self::of_series(&archive, series)
+            }
+            FileKind::Nifti => Self::of(&Scan::nifti(path)?, None),
+            FileKind::Image | FileKind::Other => Self::of(&Scan::image(path)?, None),
+        }
+    }
+
+    fn of(scan: &Scan, series_uid: Option<String>) -> Result<Self> {
+        Ok(Self { view: scan.view()?, format: scan.format(), series_uid })
+    }
+
+    fn of_series(archive: &Archive, series: Option<&str>) -> Result<Self> {
+        archive.check()?;
+        let uid = match series {
+            Some(uid) => archive.named(uid)?,
+            None => {
+                let mut all = archive.series.keys();
+                let (Some(one), None) = (all.next(), all.next()) else {
+                    let (shown, n) = (archive.store.path().display(), archive.series.len());
+                    let message = format!("{shown}: {n} CT series; choose one with --series: {}", archive.choices());
+                    return Err(Failure::File(message).into());
+                };
+                one
+            }
+        };
+        let scan = Scan::Dicom { store: &archive.store, uid, slices: &archive.series[uid] };
+        let mut whole = Self::of(&scan, Some(uid.clone()))?;
+        whole.view.warnings.splice(..0, archive.left_aside());
+        Ok(whole)
+    }
+}
