@@ -1,6 +1,6 @@
 //! The model that ships: it is what it says, answers as it did when it was made, and takes no air, muscle or bone for a nodule.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 mod common;
 
