@@ -76,7 +76,7 @@ export interface Info {
   /** Whether every input needs its nodule's `diameter` (mm), a crop too. */
   diameter: boolean;
   /** The model's rule for crops that are no lung nodule. */
-  guard?: { middle_hu: number; tissue_around: number; false_alarms: number; nodules: number };
+  guard?: { middle_hu: number; tissue_around: number; tissue_around_large?: number; false_alarms: number; nodules: number };
   /** The model's rule for the classes that an answer leaves open. */
   answer_set?: { coverage: number; threshold: number; measured: number };
   /** `crop`: the box that every crop covers. */

@@ -170,9 +170,11 @@ fn guard(config: &mut ModelConfig, run: &Path, source: &Path, place: &str) -> Re
     let said = format!("{:.1} % of held-out nodules would be taken for none", rule.false_alarms * 100.0);
     println!("{said}");
     config.guard = Some(rule);
+    let large =
+        rule.tissue_around_large.map_or(String::new(), |share| format!(", {:.1} % from 15 mm on", share * 100.0));
     Ok(format!(
         "## Crops that are no lung nodule\n\nAn answer is marked where the middle of the crop is air (a mean of at most {:.0} HU) or where \
-         there is no lung around ({:.1} % or more of the surroundings above -200 HU). The limits come from {} nodules; {said}.\n",
+         there is hardly any lung around (more than {:.1} %{large} of the surroundings above -200 HU). The limits come from {} nodules; {said}.\n",
         rule.middle_hu,
         rule.tissue_around * 100.0,
         rule.nodules

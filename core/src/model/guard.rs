@@ -15,8 +15,13 @@ const MIDDLE: f64 = 0.6;
 const AROUND: f64 = 1.4;
 /// What counts as tissue, in HU.
 const TISSUE_HU: f32 = -200.0;
-/// The shares of the training nodules beyond either limit.
-const BEYOND: [f64; 2] = [0.005, 0.015];
+/// The share of the training nodules with less HU at the middle than the limit.
+const BEYOND_MIDDLE: f64 = 0.005;
+/// The share with more tissue around than the limit, of nodules below and from [`LARGE_MM`]: large ones lie against the chest wall or the
+/// mediastinum more often, and there are few to take a limit from.
+const BEYOND_AROUND: [f64; 2] = [0.015, 0.035];
+/// Equivalent diameter in mm.
+const LARGE_MM: f64 = 15.0;
 
 /// The limits, as `config.json` holds them.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,6 +31,9 @@ pub struct Guard {
     pub middle_hu: f64,
     /// The share of samples around above -200 HU must be below this.
     pub tissue_around: f64,
+    /// The same of nodules of 15 mm and more, where there were such nodules.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tissue_around_large: Option<f64>,
     /// The share of held-out nodules that limits of the others would have flagged.
     pub false_alarms: f64,
     /// Nodules that the limits come from.
@@ -55,11 +63,12 @@ impl OutOfPlace {
     }
 }
 
-/// The two numbers of a crop.
+/// The two numbers of a crop, and whether they are those of a large nodule.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Surroundings {
     middle_hu: f64,
     tissue_around: f64,
+    large: bool,
 }
 
 impl Surroundings {
@@ -84,6 +93,7 @@ impl Surroundings {
         known.then(|| Self {
             middle_hu: sum / f64::from(middle),
             tissue_around: f64::from(tissue) / f64::from(around.max(1)),
+            large: diameter_mm.is_some_and(|d| d >= LARGE_MM),
         })
     }
 }
@@ -104,16 +114,23 @@ impl Guard {
     }
 
     fn limits(nodules: impl Iterator<Item = Surroundings>) -> Option<Self> {
-        let (mut middle, mut around): (Vec<f64>, Vec<f64>) = nodules.map(|n| (n.middle_hu, n.tissue_around)).unzip();
-        middle.sort_by(f64::total_cmp);
-        around.sort_by(f64::total_cmp);
-        let quantile =
-            |sorted: &[f64], share: f64| sorted.get((share * (sorted.len() as f64 - 1.0)).round() as usize).copied();
+        let nodules: Vec<Surroundings> = nodules.collect();
+        let quantile = |values: &mut dyn Iterator<Item = f64>, share: f64| {
+            let mut sorted: Vec<f64> = values.collect();
+            sorted.sort_by(f64::total_cmp);
+            sorted.get((share * (sorted.len() as f64 - 1.0)).round() as usize).copied()
+        };
+        let around = |large: bool| {
+            let of_size = &mut nodules.iter().filter(|n| n.large == large).map(|n| n.tissue_around);
+            quantile(of_size, 1.0 - BEYOND_AROUND[usize::from(large)])
+        };
+        let (small, large) = (around(false), around(true));
         Some(Self {
-            middle_hu: quantile(&middle, BEYOND[0])?,
-            tissue_around: quantile(&around, 1.0 - BEYOND[1])?,
+            middle_hu: quantile(&mut nodules.iter().map(|n| n.middle_hu), BEYOND_MIDDLE)?,
+            tissue_around: small.or(large)?,
+            tissue_around_large: large,
             false_alarms: 0.0,
-            nodules: middle.len(),
+            nodules: nodules.len(),
         })
     }
 
@@ -121,7 +138,7 @@ impl Guard {
     pub fn judge(&self, of: Surroundings) -> Option<OutOfPlace> {
         if of.middle_hu < self.middle_hu {
             Some(OutOfPlace::NoTissue)
-        } else if of.tissue_around > self.tissue_around {
+        } else if of.tissue_around > self.tissue_around_large.filter(|_| of.large).unwrap_or(self.tissue_around) {
             Some(OutOfPlace::NoLung)
         } else {
             None
@@ -146,6 +163,30 @@ mod tests {
 
     fn surroundings(crop: &Crop) -> Surroundings {
         Surroundings::of(crop, CropGeometry::PUBLISHED, None).unwrap()
+    }
+
+    /// Large nodules have more tissue around: they have a limit of their own, and small ones keep theirs.
+    #[test]
+    fn large_nodules_have_their_own_limit() {
+        // lung above a plane of tissue, which comes nearer
+        let beside = |wall: f64, mm: f64| {
+            let at = |i: usize| (i as f64 - 15.5) / 8.0;
+            let hu = (0..VOXELS).map(|i| {
+                let [z, y, x] = [at(i / 1024), at(i / 32 % 32), at(i % 32)];
+                if z * z + y * y + x * x < 1.0 || y > wall { 40.0 } else { -850.0 }
+            });
+            Surroundings::of(&Crop::new(hu.collect(), "crop").unwrap(), CropGeometry::PUBLISHED, Some(mm)).unwrap()
+        };
+        let small = (0..200).map(|n| (beside(1.5 - 0.002 * f64::from(n), 6.0), n as usize % 5));
+        let large = (0..60).map(|n| (beside(0.7 - 0.004 * f64::from(n), 20.0), n as usize % 5));
+        let guard = Guard::fit(&small.chain(large).collect::<Vec<_>>()).unwrap();
+        assert!(guard.tissue_around_large.unwrap() > guard.tissue_around, "{guard:?}");
+        assert_eq!(guard.judge(beside(0.6, 20.0)), None);
+        assert_eq!(guard.judge(beside(0.6, 6.0)), Some(OutOfPlace::NoLung));
+        assert_eq!(guard.judge(beside(-2.0, 20.0)), Some(OutOfPlace::NoLung));
+        // a model that was made before has one limit
+        let one = Guard { tissue_around_large: None, ..guard };
+        assert_eq!(one.judge(beside(0.6, 20.0)), Some(OutOfPlace::NoLung));
     }
 
     #[test]
