@@ -62,7 +62,8 @@ export default async function ({ work }, test) {
     if (mine.refused) {
       // the reason is the reader's, the words around it are each one's own
       const said = theirs.refused.replaceAll(`${dirname(path)}/`, '').replaceAll(`${path}/`, '');
-      const reasons = [mine.refused, ...aside.map((line) => names.reduce((rest, name) => (rest.startsWith(`${name} `) ? rest.slice(name.length + 1) : rest), line))];
+      const known = (line) => names.find((name) => line.startsWith(`${name} `)) ?? line.split(' ')[0];
+      const reasons = [mine.refused, ...aside.map((line) => line.slice(known(line).length + 1))];
       assert.ok(reasons.some((reason) => said.includes(reason)), `${why}: ${reasons.join(' / ')} on the page, ${said} on the command line`);
       return false;
     }

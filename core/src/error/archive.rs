@@ -12,10 +12,10 @@ pub enum ArchiveFault {
     Size { found: u64, most: u64 },
     #[error("its files overlap each other, as only a forged archive's do")]
     Overlap,
-    #[error("{name} in it is encrypted; unpack the archive with its password and give the folder")]
-    Encrypted { name: String },
-    #[error("{name} in it can't be unpacked ({reason}); pack it again, without compression or with deflate")]
-    Entry { name: String, reason: String },
+    #[error("it is encrypted; unpack the archive with its password and give the folder")]
+    Encrypted,
+    #[error("it can't be unpacked ({0}); pack it again, without compression or with deflate")]
+    Entry(String),
     #[error("there is no file in it")]
     Empty,
 }

@@ -46,6 +46,11 @@ impl View {
         name: &dyn Fn(usize) -> String,
         mut bytes: impl FnMut(usize) -> Result<Vec<u8>>,
     ) -> Result<Self> {
+        let ordered = |headers, name: &dyn Fn(usize) -> String| {
+            Series::order(headers, name).map_err(|fault| Error::Series { series: uid.into(), fault })
+        };
+        // nothing is decoded of what makes no volume
+        ordered(files.to_vec(), name)?;
         let (mut headers, mut decoded, mut damaged) = (Vec::new(), Vec::new(), Vec::new());
         for (index, header) in files {
             match slice_hu(&bytes(*index)?, header) {
@@ -57,8 +62,7 @@ impl View {
                 Err(fault) => damaged.push(format!("{} ({fault})", name(*index))),
             }
         }
-        let series = Series::order(headers, &|i| name(decoded[i].0));
-        let series = series.map_err(|fault| Error::Series { series: uid.into(), fault })?;
+        let series = ordered(headers, &|i| name(decoded[i].0))?;
         let regular = Regular::read(&series, |i| Ok(decoded[i].1.iter().map(|v| f32::from(*v)).collect()))?;
         let count = damaged.len();
         let damaged = damaged.into_iter().next().map(|first| Warning::LeftAside { first, count });

@@ -98,7 +98,7 @@ impl Store {
     fn unpacked(&self, name: &Path, most: u64) -> Result<Vec<u8>> {
         let Self::Zip { path, packed } = self else { return Ok(Vec::new()) };
         let bytes = locked(packed).read(&name.to_string_lossy(), most);
-        bytes.map_err(|fault| Error::Archive { file: path.display().to_string(), fault })
+        bytes.map_err(|fault| Error::Archive { file: path.join(name).display().to_string(), fault })
     }
 }
 

@@ -47,14 +47,15 @@ impl<'a> DataSet<'a> {
             _ if file.starts_with(&META) => file,
             _ => return Self::bare(file),
         };
-        let damaged = || DicomFault::Damaged("the file meta group has no length".into());
-        let start = rest.get(..12).ok_or(DicomFault::Truncated("the file meta group"))?;
+        let cut = DicomFault::Truncated("the file meta group");
+        let start = rest.get(..12).ok_or(cut.clone())?;
         if !start.starts_with(&META) {
-            return Err(damaged());
+            return Err(DicomFault::Damaged("the file meta group has no length".into()));
         }
         let length = u32::from_le_bytes([start[8], start[9], start[10], start[11]]) as usize;
-        let end = 12usize.checked_add(length).ok_or_else(damaged)?;
-        let meta = rest.get(12..end).ok_or(DicomFault::Truncated("the file meta group"))?;
+        // past the end of the file, and in a browser perhaps of all numbers
+        let end = 12usize.checked_add(length).ok_or(cut.clone())?;
+        let meta = rest.get(12..end).ok_or(cut)?;
         let found = walk(meta, Syntax::ExplicitLittle, &[tags::TRANSFER_SYNTAX_UID], false)?.values;
         let uid = text(&found, tags::TRANSFER_SYNTAX_UID).ok_or(DicomFault::Missing("TransferSyntaxUID"))?;
         let syntax = Syntax::parse(&uid)?;

@@ -8,10 +8,7 @@ use wasm_bindgen::prelude::*;
 
 /// An archive in memory.
 #[wasm_bindgen]
-pub struct ZipFiles {
-    file: String,
-    packed: Packed<Cursor<Vec<u8>>>,
-}
+pub struct ZipFiles(Packed<Cursor<Vec<u8>>>);
 
 #[wasm_bindgen]
 impl ZipFiles {
@@ -19,15 +16,12 @@ impl ZipFiles {
     /// When it can't be read, or has more in it than a scan can have; `file` names it.
     #[wasm_bindgen(constructor)]
     pub fn new(file: String, bytes: Vec<u8>) -> Result<Self, JsError> {
-        match Packed::open(Cursor::new(bytes)) {
-            Ok(packed) => Ok(Self { file, packed }),
-            Err(fault) => Err(Error::Archive { file, fault }.into()),
-        }
+        Ok(Self(Packed::open(Cursor::new(bytes)).map_err(|fault| Error::Archive { file, fault })?))
     }
 
     /// The paths of its files within the archive.
     pub fn names(&self) -> Vec<String> {
-        self.packed.names().map(str::to_owned).collect()
+        self.0.names().map(str::to_owned).collect()
     }
 
     /// What a file unpacks to.
@@ -35,7 +29,6 @@ impl ZipFiles {
     /// # Errors
     /// When it can't be unpacked.
     pub fn read(&mut self, name: &str) -> Result<Vec<u8>, JsError> {
-        let file = self.file.clone();
-        Ok(self.packed.read(name, u64::MAX).map_err(|fault| Error::Archive { file, fault })?)
+        Ok(self.0.read(name, u64::MAX)?)
     }
 }
