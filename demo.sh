@@ -29,9 +29,9 @@ phase() { # its name, its command
 }
 
 first_prediction() {
-    "$program" phantom --limit 1 --out demo/nodule
+    "$program" phantom --limit 1 --volume --out demo/nodule
     echo "a drawing, not CT: what follows shows that the program runs, not how well it reads scans"
-    "$program" predict --model "$shipped" demo/nodule
+    "$program" predict --model "$shipped" demo/nodule/volume.nii.gz --nodules demo/nodule/volume.csv
 }
 
 page() { # cpu, or nothing for every module
