@@ -167,7 +167,7 @@ fn warnings_and_names_that_lie() {
     assert!(close(&answer("f.mha", &[mha.as_bytes(), raw].concat())));
     assert!(close(&answer("g.nrrd", &[nrrd.as_bytes(), raw].concat())));
     for (name, bytes, part) in [
-        ("a.zip", &b"PK\x03\x04"[..], "unpack it"),
+        ("a.zip", &b"PK\x03\x04"[..], "not a readable ZIP archive"),
         ("a.nrrd", b"NRRD0004\n", "`dimension` is missing"),
         ("a.mhd", b"ObjectType = Image\n", "`ElementDataFile` is missing"),
         ("a.npz", b"PK\x03\x04", "numpy.save"),
