@@ -89,11 +89,12 @@ export default async function ({ work, run }, test) {
     const shipped = join(env, 'share/clip-lung/model');
     const model = existsSync(shipped) ? shipped : join(work, 'model');
     const named = existsSync(shipped) ? [] : ['--model', model];
-    clipLung('phantom', '--limit', '2', '--out', 'few');
+    clipLung('phantom', '--limit', '1', '--volume', '--out', 'few');
+    const scan = (at) => [join(at, 'volume.nii.gz'), '--nodules', join(at, 'volume.csv'), '--json'];
     const logits = (text) => JSON.parse(text).predictions.map((prediction) => prediction.logits);
-    const found = logits(clipLung('predict', ...named, 'few', '--json'));
-    assert.equal(found.length, 2);
-    assert.deepEqual(found, logits(run('predict', '--model', model, join(home, 'few'), '--json')));
+    const found = logits(clipLung('predict', ...named, ...scan('few')));
+    assert.equal(found.length, 3);
+    assert.deepEqual(found, logits(run('predict', '--model', model, ...scan(join(home, 'few')))));
 
     const server = spawn('clip-lung', ['serve', ...named, '--port', '0'], options);
     try {
