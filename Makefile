@@ -21,9 +21,10 @@ report-demo: build
 	$(BIN) sweep run report-demo/study
 	$(BIN) report report-demo/study --out report-demo/report --open
 
+# The program, with the default model beside it.
 build: setup
 	$(CARGO) build --release --locked
-	[ ! -d models/lidc-a ] || { rm -rf $(dir $(BIN))model && cp -r models/lidc-a $(dir $(BIN))model; } # the default model, beside the program
+	[ ! -d models/lidc-a ] || { rm -rf $(dir $(BIN))model && cp -r models/lidc-a $(dir $(BIN))model; }
 
 # The browser package (web/dist): a module for the CPU, one for WebGPU, and TypeScript.
 web: setup-web

@@ -51,7 +51,7 @@ fn all_nodules_train_and_none_is_scored() {
     let said = ok(&["evaluate", &model, "--data", &text(&data), "--robustness", "--json", "--device", "cpu"]);
     let found: Value = serde_json::from_str(&said).unwrap();
     let rows = found["robustness"].as_array().unwrap();
-    assert_eq!((rows.len(), rows[0]["changed"].as_f64().unwrap()), (15, 0.0));
+    assert_eq!((rows.len(), rows[0]["changed"].as_f64().unwrap()), (16, 0.0));
     let difference = rows[0]["accuracy"].as_f64().unwrap() - found["model"]["accuracy"]["value"].as_f64().unwrap();
     assert!(difference.abs() < 1e-12);
     for (fold, part) in [("5", "below 5"), ("-1", "a fold's number"), ("some", "`all`")] {
@@ -236,8 +236,21 @@ fn a_card_rests_on_the_folds_of_a_study() {
     });
     std::fs::write(place("notes.md"), "## What it can't do\n\nMuch.\n").unwrap();
     let export = ["export", &place("all"), "--out", &place("model"), "--dtype", "f16", "--study", &place("study")];
-    let more = ["--guard", &data, "--notes", &place("notes.md"), "--robustness", &robustness[0], &robustness[1]];
+    // the same table as if it were of other data
+    let other = place("other.json");
+    std::fs::write(
+        &other,
+        std::fs::read_to_string(&robustness[0]).unwrap().replacen("\"lidc-phantom\"", "\"drawn\"", 1),
+    )
+    .unwrap();
+    let more =
+        ["--guard", &data, "--notes", &place("notes.md"), "--robustness", &robustness[0], &robustness[1], &other];
     ok(&[&export[..], &more].concat());
+    let trained_otherwise =
+        ["train", "--epochs", "2", "--lr", "0.02", "--data", &data, "--method", "ce", "--fold", "all"];
+    ok(&[&trained_otherwise[..], &["--out", &place("otherwise"), "--device", "cpu", "--ema", "0.9"]].concat());
+    let (code, message) = fails(&["export", &place("otherwise"), "--out", &place("none"), "--study", &place("study")]);
+    assert!(code == 3 && message.contains("trained otherwise"), "{message}");
 
     let card = std::fs::read_to_string(dir.path().join("model/README.md")).unwrap();
     let headings: Vec<&str> = card.lines().filter(|l| l.starts_with("## ")).collect();
@@ -250,6 +263,11 @@ fn a_card_rests_on_the_folds_of_a_study() {
     ];
     assert_eq!(headings, expected, "{card}");
     assert!(["size alone", "ratings + size", "as it is"].iter().all(|words| card.contains(words)), "{card}");
+    assert!(
+        card.contains("The models of 2 fold(s) on their held-out nodules of ")
+            && card.contains("This model on drawn, "),
+        "{card}"
+    );
     // the pooled accuracy is that of the folds' predictions
     let right: Vec<bool> = (0..2)
         .flat_map(|fold| {

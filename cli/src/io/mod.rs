@@ -12,6 +12,7 @@ pub mod kept;
 pub mod kind;
 pub mod lock;
 pub mod nodules;
+pub mod opened;
 pub mod own;
 pub mod places;
 pub mod predictions;

@@ -6,7 +6,6 @@ use anyhow::Result;
 use clip_lung_core::Error;
 use clip_lung_core::model::predict::Model;
 use clip_lung_core::volume::crop::Crop;
-use clip_lung_core::volume::file_kind::FileKind;
 use clip_lung_core::volume::frame::Frame;
 use clip_lung_core::volume::grid::Margin;
 use clip_lung_core::volume::npy;
@@ -14,11 +13,11 @@ use clip_lung_core::volume::warning::{Warning, not_a_nodules, not_hu};
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
-use crate::io::archive::search::{Archive, search, search_zip};
+use crate::io::archive::search::Archive;
 use crate::io::files;
 use crate::io::input::{self, OtherCrop};
-use crate::io::kind;
 use crate::io::nodules::{Nodule, Place};
+use crate::io::opened::Opened;
 use crate::io::scan::{Origin, Scan};
 
 /// A crop to predict: its name, and where it was cut.
@@ -73,28 +72,16 @@ impl Request<'_> {
             pointless()?;
             return self.data_set(path);
         }
-        if path.is_dir() {
-            return self.series(&search(path, false, &[], |_, _| ())?);
-        }
-        match kind::of(path)? {
-            FileKind::Npy => {
+        match Opened::at(path)? {
+            Opened::Array => {
                 // a crop of an array has no diameter of its own
                 if self.place.points() {
                     pointless()?;
                 }
                 self.array(path)
             }
-            FileKind::Zip => {
-                let archive = search_zip(path)?;
-                if archive.series.is_empty()
-                    && let Some(scan) = Scan::zipped(&archive)?
-                {
-                    return self.volume(&scan, path);
-                }
-                self.series(&archive)
-            }
-            FileKind::Nifti => self.volume(&Scan::nifti(path)?, path),
-            FileKind::Image | FileKind::Other => self.volume(&Scan::image(path)?, path),
+            Opened::Series(archive) => self.series(&archive),
+            Opened::Volume(scan) => self.volume(&scan, path),
         }
     }
 

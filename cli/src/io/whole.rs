@@ -3,11 +3,10 @@
 use std::path::Path;
 
 use anyhow::Result;
-use clip_lung_core::volume::file_kind::FileKind;
 use clip_lung_core::volume::view::View;
 
-use super::archive::search::{Archive, search, search_zip};
-use super::kind;
+use super::archive::search::Archive;
+use super::opened::Opened;
 use super::scan::Scan;
 use crate::failure::Failure;
 
@@ -23,25 +22,13 @@ pub struct Whole {
 impl Whole {
     /// A volume's file, the folder of a DICOM series, or a ZIP archive of one; `series` chooses one of several.
     pub fn read(path: &Path, series: Option<&str>) -> Result<Self> {
-        if path.is_dir() {
-            return Self::of_series(&search(path, false, &[], |_, _| ())?, series);
-        }
-        match kind::of(path)? {
-            FileKind::Npy => {
+        match Opened::at(path)? {
+            Opened::Array => {
                 let message = format!("{}: an array does not say where it lies; give a scan", path.display());
                 Err(Failure::File(message).into())
             }
-            FileKind::Zip => {
-                let archive = search_zip(path)?;
-                if archive.series.is_empty()
-                    && let Some(scan) = Scan::zipped(&archive)?
-                {
-                    return Self::of(&scan, None);
-                }
-                Self::of_series(&archive, series)
-            }
-            FileKind::Nifti => Self::of(&Scan::nifti(path)?, None),
-            FileKind::Image | FileKind::Other => Self::of(&Scan::image(path)?, None),
+            Opened::Series(archive) => Self::of_series(&archive, series),
+            Opened::Volume(scan) => Self::of(&scan, None),
         }
     }
 

@@ -66,10 +66,7 @@ impl<'a> Fit<'a> {
     ) -> Result<Self> {
         let setup = config.setup(&data.rows, &split.train, extras.text)?;
         let task = config.task;
-        let tested = |set: &'a Dataset| {
-            let rows: Vec<usize> = (0..set.len()).filter(|&i| task.tests(set.rows[i].class)).collect();
-            (set, rows)
-        };
+        let tested = |set: &'a Dataset| (set, task.tested_rows(&set.rows));
         let (validation, test) = (extras.validation.map(tested), extras.test.map(tested));
         for (set, rows) in validation.iter().chain(&test) {
             check_scored(set, rows, &config)?;

@@ -1,21 +1,18 @@
 //! What the folds of a recipe say of the model that was trained on all nodules: predictions of nodules that the training did not see, for the
 //! model's calibration and its card.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Result;
-use clip_lung_core::Error;
 use clip_lung_core::model::config::ModelConfig;
 use clip_lung_core::study::measures::Measure;
 use clip_lung_core::study::pooled::Predictions;
 use clip_lung_core::study::summary::cohorts::Cohorts;
 use clip_lung_core::study::summary::entry::{Entry, Kind, entries};
 use clip_lung_core::study::summary::level::Row;
-use serde::Deserialize;
+use clip_lung_core::train::config::TrainConfig;
 
-use super::robustness;
 use crate::failure::Failure;
-use crate::io::files;
 use crate::io::study_results::StudyResults;
 use crate::show::numbers;
 
@@ -40,7 +37,9 @@ pub struct OutOfFold {
 }
 
 /// The finished folds in a study of the recipe that the model was trained with.
-pub fn of_study(study: &Path, config: &ModelConfig) -> Result<OutOfFold> {
+///
+/// A run says how it trained, a model directory (`run` is `None`) its method, pool and diameter alone.
+pub fn of_study(study: &Path, config: &ModelConfig, run: Option<&TrainConfig>) -> Result<OutOfFold> {
     let results = StudyResults::read(study)?;
     let bad = |reason: String| Failure::File(format!("{}: {reason}", study.display()));
     let data = &results.dir.study.data;
@@ -49,16 +48,22 @@ pub fn of_study(study: &Path, config: &ModelConfig) -> Result<OutOfFold> {
         return Err(bad(format!("it is of {} ({}), the model was trained on {seen}", data.name, data.sha256)).into());
     }
     let all = entries(config.task, &results.finished, &results.anchors)?;
-    let of_recipe = |e: &&Entry| {
-        let same =
-            |c: &clip_lung_core::train::config::TrainConfig| (c.pool, c.diameter) == (config.pool, config.diameter);
+    let of_model = |e: &&Entry| {
+        let same = |c: &TrainConfig| (c.pool, c.diameter) == (config.pool, config.diameter);
         e.kind != Kind::Anchor && e.method == Some(config.method) && e.config.as_ref().is_some_and(same)
     };
-    let Some(recipe) = all.iter().find(of_recipe) else {
-        let (method, task) = (config.method.name(), config.task.name());
+    let (method, task) = (config.method.name(), config.task.name());
+    let candidates: Vec<&Entry> = all.iter().filter(of_model).collect();
+    if candidates.is_empty() {
         return Err(
             bad(format!("no fold of {method} on {task} with the model's pool and diameter is finished in it")).into()
         );
+    }
+    let of_run = |e: &&&Entry| run.is_none_or(|run| e.config.as_ref().is_some_and(|c| same_recipe(c, run)));
+    let Some(recipe) = candidates.iter().find(of_run) else {
+        let reason =
+            format!("its folds of {method} on {task} trained otherwise than the run; compare their config.json");
+        return Err(bad(reason).into());
     };
     let predictions = recipe.on(&recipe.folds).swap_remove(0);
     let anchors: Vec<&Entry> = all.iter().filter(|e| e.kind == Kind::Anchor).collect();
@@ -78,71 +83,67 @@ pub fn of_study(study: &Path, config: &ModelConfig) -> Result<OutOfFold> {
     Ok(OutOfFold { predictions, metrics, section })
 }
 
-/// The recipe's measures beside those of predictors without an image, and the paired differences.
-fn section(recipe: &Entry, own: &Row, anchors: &[&Entry], cohorts: &mut Cohorts) -> Result<String> {
-    let folds = own.folds.len();
-    let mut out = format!(
-        "## Held-out results of the recipe\n\n{} nodules, each answered by one of {folds} models of this recipe that trained without its \
-         patient; all folds together, with the 95 % interval of a bootstrap over patients. The model of this directory trained on all of \
-         them, so it has no result of its own here.\n\n|",
-        own.nodules
-    );
-    out += &SHOWN.map(|m| format!(" | {}", numbers::name(m))).concat();
-    out += &format!(" |\n|{}\n", "---|".repeat(SHOWN.len() + 1));
-    let line = |row: &Row, name: &str| {
-        let cell = |m: Measure| {
-            let level = row.level(m)?;
-            let interval = level
-                .interval
-                .map_or(String::new(), |i| format!(" ({}-{})", numbers::value(m, i.low), numbers::value(m, i.high)));
-            Some(format!(" {}{interval} |", numbers::value(m, level.pooled?)))
-        };
-        format!("| {name} |{}\n", SHOWN.map(|m| cell(m).unwrap_or(" - |".into())).concat())
-    };
-    out += &line(own, "**this recipe**");
-    for anchor in anchors {
-        let row = Row::new(anchor, cohorts)?;
-        out += &row.map_or(String::new(), |row| line(&row, numbers::shown(&row.name)));
-    }
-    out += "\nThe recipe minus a predictor that sees no image, paired nodule by nodule:\n\n| minus";
-    out += &SHOWN.map(|m| format!(" | {}", numbers::name(m))).concat();
-    out += &format!(" |\n|{}\n", "---|".repeat(SHOWN.len() + 1));
-    for anchor in anchors {
-        let Some(compared) = cohorts.compare(recipe, anchor)? else { continue };
-        let cell = |m: Measure| {
-            let d = compared.comparison.differences.iter().find(|d| d.measure == m)?;
-            let interval = d.interval.map_or(String::new(), |i| format!(" ({})", numbers::range(m, i)));
-            Some(format!(" {}{interval} |", numbers::signed(m, d.difference)))
-        };
-        let cells = SHOWN.map(|m| cell(m).unwrap_or(" - |".into())).concat();
-        out += &format!("| {} |{cells}\n", numbers::shown(&anchor.name));
-    }
-    Ok(out)
+/// Whether two runs trained alike, but for what each of them held out.
+fn same_recipe(cell: &TrainConfig, run: &TrainConfig) -> bool {
+    let run = run.clone();
+    *cell
+        == TrainConfig {
+            task: cell.task,
+            folds: cell.folds,
+            fold: cell.fold,
+            grouping: cell.grouping,
+            held_out: cell.held_out,
+            seed: cell.seed,
+            fold_seed: cell.fold_seed,
+            data: cell.data.clone(),
+            validation: cell.validation.clone(),
+            ..run
+        }
 }
 
-/// The mean over folds of what `evaluate --robustness --json` printed of each.
-pub fn robustness(files: &[PathBuf]) -> Result<String> {
-    #[derive(Deserialize)]
-    struct Document {
-        robustness: Option<Vec<robustness::Row>>,
+/// The recipe's measures beside those of predictors without an image, and the paired differences.
+fn section(recipe: &Entry, own: &Row, anchors: &[&Entry], cohorts: &mut Cohorts) -> Result<String> {
+    let level = |row: &Row, measure: Measure| {
+        let level = row.level(measure)?;
+        let interval = level.interval.map_or(String::new(), |i| {
+            format!(" ({}-{})", numbers::value(measure, i.low), numbers::value(measure, i.high))
+        });
+        Some(format!("{}{interval}", numbers::value(measure, level.pooled?)))
+    };
+    let mut levels = vec![("**this recipe**".to_owned(), SHOWN.map(|m| level(own, m)))];
+    let mut differences = Vec::new();
+    for anchor in anchors {
+        let name = || numbers::shown(&anchor.name).to_owned();
+        if let Some(row) = Row::new(anchor, cohorts)? {
+            levels.push((name(), SHOWN.map(|m| level(&row, m))));
+        }
+        if let Some(compared) = cohorts.compare(recipe, anchor)? {
+            let difference = |measure: Measure| {
+                let d = compared.comparison.differences.iter().find(|d| d.measure == measure)?;
+                let interval = d.interval.map_or(String::new(), |i| format!(" ({})", numbers::range(measure, i)));
+                Some(format!("{}{interval}", numbers::signed(measure, d.difference)))
+            };
+            differences.push((name(), SHOWN.map(difference)));
+        }
     }
-    let mut folds = Vec::new();
-    for path in files {
-        let file = path.display().to_string();
-        let bad = |e: serde_json::Error| Error::BadJson { file: file.clone(), reason: e.to_string() };
-        let document: Document = serde_json::from_slice(&files::read(path)?).map_err(bad)?;
-        let missing = || {
-            Failure::File(format!("{file}: there is no table in it; it is what `evaluate --robustness --json` prints"))
-        };
-        folds.push(document.robustness.ok_or_else(missing)?);
-    }
-    let rows = robustness::mean(&folds).ok_or_else(|| {
-        Failure::File("the robustness tables are not of the same disturbances; make all with this program".into())
-    })?;
     Ok(format!(
-        "## Robustness\n\nThe models of {} fold(s) on their held-out nodules, disturbed as by a click beside the centre, a misjudged diameter or \
-         another scanner; the last column is how often the class became another. Means over folds and directions.\n\n{}",
-        folds.len(),
-        robustness::render(&rows)
+        "## Held-out results of the recipe\n\n{} nodules, each answered by one of {} models of this recipe that trained without its \
+         patient; all folds together, with the 95 % interval of a bootstrap over patients. The model of this directory trained on all of \
+         them, so it has no result of its own here.\n\n{}\nThe recipe minus a predictor that sees no image, paired nodule by nodule:\n\n{}",
+        own.nodules,
+        own.folds.len(),
+        table("", &levels),
+        table("minus ", &differences)
     ))
+}
+
+/// Rows of the shown measures.
+fn table(corner: &str, rows: &[(String, [Option<String>; SHOWN.len()])]) -> String {
+    let heading = SHOWN.map(|m| format!(" | {}", numbers::name(m))).concat();
+    let mut out = format!("| {corner}{} |\n|{}\n", heading.trim_start(), "---|".repeat(SHOWN.len() + 1));
+    for (name, cells) in rows {
+        let cells = cells.each_ref().map(|cell| format!(" {} |", cell.as_deref().unwrap_or("-"))).concat();
+        out += &format!("| {name} |{cells}\n");
+    }
+    out
 }

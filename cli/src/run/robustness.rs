@@ -1,6 +1,9 @@
 //! A model's scores on disturbed crops: what a click beside the centre, a misjudged diameter or another scanner does to its answers.
 
+use std::path::PathBuf;
+
 use anyhow::Result;
+use clip_lung_core::Error;
 use clip_lung_core::dataset::crops::Dataset;
 use clip_lung_core::dataset::task::Task;
 use clip_lung_core::metrics::classification::{auc, benign_malignant, macro_auc};
@@ -10,6 +13,8 @@ use clip_lung_core::model::robustness::Disturbance;
 use serde::{Deserialize, Serialize};
 
 use super::scoring;
+use crate::failure::Failure;
+use crate::io::files;
 
 /// One disturbance, the mean over its directions.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -45,7 +50,7 @@ pub fn table(model: &Model, data: &Dataset, rows: &[usize], task: Task) -> Resul
             changed: mean(3).unwrap_or(0.0),
         })
     };
-    Disturbance::ALL.iter().map(row).collect()
+    Disturbance::of(data)?.iter().map(row).collect()
 }
 
 /// The predictions of disturbed crops: a set for each displacement of the centre.
@@ -105,6 +110,55 @@ pub fn mean(tables: &[Vec<Row>]) -> Option<Vec<Row>> {
         }
     };
     Some((0..first.len()).map(row).collect())
+}
+
+/// The section of a card, from what `evaluate --robustness --json` printed: of held-out folds of the data set that the model learned from
+/// (`learned_from`), which make one table, and of others.
+pub fn section(files: &[PathBuf], learned_from: &str) -> Result<String> {
+    #[derive(Deserialize)]
+    struct Scores {
+        nodules: usize,
+    }
+    #[derive(Deserialize)]
+    struct Document {
+        data: String,
+        model: Scores,
+        robustness: Option<Vec<Row>>,
+    }
+    let mut tables: Vec<(String, usize, Vec<Vec<Row>>)> = Vec::new();
+    for path in files {
+        let file = path.display().to_string();
+        let bad = |e: serde_json::Error| Error::BadJson { file: file.clone(), reason: e.to_string() };
+        let document: Document = serde_json::from_slice(&files::read(path)?).map_err(bad)?;
+        let missing = || {
+            Failure::File(format!("{file}: there is no table in it; it is what `evaluate --robustness --json` prints"))
+        };
+        let (rows, nodules) = (document.robustness.ok_or_else(missing)?, document.model.nodules);
+        match tables.iter_mut().find(|(data, ..)| *data == document.data) {
+            Some((_, count, of_data)) => {
+                *count += nodules;
+                of_data.push(rows);
+            }
+            None => tables.push((document.data, nodules, vec![rows])),
+        }
+    }
+    let mut out = String::from(
+        "## Robustness\n\nNodules disturbed as by a click beside the centre, a misjudged diameter or another scanner; the last column is \
+         how often the class became another. Means over directions, and over folds where there are several.\n",
+    );
+    for (data, nodules, of_data) in tables {
+        let rows = mean(&of_data).ok_or_else(|| {
+            let reason = "the robustness tables are not of the same disturbances; make all with this program";
+            Failure::File(format!("{data}: {reason}"))
+        })?;
+        let which = if learned_from.contains(&format!(" {data} (sha256 ")) {
+            format!("The models of {} fold(s) on their held-out nodules of {data}, {nodules} in all", of_data.len())
+        } else {
+            format!("This model on {data}, {nodules} nodule(s)")
+        };
+        out += &format!("\n{which}:\n\n{}", render(&rows));
+    }
+    Ok(out)
 }
 
 /// As a table for the terminal, or for a card.

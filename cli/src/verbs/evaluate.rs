@@ -60,14 +60,13 @@ pub fn run(args: Args) -> Result<()> {
         );
         return Err(Failure::Usage(message).into());
     }
-    let (rows, train) = match &run {
-        // the test set itself; what trained is not at hand
-        Some(_) if own_test => ((0..data.len()).filter(|&i| task.tests(data.rows[i].class)).collect(), None),
+    // of a test set, what trained is not at hand
+    let (rows, train) = match run.as_ref().filter(|config| config.test.is_none()) {
         Some(config) => {
             let parts = split(&data.rows, &TrainConfig { task, ..config.clone() })?;
             (parts.held_out, Some(parts.train))
         }
-        None => ((0..data.len()).filter(|&i| task.tests(data.rows[i].class)).collect(), None),
+        None => (task.tested_rows(&data.rows), None),
     };
     let predictions = scoring::predict(&model, &data, &rows)?;
     let probabilities: Vec<Vec<f64>> = predictions.into_iter().map(|p| p.probabilities).collect();

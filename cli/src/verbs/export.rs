@@ -11,6 +11,7 @@ use clip_lung_core::model::directory::{CARD, CONFIG, GOLDEN, Parts, WEIGHTS, bui
 use clip_lung_core::model::ensemble::{ENSEMBLE, EnsembleFile};
 use clip_lung_core::model::predict::Model;
 use clip_lung_core::model::readout_file::TEMPERATURE;
+use clip_lung_core::train::config::TrainConfig;
 use clip_lung_core::train::split::split;
 
 use crate::failure::Failure;
@@ -19,7 +20,7 @@ use crate::io::input;
 use crate::io::run_dir::{RunDir, model_dir};
 use crate::machine::device;
 use crate::run::bundle::{golden_pair, training_data};
-use crate::run::{out_of_fold, rules};
+use crate::run::{out_of_fold, robustness, rules};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -37,7 +38,7 @@ pub struct Args {
     /// predictors without an image
     #[arg(long, conflicts_with = "calibrate")]
     study: Option<PathBuf>,
-    /// What `evaluate RUN --robustness --json` printed of those folds, for the card
+    /// What `evaluate RUN --robustness --json` printed of those folds, and of the model on other data, for the card
     #[arg(long, num_args = 1..)]
     robustness: Vec<PathBuf>,
     /// A Markdown file that is added to the card
@@ -98,10 +99,11 @@ fn exported(run: &Path, precision: Precision, args: &Args, device: &Device) -> R
     let model = Model::load(&found, &source.display().to_string(), device)?;
     let (bytes, path) = get(WEIGHTS)?;
     let mut arrays = read(bytes, &path)?;
+    let ran = if source == run { None } else { Some(RunDir::config(run)?) };
     let mut sections = Vec::new();
     let mut held_out = None;
     if let Some(study) = &args.study {
-        let found = out_of_fold::of_study(study, &config)?;
+        let found = out_of_fold::of_study(study, &config, ran.as_ref())?;
         config.metadata.metrics = found.metrics;
         sections.push(found.section);
         held_out = Some(found.predictions);
@@ -126,12 +128,12 @@ fn exported(run: &Path, precision: Precision, args: &Args, device: &Device) -> R
         println!("{said}");
     }
     if let Some(place) = &args.guard {
-        sections.push(guard(&mut config, run, &source, place)?);
+        sections.push(guard(&mut config, run, ran.as_ref(), place)?);
     }
     // a model of version 0.1 may carry crops of patients
     let golden = golden_pair()?;
     if !args.robustness.is_empty() {
-        sections.push(out_of_fold::robustness(&args.robustness)?);
+        sections.push(robustness::section(&args.robustness, &config.metadata.training_data)?);
     }
     if let Some(notes) = &args.notes {
         sections.push(String::from_utf8_lossy(&files::read(notes)?).into_owned());
@@ -151,9 +153,9 @@ fn with_sections(card: &str, sections: &[String]) -> String {
     format!("{own}\n\n{}\n", sections.join("\n\n"))
 }
 
-/// Gives the model of a run, which lies in `source`, its rule for crops that are no lung nodule, from the data it learned from; the card's
+/// Gives a model its rule for crops that are no lung nodule, from the data it learned from; the card's
 /// section on it.
-fn guard(config: &mut ModelConfig, run: &Path, source: &Path, place: &str) -> Result<String> {
+fn guard(config: &mut ModelConfig, run: &Path, ran: Option<&TrainConfig>, place: &str) -> Result<String> {
     let data = input::dataset(place)?;
     if !config.metadata.training_data.contains(&data.digest()?) {
         let (run, learned) = (run.display(), config.metadata.trained_on());
@@ -162,9 +164,8 @@ fn guard(config: &mut ModelConfig, run: &Path, source: &Path, place: &str) -> Re
         return Err(Failure::File(message).into());
     }
     // a run of an earlier version did not count what it learned from
-    if source != run {
-        let ran = RunDir::config(run)?;
-        config.metadata.training_data = training_data(&data, &split(&data.rows, &ran)?.train, &ran.data);
+    if let Some(ran) = ran {
+        config.metadata.training_data = training_data(&data, &split(&data.rows, ran)?.train, &ran.data);
     }
     let rule = rules::guard(&data, place, config)?;
     let said = format!("{:.1} % of held-out nodules would be taken for none", rule.false_alarms * 100.0);

@@ -56,6 +56,11 @@ impl Task {
         self == Self::LidcA || class != Class::Unsure
     }
 
+    /// The indices of the rows that are tested.
+    pub fn tested_rows(self, rows: &[Row]) -> Vec<usize> {
+        (0..rows.len()).filter(|&i| self.tests(rows[i].class)).collect()
+    }
+
     /// The network's outputs for the classes that are tested.
     pub fn tested(self) -> Vec<usize> {
         self.classes().iter().filter(|c| self.tests(**c)).filter_map(|c| self.label(*c)).collect()

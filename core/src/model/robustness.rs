@@ -18,6 +18,8 @@ pub enum Disturbance {
     None,
     /// The centre moves in the plane, by so many diameters, to each of the four sides.
     Shift(f64),
+    /// The same by so many mm.
+    ShiftMm(f64),
     /// The diameter is taken to be so many times the true one.
     Diameter(f64),
     /// Noise of this standard deviation, in HU.
@@ -29,7 +31,7 @@ pub enum Disturbance {
 }
 
 impl Disturbance {
-    /// All that a card shows.
+    /// All that is asked of every data set.
     pub const ALL: [Self; 15] = [
         Self::None,
         Self::Shift(0.06),
@@ -48,11 +50,45 @@ impl Disturbance {
         Self::ThickSlices(16),
     ];
 
+    /// What needs a wide margin, as whoever cuts crops of whole scans can have.
+    pub const WIDE: [Self; 5] =
+        [Self::ShiftMm(1.0), Self::ShiftMm(2.0), Self::ShiftMm(4.0), Self::Diameter(0.6), Self::Diameter(1.4)];
+
+    /// What a data set can be asked: all, and of the wide ones those that its margin holds for every nodule.
+    ///
+    /// # Errors
+    /// When a nodule has no diameter.
+    pub fn of(data: &Dataset) -> Result<Vec<Self>> {
+        let mut of = Self::ALL.to_vec();
+        for wide in Self::WIDE {
+            let held = (0..data.len()).map(|row| wide.held(data, row)).collect::<Result<Vec<bool>>>()?;
+            if held.into_iter().all(|held| held) {
+                of.push(wide);
+            }
+        }
+        Ok(of)
+    }
+
+    /// Whether no sample of the disturbed crop lies beyond the margin.
+    fn held(self, data: &Dataset, row: usize) -> Result<bool> {
+        let margin = data.header.margin.cells();
+        let half = SIDE as f64 / 2.0;
+        let far = self.directions().into_iter().map(|direction| self.displaced(data, row, direction));
+        far.map(|displaced| {
+            let Displaced { shift, scale } = displaced?;
+            let axes = shift.iter().zip(scale).zip(margin);
+            Ok(axes.map(|((by, scale), m)| by.abs() + half * scale <= half + m as f64).all(|inside| inside))
+        })
+        .collect::<Result<Vec<bool>>>()
+        .map(|held| held.into_iter().all(|held| held))
+    }
+
     /// In words.
     pub fn words(self) -> String {
         match self {
             Self::None => "as it is".into(),
             Self::Shift(diameters) => format!("centre {diameters} diameters off"),
+            Self::ShiftMm(mm) => format!("centre {mm} mm off"),
             Self::Diameter(factor) => format!("diameter {:+.0} %", (factor - 1.0) * 100.0),
             Self::Noise(hu) => format!("noise of {hu} HU"),
             Self::Offset(hu) => format!("HU {hu:+}"),
@@ -65,10 +101,10 @@ impl Disturbance {
         if let Self::Diameter(factor) = self { factor } else { 1.0 }
     }
 
-    /// The centre's displacements, in diameters (y, x).
+    /// The centre's displacements, in diameters or in mm (y, x).
     pub fn directions(self) -> Vec<[f64; 2]> {
         match self {
-            Self::Shift(by) => vec![[by, 0.0], [-by, 0.0], [0.0, by], [0.0, -by]],
+            Self::Shift(by) | Self::ShiftMm(by) => vec![[by, 0.0], [-by, 0.0], [0.0, by], [0.0, -by]],
             _ => vec![[0.0; 2]],
         }
     }
@@ -77,12 +113,9 @@ impl Disturbance {
     ///
     /// # Errors
     /// When the data set's slope and intercept lead out of the finite numbers.
-    pub fn crop(self, data: &Dataset, row: usize, [dy, dx]: [f64; 2]) -> Result<Crop> {
-        let (margin, geometry) = (data.header.margin, data.header.crop);
-        let [_, cells] = geometry.cells_a_diameter(data.rows[row].diameter()?);
-        let [scale_z, scale_xy] =
-            geometry.scales_with_diameter().map(|scales| if scales { self.misjudged() } else { 1.0 });
-        let displaced = Displaced { shift: [0.0, dy * cells, dx * cells], scale: [scale_z, scale_xy, scale_xy] };
+    pub fn crop(self, data: &Dataset, row: usize, direction: [f64; 2]) -> Result<Crop> {
+        let margin = data.header.margin;
+        let displaced = self.displaced(data, row, direction)?;
         let mut patch = vec![0.0; margin.voxels()];
         data.write_with_margin(row, &mut patch);
         let mut hu = vec![0.0; VOXELS];
@@ -97,6 +130,17 @@ impl Disturbance {
             _ => {}
         }
         Crop::new(hu, &format!("crop {row}"))
+    }
+
+    /// Where the disturbed crop's samples lie among the row's own.
+    fn displaced(self, data: &Dataset, row: usize, [dy, dx]: [f64; 2]) -> Result<Displaced> {
+        let geometry = data.header.crop;
+        let diameter = data.rows[row].diameter()?;
+        let [_, a_diameter] = geometry.cells_a_diameter(diameter);
+        let cells = if let Self::ShiftMm(_) = self { a_diameter / diameter } else { a_diameter };
+        let [scale_z, scale_xy] =
+            geometry.scales_with_diameter().map(|scales| if scales { self.misjudged() } else { 1.0 });
+        Ok(Displaced { shift: [0.0, dy * cells, dx * cells], scale: [scale_z, scale_xy, scale_xy] })
     }
 }
 
@@ -126,7 +170,11 @@ fn thick(hu: &[f32], cells: usize) -> Vec<f32> {
 mod tests {
     use super::*;
     use crate::dataset::class::Thresholds;
+    use crate::dataset::crops::Voxels;
+    use crate::dataset::header::DatasetHeader;
+    use crate::dataset::table::Row;
     use crate::phantom::phantom;
+    use crate::volume::grid::Margin;
 
     #[test]
     fn nothing_changes_nothing() {
@@ -144,6 +192,25 @@ mod tests {
         for (line, shifted) in plain.hu().chunks(SIDE).zip(moved.hu().chunks(SIDE)) {
             (0..SIDE).for_each(|x| assert!((shifted[x] - line[(x + 4).min(SIDE - 1)]).abs() < 1e-3));
         }
+    }
+
+    /// A data set with this margin, in cells (z, y, x), of one nodule of 8 mm; two diameters a side.
+    fn with_margin(cells: [usize; 3]) -> Dataset {
+        let plain = phantom(Thresholds::Inclusive, Some(1)).unwrap();
+        let margin = Margin::new(cells).unwrap();
+        let header = DatasetHeader { margin, ..plain.header };
+        let rows = vec![Row { diameter_mm: Some(8.0), ..plain.rows[0].clone() }];
+        Dataset::new(header, rows, Voxels::U8(vec![0; margin.voxels()]), 1.0, 0.0).unwrap()
+    }
+
+    /// 16 cells a diameter: 4 mm are 8 cells, and 40 % more of 16 cells to a side are 6.4.
+    #[test]
+    fn what_a_margin_holds_is_asked() {
+        let wide = |cells| Disturbance::of(&with_margin(cells)).unwrap().split_off(Disturbance::ALL.len());
+        let words = |cells| wide(cells).into_iter().map(Disturbance::words).collect::<Vec<_>>();
+        assert_eq!(words([0, 0, 0]), ["diameter -40 %"]);
+        assert_eq!(words([0, 7, 7]), ["centre 1 mm off", "centre 2 mm off", "diameter -40 %"]);
+        assert_eq!(wide([7, 8, 8]), Disturbance::WIDE);
     }
 
     #[test]

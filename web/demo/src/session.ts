@@ -6,7 +6,7 @@ import { suggest } from './nodule/suggest';
 import { warningsOf } from './nodule/warnings';
 import * as exports from './nodule/exports';
 import { element } from './panel/dom';
-import { Fields } from './panel/fields';
+import { DIAMETERS, Fields } from './panel/fields';
 import * as list from './panel/list';
 import { say, warn } from './panel/messages';
 import * as result from './panel/result';
@@ -20,8 +20,6 @@ import { isBlank } from './view/heat';
 import { listen } from './view/keys';
 import type { Viewer } from './view/viewer';
 
-/** Diameters that can be asked for, mm; which of them no nodule has, the model says. */
-const [SMALLEST, LARGEST] = [1, 100];
 /** A reader who drags or types is given this long before the model is asked, ms. */
 const REST = 120;
 
@@ -242,7 +240,7 @@ export class Session {
   }
 }
 
-const sized = (mm: number) => Math.min(LARGEST, Math.max(SMALLEST, mm));
+const sized = (mm: number) => Math.min(DIAMETERS.largest, Math.max(DIAMETERS.smallest, mm));
 
 const ORIGINS: Record<Marked['origin'], string> = {
   suggested: 'Suggested: the largest ball at whose surface at least half lies above −600 HU; half of such diameters are within 13 % of '

@@ -6,6 +6,9 @@ import { element, input } from './dom';
 const AXES = ['x', 'y', 'z'] as const;
 const TOWARDS: Record<Frame, [string, string, string]> = { LPS: ['left', 'back', 'head'], RAS: ['right', 'front', 'head'] };
 
+/** Diameters that can be asked for, mm; which of them no nodule has, the model says. */
+export const DIAMETERS = { smallest: 1, largest: 100 };
+
 export interface FieldIntents {
   /** Another place, LPS. */
   onplace(mm: Triple): void;
@@ -22,7 +25,7 @@ export class Fields {
     const take = ({ place, frame, diameter }: Pasted) => {
       if (frame) this.frame = frame;
       intents.onplace(inFrame(place, this.frame));
-      if (diameter !== undefined && diameter >= 1 && diameter <= 100) intents.ondiameter(diameter, true);
+      if (diameter !== undefined && diameter >= DIAMETERS.smallest && diameter <= DIAMETERS.largest) intents.ondiameter(diameter, true);
     };
     AXES.forEach((axis, i) => {
       const field = input(axis);
