@@ -85,7 +85,6 @@ pub fn of_study(study: &Path, config: &ModelConfig, run: Option<&TrainConfig>) -
 
 /// Whether two runs trained alike, but for what each of them held out.
 fn same_recipe(cell: &TrainConfig, run: &TrainConfig) -> bool {
-    let run = run.clone();
     *cell
         == TrainConfig {
             task: cell.task,
@@ -97,7 +96,7 @@ fn same_recipe(cell: &TrainConfig, run: &TrainConfig) -> bool {
             fold_seed: cell.fold_seed,
             data: cell.data.clone(),
             validation: cell.validation.clone(),
-            ..run
+            ..run.clone()
         }
 }
 

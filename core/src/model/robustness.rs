@@ -61,26 +61,25 @@ impl Disturbance {
     pub fn of(data: &Dataset) -> Result<Vec<Self>> {
         let mut of = Self::ALL.to_vec();
         for wide in Self::WIDE {
-            let held = (0..data.len()).map(|row| wide.held(data, row)).collect::<Result<Vec<bool>>>()?;
-            if held.into_iter().all(|held| held) {
+            if wide.held(data)? {
                 of.push(wide);
             }
         }
         Ok(of)
     }
 
-    /// Whether no sample of the disturbed crop lies beyond the margin.
-    fn held(self, data: &Dataset, row: usize) -> Result<bool> {
-        let margin = data.header.margin.cells();
-        let half = SIDE as f64 / 2.0;
-        let far = self.directions().into_iter().map(|direction| self.displaced(data, row, direction));
-        far.map(|displaced| {
-            let Displaced { shift, scale } = displaced?;
-            let axes = shift.iter().zip(scale).zip(margin);
-            Ok(axes.map(|((by, scale), m)| by.abs() + half * scale <= half + m as f64).all(|inside| inside))
-        })
-        .collect::<Result<Vec<bool>>>()
-        .map(|held| held.into_iter().all(|held| held))
+    /// Whether no sample of a disturbed crop lies beyond the margin.
+    fn held(self, data: &Dataset) -> Result<bool> {
+        let (margin, half) = (data.header.margin.cells(), SIDE as f64 / 2.0);
+        for row in 0..data.len() {
+            for direction in self.directions() {
+                let Displaced { shift, scale } = self.displaced(data, row, direction)?;
+                if (0..3).any(|axis| shift[axis].abs() + half * scale[axis] > half + margin[axis] as f64) {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
     }
 
     /// In words.
