@@ -67,6 +67,8 @@ lint: setup-lint
 	rustfmt --edition 2024 --config-path rustfmt.toml --check core/src/methods/*.rs
 	$(CARGO) clippy --release --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --workspace --no-deps --locked
+	@# the fuzz targets are a workspace of their own, which a change of dependencies leaves behind
+	$(CARGO) metadata --locked --format-version 1 --manifest-path tests/fuzz/Cargo.toml > /dev/null
 	CARGO=$(CARGO) $(CARGO_TARGET_DIR)/tools/bin/cargo-deny --locked --log-level error check licenses bans sources
 
 # PyTorch in the same run, two threads.
