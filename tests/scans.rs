@@ -283,6 +283,8 @@ fn the_models_geometry() {
             is_bad_input(call, words);
         }
         is_bad_input(call, &format!("{set} holds crops of 32 mm, but {model} was trained on"));
-        ok(&[call, &["--allow-other-crop"]].concat());
+        let document: serde_json::Value =
+            serde_json::from_str(&ok(&[call, &["--allow-other-crop", "--json"]].concat())).unwrap();
+        assert_eq!(document["warnings"][0]["kind"], "other_crop", "{document}");
     }
 }

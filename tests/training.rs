@@ -4,6 +4,7 @@
 
 mod common;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use common::{fails, is_bad_input, ok, run, text};
@@ -210,8 +211,27 @@ fn a_model_is_calibrated_and_guarded() {
     assert!(found["predictions"][0]["reason"].as_str().unwrap().contains("air"));
     let said = ok(&["predict", "--model", &model, &text(&air), "--device", "cpu"]);
     assert!(said.contains("looks like air"), "{said}");
+    let table = ok(&["predict", "--model", &model, &text(&air), "--device", "cpu", "--csv"]);
+    let row: Vec<BTreeMap<String, String>> =
+        csv::Reader::from_reader(table.as_bytes()).deserialize().map(Result::unwrap).collect();
+    assert_eq!(row[0]["in_distribution"], "false");
+    assert_eq!(row[0]["reason"], found["predictions"][0]["reason"].as_str().unwrap());
+    let set: Vec<&str> =
+        found["predictions"][0]["set"].as_array().unwrap().iter().map(|c| c.as_str().unwrap()).collect();
+    assert_eq!(row[0]["set"], set.join(" "));
+    assert_eq!(row[0]["model"], found["model"]["about"].as_str().unwrap());
+    assert_eq!(row[0]["model_sha256"], found["model"]["weights_sha256"][0].as_str().unwrap());
+    assert_eq!((&found["model"]["path"], row[0]["model_sha256"].len()), (&model.as_str().into(), 64));
+    let picture = text(&dir.path().join("heat.png"));
+    let explain = ["explain", "--model", &model, &text(&air), "--out", &picture, "--device", "cpu"];
+    assert!(ok(&explain).contains("looks like air"));
+    let explained: Value = serde_json::from_str(&ok(&[&explain[..], &["--json"]].concat())).unwrap();
+    for key in ["set", "in_distribution", "reason"] {
+        assert_eq!(explained[key], found["predictions"][0][key], "{key}");
+    }
     // folds twice
     is_bad_input(&["export", &run, "--out", &model, "--calibrate", &folds[0], &folds[0]], "give each fold once");
+    is_bad_input(&["export", &run, "--out", &model, "--calibrate", &folds[0]], "of 1 fold(s) are too few to calibrate");
 }
 
 /// The card of a model that trained on all nodules says what its recipe's folds say.
@@ -283,10 +303,24 @@ fn a_card_rests_on_the_folds_of_a_study() {
     assert!((metrics["accuracy"]["value"].as_f64().unwrap() - accuracy).abs() < 1e-9, "{metrics}");
     assert_eq!((metrics["held_out"].as_u64(), right.len()), (Some(60), 60));
     assert!(card.contains(&format!("| **this recipe** | {:.1} (", 100.0 * accuracy)), "{card}");
-    // written once, however often it is exported
+    // what says nothing, or the same again
+    for (change, part) in [
+        ((|_| ()) as fn(&mut Value), "give each fold once"),
+        (|d| d["robustness"][1]["accuracy"] = 1.5.into(), "has a score that is not from 0 to 1"),
+        (|d| d["robustness"] = Value::Null, "there is no table in it"),
+    ] {
+        let mut document = json(robustness[0].as_ref());
+        change(&mut document);
+        let text = std::fs::read_to_string(&robustness[0]).unwrap();
+        std::fs::write(&other, if part.contains("once") { text } else { document.to_string() }).unwrap();
+        is_bad_input(&["export", &place("all"), "--out", &place("no"), "--robustness", &robustness[0], &other], part);
+    }
+    std::fs::write(place("binary.md"), [0xff, 0xfe, 0]).unwrap();
+    is_bad_input(&["export", &place("all"), "--out", &place("no"), "--notes", &place("binary.md")], "no text in UTF-8");
+    // written once, however often it is exported, and beside what was there
     ok(&["export", &place("model"), "--out", &place("again"), "--notes", &place("notes.md")]);
     let again = std::fs::read_to_string(dir.path().join("again/README.md")).unwrap();
-    assert!(again.matches("## What it can't do").count() == 1 && !again.contains("## Robustness"), "{again}");
+    assert!(again.matches("## What it can't do").count() == 1 && again.contains("## Robustness"), "{again}");
     let other = ["train", "--data", &data, "--out", &place("other"), "--method", "ce", "--fold", "all", "--diameter"];
     ok(&[&other[..], &recipe, &["--device", "cpu"]].concat());
     is_bad_input(&["export", &place("other"), "--out", &place("no"), "--study", &place("study")], "pool and diameter");

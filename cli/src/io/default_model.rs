@@ -37,7 +37,8 @@ impl ModelChoice {
 pub fn place(named: Option<&Path>) -> Result<PathBuf> {
     let found = find(named)?;
     if named.is_none() {
-        eprintln!("model: {} (none was named)", found.display());
+        let how = variable().map_or_else(|| "none was named".to_owned(), |_| format!("named by {VARIABLE}"));
+        eprintln!("model: {} ({how})", found.display());
     }
     Ok(found)
 }
@@ -47,12 +48,17 @@ pub fn find(named: Option<&Path>) -> Result<PathBuf> {
     if let Some(named) = named.filter(|named| *named != Path::new(DEFAULT)) {
         return Ok(named.into());
     }
-    first(env::var_os(VARIABLE).map(PathBuf::from), installed::places("model"), &env::current_dir()?)
+    first(variable(), installed::places("model"), &env::current_dir()?)
+}
+
+/// What the variable names.
+fn variable() -> Option<PathBuf> {
+    env::var_os(VARIABLE).map(PathBuf::from).filter(|named| !named.as_os_str().is_empty())
 }
 
 /// That of the variable, whatever it names; else the first place that holds a model: with the program, or in the checkout around `folder`.
 fn first(variable: Option<PathBuf>, installed: Vec<PathBuf>, folder: &Path) -> Result<PathBuf> {
-    if let Some(named) = variable.filter(|named| !named.as_os_str().is_empty()) {
+    if let Some(named) = variable {
         return if named.is_dir() { Ok(named) } else { Err(Failure::NoModel { variable: VARIABLE, named }.into()) };
     }
     let checkouts = folder.ancestors().skip(1).filter(|parent| parent.join(".git").exists());

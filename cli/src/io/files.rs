@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Result;
 use clip_lung_core::Error;
@@ -39,13 +40,32 @@ pub fn create_dir(path: &Path) -> Result<()> {
     fs::create_dir_all(path).map_err(|e| failed(path, "created", "choose a place you may write to", &e))
 }
 
+/// What the names of files and directories begin with that are not complete yet.
+const UNFINISHED: &str = ".writing-";
+/// Nothing takes as long as this to be written: what is older was left by a process that was killed.
+const ABANDONED: Duration = Duration::from_secs(3600);
+
+/// Removes from a directory what processes left there that were killed while they wrote; of a directory that this process alone writes to
+/// (`own`), whatever its age.
+pub fn sweep(dir: &Path, own: bool) {
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        let age = || entry.metadata().ok()?.modified().ok()?.elapsed().ok();
+        let unfinished = entry.file_name().to_string_lossy().starts_with(UNFINISHED);
+        if unfinished && (own || age().is_some_and(|age| age > ABANDONED)) {
+            // it is in nobody's way: what can't be removed stays
+            let path = entry.path();
+            let _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+        }
+    }
+}
+
 /// Replaces a file in one rename: after a crash or on a full disk, the old one is still whole.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let dir = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let full = |e: &std::io::Error| {
         failed(path, "written", "free some space or choose another place; what was there before is untouched", e)
     };
-    let mut file = tempfile::Builder::new().prefix(".writing-").tempfile_in(dir).map_err(|e| full(&e))?;
+    let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(dir).map_err(|e| full(&e))?;
     file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(|e| full(&e))?;
     let file = file.persist(path).map_err(|e| full(&e.error))?;
     readable_by_all(&file);
@@ -80,10 +100,11 @@ pub fn write_dir(dir: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<()> {
     let parent = dir.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let near = if exists { dir } else { parent };
     create_dir(near)?;
+    sweep(near, false);
     let full = |e: &std::io::Error| {
         failed(dir, "written", "free some space or choose another place; what was there before is untouched", e)
     };
-    let ready = tempfile::Builder::new().prefix(".writing-").tempdir_in(near).map_err(|e| full(&e))?;
+    let ready = tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(near).map_err(|e| full(&e))?;
     for (name, bytes) in files {
         let path = ready.path().join(name);
         create_dir(path.parent().unwrap_or(ready.path()))?;
@@ -103,7 +124,12 @@ pub fn write_dir(dir: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<()> {
         use std::os::unix::fs::PermissionsExt;
         let _ = fs::set_permissions(ready.path(), fs::Permissions::from_mode(0o755));
     }
-    fs::rename(ready.path(), dir).map_err(|e| full(&e))?;
+    fs::rename(ready.path(), dir).map_err(|e| match e.kind() {
+        ErrorKind::DirectoryNotEmpty => {
+            failed(dir, "written", "another process wrote it meanwhile; look at it first", &e)
+        }
+        _ => full(&e),
+    })?;
     let _ = ready.keep();
     Ok(())
 }
@@ -130,5 +156,23 @@ mod tests {
         }
         sync_dir(odd).unwrap();
         assert!(sync_dir(Path::new("/nowhere/at/all")).is_err());
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_swept_and_what_another_writes_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        fs::create_dir(at(".writing-old")).unwrap();
+        for name in [".writing-old/model", ".writing-now", "kept"] {
+            fs::write(at(name), "").unwrap();
+        }
+        let long_ago = std::time::SystemTime::now() - 2 * ABANDONED;
+        File::open(at(".writing-old")).unwrap().set_modified(long_ago).unwrap();
+        File::options().write(true).open(at("kept")).unwrap().set_modified(long_ago).unwrap();
+        let found = || [".writing-old", ".writing-now", "kept"].map(|name| at(name).exists());
+        write_dir(&at("new"), &BTreeMap::new()).unwrap();
+        assert_eq!(found(), [false, true, true]);
+        sweep(dir.path(), true);
+        assert_eq!(found(), [false, false, true]);
     }
 }

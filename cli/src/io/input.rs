@@ -10,6 +10,7 @@ use clip_lung_core::model::directory::{CARD, CONFIG, GOLDEN, WEIGHTS};
 use clip_lung_core::model::ensemble::{ENSEMBLE, EnsembleFile};
 use clip_lung_core::model::predict::Model;
 use clip_lung_core::phantom;
+use clip_lung_core::volume::warning::Warning;
 
 use crate::failure::Failure;
 use crate::io::files;
@@ -75,11 +76,14 @@ pub struct OtherCrop {
 }
 
 impl OtherCrop {
-    /// That the data set at `place` has the model's crops, or need not.
-    pub fn check(self, data: &Dataset, place: &Path, model: &Model, dir: &Path) -> Result<()> {
+    /// That the data set at `place` has the model's crops, or need not: then what its answers must be read with.
+    pub fn check(self, data: &Dataset, place: &Path, model: &Model, dir: &Path) -> Result<Option<Warning>> {
+        let (crop, input) = (data.header.crop, &model.config.input);
         if self.allow_other_crop {
-            return Ok(());
+            let other = Warning::OtherCrop { crops: crop.to_string(), model: input.crop.to_string() };
+            return Ok((crop != input.crop).then_some(other));
         }
-        Ok(model.config.input.check_crop(data.header.crop, &place.display().to_string(), &dir.display().to_string())?)
+        input.check_crop(crop, &place.display().to_string(), &dir.display().to_string())?;
+        Ok(None)
     }
 }

@@ -82,6 +82,7 @@ impl RunDir {
 
     /// The directory that is locked already.
     pub fn locked(path: &Path, lock: Lock) -> Self {
+        files::sweep(path, true);
         Self { path: path.into(), log: None, events: None, with_events: false, _lock: lock }
     }
 

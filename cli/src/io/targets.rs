@@ -93,7 +93,7 @@ impl Request<'_> {
 
     fn data_set(&self, path: &Path) -> Result<Found> {
         let data = input::dataset(path)?;
-        self.other.check(&data, path, self.model, self.model_dir)?;
+        let other = self.other.check(&data, path, self.model, self.model_dir)?;
         let target = |i: usize| {
             let row = &data.rows[i];
             Ok(Target {
@@ -105,7 +105,8 @@ impl Request<'_> {
             })
         };
         let targets = (0..data.len()).map(target).collect::<Result<Vec<_>>>()?;
-        Ok(Found { targets, ..Found::default() })
+        let warnings = other.map(|warning| Said { nodule: None, warning }).into_iter().collect();
+        Ok(Found { targets, warnings, ..Found::default() })
     }
 
     fn array(&self, path: &Path) -> Result<Found> {

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::scoring;
 use crate::failure::Failure;
 use crate::io::files;
+use crate::show::markdown::escaped;
 
 /// One disturbance, the mean over its directions.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -26,6 +27,15 @@ pub struct Row {
     pub benign_malignant_auc: Option<f64>,
     /// The share of nodules whose class is another than undisturbed.
     pub changed: f64,
+}
+
+impl Row {
+    /// Whether each of its numbers is a share.
+    fn is_possible(&self) -> bool {
+        let share = |value: f64| (0.0..=1.0).contains(&value);
+        let areas = [self.macro_auc, self.benign_malignant_auc];
+        share(self.accuracy) && share(self.changed) && areas.into_iter().flatten().all(share)
+    }
 }
 
 /// All disturbances on these rows of a data set.
@@ -125,15 +135,25 @@ pub fn section(files: &[PathBuf], learned_from: &str) -> Result<String> {
         model: Scores,
         robustness: Option<Vec<Row>>,
     }
+    let mut seen = Vec::new();
     let mut tables: Vec<(String, usize, Vec<Vec<Row>>)> = Vec::new();
     for path in files {
         let file = path.display().to_string();
         let bad = |e: serde_json::Error| Error::BadJson { file: file.clone(), reason: e.to_string() };
-        let document: Document = serde_json::from_slice(&files::read(path)?).map_err(bad)?;
+        let bytes = files::read(path)?;
+        if let Some((_, first)) = seen.iter().find(|(known, _)| *known == bytes) {
+            return Err(Failure::File(format!("{file}: it says what {first} says; give each fold once")).into());
+        }
+        let document: Document = serde_json::from_slice(&bytes).map_err(bad)?;
+        seen.push((bytes, file.clone()));
         let missing = || {
             Failure::File(format!("{file}: there is no table in it; it is what `evaluate --robustness --json` prints"))
         };
         let (rows, nodules) = (document.robustness.ok_or_else(missing)?, document.model.nodules);
+        if let Some(row) = rows.iter().find(|row| !row.is_possible()) {
+            let reason = format!("`{}` has a score that is not from 0 to 1", row.disturbance);
+            return Err(Error::BadJson { file, reason }.into());
+        }
         match tables.iter_mut().find(|(data, ..)| *data == document.data) {
             Some((_, count, of_data)) => {
                 *count += nodules;
@@ -151,10 +171,11 @@ pub fn section(files: &[PathBuf], learned_from: &str) -> Result<String> {
             let reason = "the robustness tables are not of the same disturbances; make all with this program";
             Failure::File(format!("{data}: {reason}"))
         })?;
+        let shown = escaped(&data);
         let which = if learned_from.contains(&format!(" {data} (sha256 ")) {
-            format!("The models of {} fold(s) on their held-out nodules of {data}, {nodules} in all", of_data.len())
+            format!("The models of {} fold(s) on their held-out nodules of {shown}, {nodules} in all", of_data.len())
         } else {
-            format!("This model on {data}, {nodules} nodule(s)")
+            format!("This model on {shown}, {nodules} nodule(s)")
         };
         out += &format!("\n{which}:\n\n{}", render(&rows));
     }
@@ -170,7 +191,7 @@ pub fn render(rows: &[Row]) -> String {
     for row in rows {
         out += &format!(
             "| {} | {:.3} | {} | {} | {:.1} % |\n",
-            row.disturbance,
+            escaped(&row.disturbance),
             row.accuracy,
             number(row.macro_auc),
             number(row.benign_malignant_auc),

@@ -7,7 +7,7 @@ use clip_lung_core::dataset::crops::Dataset;
 use clip_lung_core::dataset::folds;
 use clip_lung_core::model::config::ModelConfig;
 use clip_lung_core::model::guard::{Guard, Surroundings};
-use clip_lung_core::study::calibration::Calibration;
+use clip_lung_core::study::calibration::{Calibration, LEAST_FOLDS, LEAST_NODULES};
 use clip_lung_core::study::pooled::Predictions;
 
 use crate::failure::Failure;
@@ -31,8 +31,14 @@ pub fn held_out(places: &[PathBuf], config: &ModelConfig) -> Result<Predictions>
 
 /// From held-out predictions of the model's recipe.
 pub fn calibration(held_out: &Predictions) -> Result<Calibration> {
-    let nothing = || Failure::File("there is no held-out prediction to calibrate with".into());
-    Ok(Calibration::of(held_out).ok_or_else(nothing)?)
+    let too_few = || {
+        let (nodules, folds) = (held_out.nodules.len(), held_out.folds().len());
+        Failure::File(format!(
+            "{}: {nodules} of {folds} fold(s) are too few to calibrate with; give those of {LEAST_FOLDS} folds and {LEAST_NODULES} nodules at least",
+            held_out.name
+        ))
+    };
+    Ok(Calibration::of(held_out).ok_or_else(too_few)?)
 }
 
 /// From the nodules of a data set, which is named by its place.

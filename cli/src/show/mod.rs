@@ -5,6 +5,7 @@ pub mod comparison;
 pub mod curves;
 pub mod figure;
 pub mod gallery;
+pub mod markdown;
 pub mod numbers;
 pub mod picture;
 pub mod predictions;

@@ -1,10 +1,12 @@
 //! Predictions as text, as a table and as a document.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clip_lung_core::model::answer::Prediction;
+use clip_lung_core::model::config::ModelConfig;
+use clip_lung_core::model::guard::OutOfPlace;
 use clip_lung_core::model::predict::Model;
 use clip_lung_core::volume::warning::Warning;
 use serde_json::{Map, Value, json};
@@ -47,6 +49,8 @@ impl fmt::Display for Failed {
 /// All answers of a call.
 pub struct Predictions<'a> {
     model: &'a Model,
+    /// The model's directory.
+    dir: &'a Path,
     device: String,
     pub rows: Vec<Predicted>,
     pub warnings: Vec<Warned>,
@@ -58,8 +62,9 @@ pub struct Predictions<'a> {
 }
 
 impl<'a> Predictions<'a> {
-    pub fn new(model: &'a Model, device: String) -> Self {
-        Self { model, device, rows: Vec::new(), warnings: Vec::new(), failed: Vec::new(), reports: None, stored: None }
+    pub fn new(model: &'a Model, dir: &'a Path, device: String) -> Self {
+        let (rows, warnings, failed) = (Vec::new(), Vec::new(), Vec::new());
+        Self { model, dir, device, rows, warnings, failed, reports: None, stored: None }
     }
 
     /// A line a prediction.
@@ -95,14 +100,17 @@ impl<'a> Predictions<'a> {
         }
     }
 
-    /// A row a prediction: p_CLASS a class of the model; where the crop was cut stays empty where it is not known.
+    /// A row a prediction, which stands for itself: p_CLASS a class of the model, where the crop was cut (empty where it is not known), what the
+    /// answer leaves open and whether the crop is a lung nodule's (empty where the model has no rule for it), and the model.
     pub fn csv(&self) -> Result<Vec<u8>> {
-        let classes = &self.model.config.classes;
+        let config = &self.model.config;
         let mut writer = csv::Writer::from_writer(Vec::new());
-        let shares = classes.iter().map(|c| format!("p_{}", c.name()));
+        let shares = config.classes.iter().map(|c| format!("p_{}", c.name()));
         let place = ["series_uid", "frame", "centre_x_mm", "centre_y_mm", "centre_z_mm", "diameter_mm"];
         let first = ["input", "nodule_id", "class"].map(String::from);
-        writer.write_record(first.into_iter().chain(shares).chain(place.map(String::from)))?;
+        let judged = ["set", "in_distribution", "reason", "model", "model_sha256"].map(String::from);
+        writer.write_record(first.into_iter().chain(shares).chain(place.map(String::from)).chain(judged))?;
+        let (about, weights) = (self.model.about(), self.model.weights().join(" "));
         for row in &self.rows {
             let geometry = |key: &str| row.geometry.as_ref().map_or(Value::Null, |g| g[key].clone());
             let word = |value: Value| value.as_str().map(str::to_owned).unwrap_or_default();
@@ -113,6 +121,11 @@ impl<'a> Predictions<'a> {
             cells.extend(["series_uid", "frame"].map(|key| word(geometry(key))));
             cells.extend((0..3).map(|i| number(&centre[i])));
             cells.push(row.diameter_mm.map(|v| v.to_string()).unwrap_or_default());
+            let set = row.prediction.set.iter().flatten().map(|class| class.name());
+            cells.push(set.collect::<Vec<_>>().join(" "));
+            cells.push(in_distribution(config, &row.prediction).map(|is| is.to_string()).unwrap_or_default());
+            cells.push(row.prediction.out_of_place.map_or("", OutOfPlace::words).into());
+            cells.extend([about.clone(), weights.clone()]);
             writer.write_record(cells)?;
         }
         Ok(writer.into_inner()?)
@@ -126,7 +139,7 @@ impl<'a> Predictions<'a> {
             "method": config.method, "task": config.task, "classes": config.classes,
             "about": self.model.about(), "intended_use": meta.intended_use, "training_data": meta.training_data,
             "synthetic": meta.synthetic, "text_encoder": meta.text_encoder,
-            "device": self.device,
+            "device": self.device, "path": self.dir, "weights_sha256": self.model.weights(),
         });
         let warning = |w: &Warned| {
             let mut said = json!({"input": w.input, "kind": w.warning.kind(), "message": w.warning.to_string()});
@@ -159,18 +172,28 @@ impl<'a> Predictions<'a> {
             "id": row.id, "class": p.class, "probabilities": probabilities, "logits": p.logits, "ms": row.ms,
             "input": row.input,
         });
-        if let Some(set) = &p.set {
-            said["set"] = json!(set);
-        }
-        if self.model.config.guard.is_some() {
-            said["in_distribution"] = p.out_of_place.is_none().into();
-        }
-        if let Some(reason) = p.out_of_place {
-            said["reason"] = reason.words().into();
-        }
+        add_judgement(&mut said, &self.model.config, p);
         if let Some(geometry) = &row.geometry {
             said["crop"] = geometry.clone();
         }
         said
+    }
+}
+
+/// Whether the crop is a lung nodule's, where the model has a rule for it.
+fn in_distribution(config: &ModelConfig, prediction: &Prediction) -> Option<bool> {
+    config.guard.map(|_| prediction.out_of_place.is_none())
+}
+
+/// Adds to a document what the model's rules say of an answer: the classes left open, and whether the crop is a lung nodule's.
+pub fn add_judgement(said: &mut Value, config: &ModelConfig, prediction: &Prediction) {
+    if let Some(set) = &prediction.set {
+        said["set"] = json!(set);
+    }
+    if let Some(is) = in_distribution(config, prediction) {
+        said["in_distribution"] = is.into();
+    }
+    if let Some(reason) = prediction.out_of_place {
+        said["reason"] = reason.words().into();
     }
 }

@@ -48,7 +48,7 @@ pub fn run(args: Args) -> Result<()> {
     let model = input::model(&target, &device)?;
     let task = args.task.unwrap_or(model.config.task);
     task.check(&model.config.classes)?;
-    args.other.check(&data, &args.data, &model, &target)?;
+    let other = args.other.check(&data, &args.data, &model, &target)?;
     let run = if is_run { Some(run_config(&target, &data)?) } else { None };
     let own_test = run.as_ref().is_some_and(|config| config.test.is_some());
     if run.as_ref().is_some_and(|config| config.held_out == HeldOut::None) && !own_test {
@@ -81,7 +81,7 @@ pub fn run(args: Args) -> Result<()> {
         let mut document = serde_json::json!({
             "intended_use": "research", "data": data.header.name, "task": task, "method": model.config.method,
             "text_encoder": meta.text_encoder, "about": model.about(), "includes_training_nodules": seen,
-            "model": report, "size_only": size_only,
+            "model": report, "size_only": size_only, "warnings": other.iter().collect::<Vec<_>>(),
         });
         if let Some(rows) = &robustness {
             document["robustness"] = serde_json::to_value(rows)?;
@@ -97,6 +97,9 @@ pub fn run(args: Args) -> Result<()> {
             print!("\n{}", robustness::render(rows));
         }
         println!("  the model was {}", meta.trained_on());
+        if let Some(other) = other {
+            println!("  warning: {other}");
+        }
         if seen {
             println!(
                 "  warning: this model was trained on a part of these nodules; evaluate its run directory for held-out numbers"

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clip_lung_core::dataset::class::Class;
 use clip_lung_core::dataset::table::RATING_COLUMNS;
+use clip_lung_core::model::explain::gradcam::CELLS;
 use clip_lung_core::model::predict::Model;
 use clip_lung_core::volume::crop::Crop;
 
@@ -17,6 +18,7 @@ use crate::io::targets::Request;
 use crate::io::word::word;
 use crate::machine::device;
 use crate::show::picture;
+use crate::show::predictions::add_judgement;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -78,6 +80,9 @@ pub fn run(args: Args) -> Result<()> {
             target.id,
             document["explained"].as_str().unwrap_or("")
         );
+        if let Some(reason) = document["reason"].as_str() {
+            println!("{reason}");
+        }
         println!("{}", model.about());
         found.warnings.iter().for_each(|said| eprintln!("warning: {input}: {}", said.warning));
     }
@@ -108,8 +113,17 @@ pub fn draw(
         .collect();
     let mut caption = vec![
         format!("{id}: predicted {} ({})", e.prediction.class.name(), shares(&mut probabilities())),
-        format!("heat: evidence for {}; one map for all 32 slices, which are channels", e.class.name()),
+        format!(
+            "heat: evidence for {}, on {CELLS} x {CELLS} cells; one map for all 32 slices, which are channels",
+            e.class.name()
+        ),
     ];
+    if model.config.diameter {
+        caption.push("the diameter is an input beside the image: what it contributes is not in the map".into());
+    }
+    if let Some(reason) = e.prediction.out_of_place {
+        caption.push(reason.words().into());
+    }
     if !attributes.is_empty() {
         caption.push("closest words (lobulation and spiculation were rated inconsistently in LIDC-IDRI):".into());
         for part in attributes.chunks(4) {
@@ -119,11 +133,13 @@ pub fn draw(
     caption.push(format!("text encoder of the training: {}", model.config.metadata.text_encoder));
     caption.push(model.about());
     files::write(out, &picture::explanation(crop, model.config.input.hu_window, &e.heat, &caption)?)?;
-    Ok(serde_json::json!({
+    let mut said = serde_json::json!({
         "id": id, "class": e.prediction.class, "explained": e.class,
         "probabilities": probabilities().collect::<std::collections::BTreeMap<_, _>>(),
         "attributes": attributes.into_iter().collect::<std::collections::BTreeMap<_, _>>(),
         "heat": e.heat, "heat_shape": [32, 32], "text_encoder": model.config.metadata.text_encoder, "about": model.about(),
         "intended_use": "research",
-    }))
+    });
+    add_judgement(&mut said, &model.config, &e.prediction);
+    Ok(said)
 }

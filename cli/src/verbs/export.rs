@@ -21,6 +21,7 @@ use crate::io::run_dir::{RunDir, model_dir};
 use crate::machine::device;
 use crate::run::bundle::{golden_pair, training_data};
 use crate::run::{out_of_fold, robustness, rules};
+use crate::show::markdown::with_sections;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -136,21 +137,12 @@ fn exported(run: &Path, precision: Precision, args: &Args, device: &Device) -> R
         sections.push(robustness::section(&args.robustness, &config.metadata.training_data)?);
     }
     if let Some(notes) = &args.notes {
-        sections.push(String::from_utf8_lossy(&files::read(notes)?).into_owned());
+        let text = || Failure::File(format!("{}: it is no text in UTF-8; give a Markdown file", notes.display()));
+        sections.push(String::from_utf8(files::read(notes)?).map_err(|_| text())?);
     }
     let card = with_sections(&String::from_utf8_lossy(get(CARD)?.0), &sections);
     let files = build(Parts { config, arrays, golden, precision, card: &card }, device)?;
     Ok(Exported { model, files })
-}
-
-/// A card with these sections instead of those that it had.
-fn with_sections(card: &str, sections: &[String]) -> String {
-    if sections.is_empty() {
-        return card.into();
-    }
-    let own = card.split("\n## ").next().unwrap_or(card).trim_end();
-    let sections = sections.iter().map(|s| s.trim()).collect::<Vec<_>>();
-    format!("{own}\n\n{}\n", sections.join("\n\n"))
 }
 
 /// Gives a model its rule for crops that are no lung nodule, from the data it learned from; the card's

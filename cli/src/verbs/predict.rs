@@ -70,7 +70,7 @@ pub fn run(args: Args) -> Result<()> {
     inputs.extend(fetched.iter().map(|dir| (args.dicomweb.clone().unwrap_or_default(), dir.path())));
     let several = inputs.len() > 1;
     let request = Request { place: &args.place, model: &model, model_dir: &place, other: args.other, several };
-    let mut all = Predictions::new(&model, device_name);
+    let mut all = Predictions::new(&model, &place, device_name);
     let (mut used, mut answers) = (Vec::new(), Vec::new());
     for (input, path) in inputs {
         let found = match request.targets(path) {

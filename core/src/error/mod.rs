@@ -129,7 +129,7 @@ pub enum Error {
     OffScan { frame: &'static str, centre_mm: [f64; 3], voxel: [f64; 3], dims: [usize; 3] },
     /// Crops of another geometry than the model was trained on.
     #[error(
-        "{data} holds crops of {data_crop}, but {model} was trained on crops of {model_crop}; use crops of that geometry (--allow-other-crop goes on all the same)"
+        "{data} holds crops of {data_crop}, but {model} was trained on crops of {model_crop}; cut crops of that geometry (`clip-lung prepare --crop`), or name a model of these (--allow-other-crop goes on all the same)"
     )]
     Geometry { data: String, data_crop: String, model: String, model_crop: String },
     /// The embedded assets could not be decoded: a defect of the build.
@@ -142,6 +142,14 @@ pub enum Error {
 
 /// The crate's result.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// That a number is a share, from 0 to 1.
+pub(crate) fn check_share(what: &str, value: f64) -> Result<()> {
+    if (0.0..=1.0).contains(&value) {
+        return Ok(());
+    }
+    Err(Error::OutOfRange { what: what.into(), value: value.to_string(), expected: "from 0 to 1".into() })
+}
 
 /// The name of the first non-finite element's place, as an error.
 pub(crate) fn check_finite(file: &str, what: &str, values: &[f32]) -> Result<()> {

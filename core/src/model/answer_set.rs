@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::{Result, check_share};
+
 /// The rule, as `config.json` holds it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -33,6 +35,16 @@ impl AnswerSet {
             })
             .sum();
         Some(Self { coverage, threshold: threshold_of(None), measured: covered as f64 / nodules.len() as f64 })
+    }
+
+    /// That its numbers are shares.
+    ///
+    /// # Errors
+    /// The first that is not from 0 to 1.
+    pub fn check(&self) -> Result<()> {
+        check_share("answer_set.coverage", self.coverage)?;
+        check_share("answer_set.threshold", self.threshold)?;
+        check_share("answer_set.measured", self.measured)
     }
 
     /// The places of the classes in the set; `decided` is always among them.

@@ -94,7 +94,7 @@ impl ModelConfig {
         let bad = |reason: String| Error::BadJson { file: file.into(), reason };
         let config: Self = serde_json::from_slice(json).map_err(|e| bad(e.to_string()))?;
         config.check(file)?;
-        Ok(Self { schema: SCHEMA, ..config })
+        Ok(Self { schema: SCHEMA, metadata: config.metadata.in_lines(), ..config })
     }
 
     pub(super) fn check(&self, file: &str) -> Result<()> {
@@ -105,12 +105,15 @@ impl ModelConfig {
         if self.input.shape != [SIDE; 3] {
             return Err(bad(format!("input shape {:?} is not supported, only [32, 32, 32]", self.input.shape)));
         }
-        self.task.check(&self.classes)?;
+        let named = |e: Error| bad(e.to_string());
+        self.task.check(&self.classes).map_err(named)?;
         if !self.method.readouts().contains(&self.readout) {
             let (method, readout) = (self.method.name(), self.readout.name());
             return Err(bad(format!("a model of the method {method} can't have the readout {readout}")));
         }
-        self.input.normalisation().check()
+        self.input.normalisation().check().map_err(named)?;
+        self.answer_set.map_or(Ok(()), |set| set.check()).map_err(named)?;
+        self.guard.map_or(Ok(()), |guard| guard.check()).map_err(named)
     }
 }
 
@@ -123,6 +126,21 @@ impl ModelConfig {
 }
 
 impl Metadata {
+    /// With every text on a line of its own: whatever a file says, a terminal is told words and nothing else.
+    fn in_lines(self) -> Self {
+        let line = |text: String| text.replace(char::is_control, " ");
+        let Self { version, created, intended_use, training_data, text_encoder, git_commit, .. } = self;
+        Self {
+            version: line(version),
+            created: line(created),
+            intended_use: line(intended_use),
+            training_data: line(training_data),
+            text_encoder: line(text_encoder),
+            git_commit: line(git_commit),
+            ..self
+        }
+    }
+
     /// What the model learned from, in plain words: the data without their digest, and whether they were CT at all.
     pub fn trained_on(&self) -> String {
         let data = self.training_data.split(" (sha256 ").next().unwrap_or_default();
@@ -168,5 +186,41 @@ mod tests {
         assert_eq!(of(&format!("{data} (sha256 01ab)"), false), format!("trained on real CT: {data}"));
         assert_eq!(of("lidc-phantom (sha256 9f)", true), "trained on synthetic drawings, not on CT: lidc-phantom");
         assert_eq!(of("one's own (scans)", false), "trained on real CT: one's own (scans)");
+    }
+
+    /// A configuration of which a test changes one field.
+    const CONFIG: &str = r#"{"schema":2,"method":"ce","task":"lidc-a","classes":["benign","unsure","malignant"],"pool":"mean",
+        "readout":"softmax","input":{"shape":[32,32,32],"hu_window":[-1000,400],"mean":0.4,"std":0.3,
+        "crop":{"in_plane":{"diameters":2},"through_plane":{"diameters":1}}},
+        "metadata":{"version":"1","created":"2026","intended_use":"research","training_data":"drawn","text_encoder":"none",
+        "git_commit":"0","seed":2},"guard":{"middle_hu":-700,"tissue_around":0.6,"false_alarms":0.02,"nodules":9},
+        "answer_set":{"coverage":0.9,"threshold":0.2,"measured":0.91}}"#;
+
+    #[test]
+    fn numbers_that_can_t_be_are_refused_and_the_file_is_named() {
+        assert!(ModelConfig::parse(CONFIG.as_bytes(), "m/config.json").is_ok());
+        for (from, to, part) in [
+            (r#""threshold":0.2"#, r#""threshold":7"#, "answer_set.threshold is 7"),
+            (r#""coverage":0.9"#, r#""coverage":-1"#, "answer_set.coverage"),
+            (r#""measured":0.91"#, r#""measured":1.01"#, "answer_set.measured"),
+            (r#""middle_hu":-700"#, r#""middle_hu":-70000"#, "guard.middle_hu"),
+            (r#""tissue_around":0.6"#, r#""tissue_around":6"#, "guard.tissue_around"),
+            (r#""false_alarms":0.02"#, r#""false_alarms":2"#, "guard.false_alarms"),
+            (r#"{"diameters":2}"#, r#"{"diameters":1e12}"#, "a crop's side"),
+            ("[-1000,400]", "[400,-1000]", "hu_window"),
+            (r#""std":0.3"#, r#""std":0"#, "mean/std"),
+            (r#""unsure","malignant""#, r#""malignant""#, "lidc-a"),
+        ] {
+            let message =
+                ModelConfig::parse(CONFIG.replace(from, to).as_bytes(), "m/config.json").unwrap_err().to_string();
+            assert!(message.starts_with("m/config.json: ") && message.contains(part), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_model_tells_the_terminal_words_alone() {
+        let odd = CONFIG.replace("drawn", r"drawn\u001b[2J\nuse it on patients");
+        let about = ModelConfig::parse(odd.as_bytes(), "config.json").unwrap().about();
+        assert!(about.contains("drawn [2J use it") && !about.contains(char::is_control), "{about}");
     }
 }

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::{Error, Result, check_share};
 use crate::volume::crop::Crop;
 use crate::volume::geometry::CropGeometry;
 use crate::volume::grid::SIDE;
@@ -15,6 +16,8 @@ const MIDDLE: f64 = 0.6;
 const AROUND: f64 = 1.4;
 /// What counts as tissue, in HU.
 const TISSUE_HU: f32 = -200.0;
+/// What a mean of HU can be: from air to metal.
+const MIDDLE_HU: std::ops::RangeInclusive<f64> = -1024.0..=3071.0;
 /// The share of the training nodules with less HU at the middle than the limit.
 const BEYOND_MIDDLE: f64 = 0.005;
 /// The share with more tissue around than the limit, of nodules below and from [`LARGE_MM`]: large ones lie against the chest wall or the
@@ -132,6 +135,24 @@ impl Guard {
             false_alarms: 0.0,
             nodules: nodules.len(),
         })
+    }
+
+    /// That its limits can be those of nodules.
+    ///
+    /// # Errors
+    /// The first that can't.
+    pub fn check(&self) -> Result<()> {
+        if !MIDDLE_HU.contains(&self.middle_hu) {
+            let expected = format!("HU, from {:.0} to {:.0}", MIDDLE_HU.start(), MIDDLE_HU.end());
+            return Err(Error::OutOfRange {
+                what: "guard.middle_hu".into(),
+                value: self.middle_hu.to_string(),
+                expected,
+            });
+        }
+        check_share("guard.tissue_around", self.tissue_around)?;
+        check_share("guard.tissue_around_large", self.tissue_around_large.unwrap_or(0.0))?;
+        check_share("guard.false_alarms", self.false_alarms)
     }
 
     /// What is wrong with these surroundings, if anything.

@@ -9,11 +9,15 @@ use crate::model::answer_set::{AnswerSet, HeldOut};
 const COVERAGE: f64 = 0.9;
 /// Temperatures that are searched.
 const RANGE: [f64; 2] = [0.2, 5.0];
+/// The fewest nodules: of fewer, less than two would lie outside of nine sets in ten.
+pub const LEAST_NODULES: usize = 20;
+/// The fewest folds: what is learned from one is measured on another.
+pub const LEAST_FOLDS: usize = 2;
 
 /// Temperature and set of a method's out-of-fold predictions.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Calibration {
-    /// Log-probabilities are divided by it: above 1 the model was too sure.
+    /// Log-probabilities are divided by it: above 1 the model was too sure. It is 1 where no other does better on held-out folds.
     pub temperature: f64,
     /// Mean -ln p(true class) with the temperature of the other folds, and without one.
     pub loss: f64,
@@ -22,7 +26,7 @@ pub struct Calibration {
 }
 
 impl Calibration {
-    /// From predictions of every fold; `None` without any nodule.
+    /// From predictions of several folds; `None` of fewer than [`LEAST_NODULES`] or [`LEAST_FOLDS`].
     pub fn of(predictions: &Predictions) -> Option<Self> {
         let scored = predictions.scored();
         let folds: Vec<usize> = predictions.nodules.iter().map(|n| n.fold).collect();
@@ -34,15 +38,17 @@ impl Calibration {
             let kept: Vec<_> = rows.iter().filter(|r| Some(r.2) != left_out).copied().collect();
             minimum(|log| loss(&kept, log.exp()), RANGE.map(f64::ln)).exp()
         };
-        if rows.is_empty() {
+        if rows.len() < LEAST_NODULES || predictions.folds().len() < LEAST_FOLDS {
             return None;
         }
-        let temperature = temperature_without(None);
         let mut sum = 0.0;
         for fold in predictions.folds() {
             let own: Vec<_> = rows.iter().filter(|r| r.2 == fold).copied().collect();
             sum += loss(&own, temperature_without(Some(fold))) * own.len() as f64;
         }
+        let (fitted, loss_before) = (sum / rows.len() as f64, loss(&rows, 1.0));
+        let (temperature, loss) =
+            if fitted < loss_before { (temperature_without(None), fitted) } else { (1.0, loss_before) };
         let nodules: Vec<HeldOut> = rows
             .iter()
             .filter_map(|(log, truth, fold)| {
@@ -51,12 +57,7 @@ impl Calibration {
                 Some(HeldOut { truth: p[*truth], others, fold: *fold })
             })
             .collect();
-        Some(Self {
-            temperature,
-            loss: sum / rows.len() as f64,
-            loss_before: loss(&rows, 1.0),
-            set: AnswerSet::fit(COVERAGE, &nodules)?,
-        })
+        Some(Self { temperature, loss, loss_before, set: AnswerSet::fit(COVERAGE, &nodules)? })
     }
 }
 
@@ -98,31 +99,45 @@ mod tests {
     use crate::dataset::task::Task;
     use crate::study::pooled::PredictedNodule;
 
-    /// Classes drawn from known probabilities, which are then sharpened: the temperature that undoes it is the power.
-    #[test]
-    fn the_temperature_undoes_what_sharpened() {
+    /// Classes drawn from known probabilities, which are then raised to a power, of this many nodules in so many folds.
+    fn drawn(count: usize, folds: usize, power: f64) -> Predictions {
         let mut random = Stream::new(5, 1);
-        let nodules = (0..6000).map(|n| {
+        let nodules = (0..count).map(|n| {
             let raw = [0, 1, 2].map(|_| random.uniform() + 0.05);
             let sum: f64 = raw.iter().sum();
             let true_p = raw.map(|v| v / sum);
             let draw = random.uniform();
             let class = if draw < true_p[0] { 0 } else { 1 + usize::from(draw >= true_p[0] + true_p[1]) };
-            let sharp = true_p.map(|p| p.powf(2.0));
+            let sharp = true_p.map(|p| p.powf(power));
             let sum: f64 = sharp.iter().sum();
             PredictedNodule {
                 nodule_id: n.to_string(),
                 patient_id: n.to_string(),
-                fold: n % 5,
+                fold: n % folds,
                 class: Class::ALL[class],
                 probabilities: sharp.map(|v| v / sum),
             }
         });
         let nodules = nodules.collect();
-        let predictions = Predictions { name: "sharp".into(), task: Task::LidcA, nodules, decision: Decision::Argmax };
-        let found = Calibration::of(&predictions).unwrap();
+        Predictions { name: "sharp".into(), task: Task::LidcA, nodules, decision: Decision::Argmax }
+    }
+
+    /// The temperature that undoes a sharpening is its power.
+    #[test]
+    fn the_temperature_undoes_what_sharpened() {
+        let found = Calibration::of(&drawn(6000, 5, 2.0)).unwrap();
         assert!((found.temperature - 2.0).abs() < 0.15, "{found:?}");
         assert!(found.loss < found.loss_before);
         assert!((found.set.measured - 0.9).abs() < 0.015, "{found:?}");
+    }
+
+    /// Two nodules say nothing of a temperature, and of one fold nothing is left to judge it by.
+    #[test]
+    fn too_few_are_refused_and_a_temperature_that_does_harm_is_not_taken() {
+        assert_eq!(Calibration::of(&drawn(19, 5, 1.0)), None);
+        assert_eq!(Calibration::of(&drawn(200, 1, 1.0)), None);
+        let few = (20..60).filter_map(|n| Calibration::of(&drawn(n, 2, 1.0))).collect::<Vec<_>>();
+        assert!(few.iter().all(|c| c.loss < c.loss_before || (c.temperature, c.loss) == (1.0, c.loss_before)));
+        assert!(few.iter().any(|c| c.temperature == 1.0), "{few:?}");
     }
 }

@@ -10,7 +10,11 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::grid::{Margin, SIDE};
 use crate::error::{Error, Result};
 
-/// A side's length: positive and finite.
+/// The longest side in mm, and in diameters: longer than any scan of a person.
+const MOST_MM: f64 = 10_000.0;
+const MOST_DIAMETERS: f64 = 100.0;
+
+/// A side's length: above 0, and no longer than a scan can be.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Unit", into = "Unit")]
 pub struct Extent(Unit);
@@ -57,8 +61,15 @@ impl TryFrom<Unit> for Extent {
     type Error = Error;
 
     fn try_from(unit: Unit) -> Result<Self> {
-        let (Unit::Diameters(number) | Unit::Mm(number)) = unit;
-        positive("a crop's side", number, "").map(|_| Self(unit))
+        let (number, most) = match unit {
+            Unit::Diameters(number) => (number, MOST_DIAMETERS),
+            Unit::Mm(number) => (number, MOST_MM),
+        };
+        if number > 0.0 && number <= most {
+            return Ok(Self(unit));
+        }
+        let (what, expected) = ("a crop's side".into(), format!("above 0 and at most {most}"));
+        Err(Error::OutOfRange { what, value: number.to_string(), expected })
     }
 }
 
@@ -101,7 +112,15 @@ impl CropGeometry {
     /// When the diameter is not positive.
     pub fn size(self, diameter_mm: f64) -> Result<CropSize> {
         let diameter = positive("the nodule's diameter", diameter_mm, " mm")?;
-        CropSize::new(self.in_plane.of(diameter), self.through_plane.of(diameter))
+        let sides = [self.in_plane, self.through_plane].map(|side| side.of(diameter));
+        if let Some(side) = sides.iter().find(|side| !(**side > 0.0 && **side <= MOST_MM)) {
+            return Err(Error::OutOfRange {
+                what: "the nodule's diameter".into(),
+                value: format!("{diameter_mm} mm"),
+                expected: format!("that of a nodule; the crop around it would be {side} mm wide"),
+            });
+        }
+        CropSize::new(sides[0], sides[1])
     }
 
     /// How many of a crop's cells a diameter covers, along z and in the plane, for a nodule of this equivalent diameter.
@@ -174,7 +193,7 @@ impl FromStr for CropGeometry {
         let side = |number: &str| Extent::diameters(number.trim().parse().ok()?).ok();
         let sides = words.split_once('x').and_then(|(a, b)| Some((side(a)?, side(b)?)));
         let (in_plane, through_plane) =
-            sides.ok_or("give diameters in the plane and along z, as in 2x1 (both above 0)")?;
+            sides.ok_or("give diameters in the plane and along z, as in 2x1 (both above 0 and at most 100)")?;
         Ok(Self { in_plane, through_plane })
     }
 }
@@ -231,6 +250,8 @@ mod tests {
         for bad in [
             r#"{"in_plane": {"diameters": 2}}"#,
             r#"{"in_plane": {"diameters": 0}, "through_plane": {"mm": 32}}"#,
+            r#"{"in_plane": {"diameters": 1e12}, "through_plane": {"mm": 32}}"#,
+            r#"{"in_plane": {"diameters": 2}, "through_plane": {"mm": 1e9}}"#,
             r#"{"in_plane": {"diameters": 2}, "through_plane": {"mm": -1}}"#,
             r#"{"in_plane": {"voxels": 2}, "through_plane": {"mm": 1}}"#,
             r#"{"in_plane": {"mm": 2, "diameters": 2}, "through_plane": {"mm": 1}}"#,
@@ -255,6 +276,10 @@ mod tests {
             assert!(bad.parse::<CropGeometry>().is_err(), "{bad}");
         }
         assert!(CropGeometry::PUBLISHED.size(0.0).is_err() && cube.size(f64::NAN).is_err());
+        for mm in [1e9, 1e308] {
+            let message = CropGeometry::PUBLISHED.size(mm).unwrap_err().to_string();
+            assert!(message.starts_with("the nodule's diameter is"), "{message}");
+        }
     }
 
     /// The prose that schema 1 wrote, and what must not be taken for it.

@@ -39,6 +39,8 @@ pub enum Warning {
         "{mm:.1} mm can't be a nodule's diameter (those of LIDC-IDRI are 2.5 to 39 mm wide): the answer means nothing"
     )]
     Diameter { mm: f64 },
+    #[error("the crops are of {crops}, the model was trained on {model}: the answer means little")]
+    OtherCrop { crops: String, model: String },
     #[error("{0} slices lie at the place of another and were not used")]
     Duplicates(usize),
 }
@@ -70,6 +72,7 @@ impl Warning {
             Self::MissingSlices { .. } => "missing_slices",
             Self::MissingWithinCrop { .. } => "missing_within_crop",
             Self::Diameter { .. } => "diameter",
+            Self::OtherCrop { .. } => "other_crop",
             Self::Duplicates(_) => "duplicates",
         }
     }

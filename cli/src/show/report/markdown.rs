@@ -9,6 +9,7 @@ use clip_lung_core::study::summary::task::TaskSummary;
 
 use super::table::{Table, TableCell};
 use super::tables;
+use crate::show::markdown::escaped;
 
 /// All tables, with what a reader must know first.
 pub fn document(summary: &Summary, study: &Path) -> String {
@@ -74,18 +75,5 @@ fn markdown(table: &Table) -> String {
     out += &line(table.columns.iter().map(|c| escaped(c)).collect());
     out += &line(vec!["---".into(); table.columns.len()]);
     table.rows.iter().for_each(|row| out += &line(row.iter().map(cell).collect()));
-    out
-}
-
-/// Foreign text stays text.
-fn escaped(text: &str) -> String {
-    let mut out = String::new();
-    for c in text.chars() {
-        match c {
-            '|' | '<' | '>' | '*' | '_' | '`' | '[' | ']' | '\\' | '#' => out.extend(['\\', c]),
-            '\n' | '\r' => out.push(' '),
-            c => out.push(c),
-        }
-    }
     out
 }
