@@ -162,8 +162,15 @@ export default async function ({ work, run }, test) {
     await page.locator('#csv').click();
     const path = join(work, 'marked.csv');
     await (await download).saveAs(path);
-    const native = JSON.parse(run('predict', '--model', join(work, 'model'), join(work, 'set/volume.nii.gz'), '--nodules', path, '--json')).predictions;
+    const again = ['predict', '--model', join(work, 'model'), join(work, 'set/volume.nii.gz'), '--nodules', path];
+    const native = JSON.parse(run(...again, '--json')).predictions;
     assert.equal(native.length, 2);
+    const [head, row] = readFileSync(path, 'utf8').split('\n').map((line) => line.split(','));
+    const [theirs, their] = run(...again, '--csv').split('\n').map((line) => line.split(','));
+    assert.deepEqual(head.filter((name) => !theirs.includes(name)), []);
+    const same = ['class', 'in_distribution', 'set', 'reason'];
+    assert.deepEqual(same.map((name) => row[head.indexOf(name)]), same.map((name) => their[theirs.indexOf(name)]));
+    assert.equal(row.at(-1), their.at(-1));
     (await shares(page)).forEach((share, i) => assert.ok(Math.abs(share - ordered(native[0])[i]) < 1e-3));
     await page.locator('#nodules [aria-label="remove nodule 1"]').click();
     assert.equal(await items(), 1);
@@ -219,8 +226,9 @@ export default async function ({ work, run }, test) {
     assert.deepEqual(await page.locator('#guards li').allTextContents(), ['There is hardly any lung around.']);
     assert.match(await text(page, 'open-classes'), /^Leaves open: benign, unsure; .*90 %/);
     assert.match(await page.locator('#nodules li').last().textContent(), /open: benign, unsure/);
-    const { set, warnings } = (await exported(page)).nodules.at(-1);
+    const { set, warnings, in_distribution, reason } = (await exported(page)).nodules.at(-1);
     assert.deepEqual([set, warnings], [['benign', 'unsure'], ['There is hardly any lung around.']]);
+    assert.deepEqual([in_distribution, reason], [false, warnings[0]]);
     await page.locator('#undo').click();
     assert.equal(await text(page, 'open-classes'), '');
   });

@@ -110,6 +110,10 @@ impl Request<'_> {
     }
 
     fn array(&self, path: &Path) -> Result<Found> {
+        if self.model.config.diameter && self.place.diameter().is_none() {
+            let reason = "this model reads the nodule's diameter beside the image; give it with --diameter MM";
+            return Err(Failure::File(format!("{}: {reason}", path.display())).into());
+        }
         let crops = npy::crops(&files::read(path)?, &path.display().to_string())?;
         let stem = path.file_stem().map_or_else(|| "crop".into(), |s| s.to_string_lossy().into_owned());
         let several = crops.len() > 1;

@@ -55,6 +55,10 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Result<()> {
+    if let (Some(None), Some(table)) = (&args.csv, args.inputs.iter().find(|input| is_table(input))) {
+        let table = table.display();
+        return Err(Failure::Usage(format!("{table} is no input; --csv={table} writes the table there")).into());
+    }
     let server = args.dicomweb.as_deref().map(Server::new).transpose()?;
     let (device, device_name) = args.on.open()?;
     let place = args.choice.place()?;
@@ -134,6 +138,11 @@ pub fn run(args: Args) -> Result<()> {
             Err(Failure::File(format!("{n} could not be predicted: {}", reasons.join("; "))).into())
         }
     }
+}
+
+/// Whether a path is that of a table, which is never an input.
+fn is_table(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"))
 }
 
 /// Writes and stores structured reports where that is asked for.

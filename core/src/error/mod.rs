@@ -35,6 +35,11 @@ pub enum Error {
     /// A JSON document does not have the expected fields.
     #[error("{file}: {reason}; correct or remove the field")]
     BadJson { file: String, reason: String },
+    /// A file that belongs to a model is not beside the others.
+    #[error(
+        "{file}: the file is missing; name a directory that holds config.json, model.safetensors and golden.safetensors"
+    )]
+    MissingFile { file: String },
     /// A safetensors file is damaged: truncated, a header too large, overlapping offsets.
     #[error("{file}: not a valid safetensors file ({reason}); it is damaged or incomplete, fetch or write it again")]
     BadSafetensors { file: String, reason: String },

@@ -58,9 +58,7 @@ impl Model {
         device: &Device,
     ) -> Result<Self> {
         let path = |name: &str| format!("{dir}/{name}");
-        let get = |name: &str| {
-            files.get(name).ok_or_else(|| Error::BadJson { file: path(name), reason: "the file is missing".into() })
-        };
+        let get = |name: &str| files.get(name).ok_or_else(|| Error::MissingFile { file: path(name) });
         let config = ModelConfig::parse(get(CONFIG)?, &path(CONFIG))?;
         let expected = config.sha256.clone();
         let model = get(WEIGHTS).and_then(|weights| Self::assemble(config, weights, dir, device));

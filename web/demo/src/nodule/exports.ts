@@ -1,4 +1,5 @@
-/** The list of marked nodules as files: CSV that `clip-lung predict --nodules` reads, and JSON with everything that was said. */
+/** The list of marked nodules as files: CSV that `clip-lung predict --nodules` reads, with the columns that `predict --csv` writes, and JSON
+ *  with everything that was said. */
 import { about, type Info, type Prediction } from 'clip-lung';
 import { report, sourceOf, type Finding } from 'clip-lung/sr';
 import { inFrame, type Frame } from '../scan/frame';
@@ -19,17 +20,27 @@ export interface Context {
 const MM = 4;
 const round = (value: number, digits: number) => Number(value.toFixed(digits));
 
+const weights = (info: Info) => info.sha256['model.safetensors'] ?? '';
+
 export function csv(list: readonly Marked[], { volume, frame, series, info }: Context): string {
   const classes = info?.classes ?? [];
-  const head = ['nodule_id', 'frame', 'centre_x_mm', 'centre_y_mm', 'centre_z_mm', 'diameter_mm', 'series_uid', 'label', ...classes.map((c) => `probability_${c}`)];
+  const judged = ['set', 'in_distribution', 'reason', 'model', 'model_sha256'];
+  const head = ['nodule_id', 'frame', 'centre_x_mm', 'centre_y_mm', 'centre_z_mm', 'diameter_mm', 'series_uid', 'class', ...classes.map((c) => `p_${c}`), ...judged];
+  const model = info ? [about(info), weights(info)] : [];
   const rows = list.map(({ voxel, diameter, found }, i) => [
     i + 1, frame.toLowerCase(), ...inFrame(volume.mm(voxel), frame).map((v) => round(v, MM)), round(diameter, 3), series ?? '',
-    found?.prediction.label ?? '', ...classes.map((c) => found?.prediction.probabilities[c]?.toFixed(6) ?? ''),
+    found?.prediction.label ?? '', ...classes.map((c) => found?.prediction.probabilities[c]?.toFixed(7) ?? ''),
+    found?.prediction.set?.join(' ') ?? '', found?.prediction.inDistribution ?? '', found?.prediction.reason ?? '', ...(found ? model : ['', '']),
   ]);
-  return [head, ...rows].map((cells) => cells.join(',')).join('\n').concat('\n');
+  return [head, ...rows].map((cells) => cells.map(quoted).join(',')).join('\n').concat('\n');
 }
 
-const answer = ({ label, set, probabilities, logits }: Prediction) => ({ label, ...(set && { set }), probabilities, logits });
+/** A cell of CSV (RFC 4180). */
+const quoted = (cell: string | number | boolean) => (/[",\n]/.test(String(cell)) ? `"${String(cell).replaceAll('"', '""')}"` : String(cell));
+
+const answer = ({ label, set, inDistribution, reason, probabilities, logits }: Prediction) => ({
+  label, ...(set && { set }), ...(inDistribution !== undefined && { in_distribution: inDistribution }), ...(reason && { reason }), probabilities, logits,
+});
 
 export function json(list: readonly Marked[], { volume, frame, series, name, info, warnings }: Context): string {
   const nodules = list.map((nodule, i) => {
@@ -44,7 +55,7 @@ export function json(list: readonly Marked[], { volume, frame, series, name, inf
     };
   });
   const model = info && {
-    about: about(info), method: info.method, sha256: info.sha256['model.safetensors'], training_data: info.metadata.training_data, synthetic: info.metadata.synthetic,
+    about: about(info), method: info.method, sha256: weights(info), training_data: info.metadata.training_data, synthetic: info.metadata.synthetic,
   };
   const whole = { intended_use: 'research', scan: name, ...(series && { series_uid: series }), ...(model && { model }), nodules };
   return `${JSON.stringify(whole, null, 2)}\n`;
