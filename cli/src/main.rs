@@ -14,6 +14,7 @@ mod verbs;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use clip_lung_core::base::unicode::line;
 
 /// Malignancy of lung nodules from CT crops: CLIP-Lung (MICCAI 2023) and its baselines.
 ///
@@ -99,7 +100,9 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            // names of files and nodules are in it, whoever gave them
+            let message = format!("{error:#}");
+            eprintln!("error: {}", message.lines().map(line).collect::<Vec<_>>().join("\n"));
             ExitCode::from(failure::code(&error))
         }
     }

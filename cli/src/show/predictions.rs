@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use clip_lung_core::base::unicode::line;
 use clip_lung_core::model::answer::Prediction;
 use clip_lung_core::model::config::ModelConfig;
 use clip_lung_core::model::guard::OutOfPlace;
@@ -74,7 +75,7 @@ impl<'a> Predictions<'a> {
         let mut out = format!("{:<28}{:<11}{names}\n", "id", "class");
         for row in &self.rows {
             let shares: String = row.prediction.probabilities.iter().map(|v| format!("{v:>11.4}")).collect();
-            out += &format!("{:<28}{:<11}{shares}\n", row.id, row.prediction.class.name());
+            out += &format!("{:<28}{:<11}{shares}\n", line(&row.id), row.prediction.class.name());
             if let Some(set) = row.prediction.set.as_ref().filter(|set| set.len() > 1) {
                 let names: Vec<&str> = set.iter().map(|c| c.name()).collect();
                 out += &format!("{:<28}open: {}\n", "", names.join(" or "));
@@ -96,7 +97,7 @@ impl<'a> Predictions<'a> {
     pub fn warn(&self) {
         for w in &self.warnings {
             let nodule = w.id.as_ref().map_or(String::new(), |id| format!(", nodule {id}"));
-            eprintln!("warning: {}{nodule}: {}", w.input, w.warning);
+            eprintln!("{}", line(&format!("warning: {}{nodule}: {}", w.input, w.warning)));
         }
     }
 

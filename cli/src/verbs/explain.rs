@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use clip_lung_core::base::unicode::line;
 use clip_lung_core::dataset::class::Class;
 use clip_lung_core::dataset::table::RATING_COLUMNS;
 use clip_lung_core::model::explain::gradcam::CELLS;
 use clip_lung_core::model::predict::Model;
 use clip_lung_core::volume::crop::Crop;
+use clip_lung_core::volume::warning::Warning;
 
 use crate::failure::Failure;
 use crate::io::default_model::ModelChoice;
@@ -77,14 +79,15 @@ pub fn run(args: Args) -> Result<()> {
         println!(
             "{}: Grad-CAM of {} for {}",
             args.out.display(),
-            target.id,
+            line(&target.id),
             document["explained"].as_str().unwrap_or("")
         );
         if let Some(reason) = document["reason"].as_str() {
             println!("{reason}");
         }
         println!("{}", model.about());
-        found.warnings.iter().for_each(|said| eprintln!("warning: {input}: {}", said.warning));
+        let warning = |warning: &Warning| eprintln!("{}", line(&format!("warning: {input}: {warning}")));
+        found.warnings.iter().for_each(|said| warning(&said.warning));
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Text in the encodings that say what they are.
+//! Text that others wrote: in the encodings that say what they are, and as words alone.
 
 /// UTF-8 or UTF-16, with or without a byte order mark (UTF-16 with one).
 pub fn decode(bytes: &[u8]) -> Option<String> {
@@ -11,5 +11,18 @@ pub fn decode(bytes: &[u8]) -> Option<String> {
         [0xfe, 0xff, rest @ ..] => wide(rest, u16::from_be_bytes),
         [0xef, 0xbb, 0xbf, rest @ ..] => String::from_utf8(rest.to_vec()).ok(),
         _ => String::from_utf8(bytes.to_vec()).ok(),
+    }
+}
+
+/// Foreign words on one line: control characters, which could move a terminal's cursor or clear it, become spaces.
+pub fn line(text: &str) -> String {
+    text.replace(char::is_control, " ")
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_line_is_words_alone() {
+        assert_eq!(super::line("Kopf\u{1b}[2J\r\nHals \u{e4}"), "Kopf [2J  Hals \u{e4}");
     }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::answer_set::AnswerSet;
 use super::guard::Guard;
+use crate::base::unicode::line;
 use crate::dataset::class::Class;
 use crate::dataset::task::Task;
 use crate::error::{Error, Result};
@@ -128,15 +129,14 @@ impl ModelConfig {
 impl Metadata {
     /// With every text on a line of its own: whatever a file says, a terminal is told words and nothing else.
     fn in_lines(self) -> Self {
-        let line = |text: String| text.replace(char::is_control, " ");
         let Self { version, created, intended_use, training_data, text_encoder, git_commit, .. } = self;
         Self {
-            version: line(version),
-            created: line(created),
-            intended_use: line(intended_use),
-            training_data: line(training_data),
-            text_encoder: line(text_encoder),
-            git_commit: line(git_commit),
+            version: line(&version),
+            created: line(&created),
+            intended_use: line(&intended_use),
+            training_data: line(&training_data),
+            text_encoder: line(&text_encoder),
+            git_commit: line(&git_commit),
             ..self
         }
     }

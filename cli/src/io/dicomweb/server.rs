@@ -4,6 +4,7 @@ use std::io::Read;
 use std::time::Duration;
 
 use anyhow::Result;
+use clip_lung_core::base::unicode::line;
 use tempfile::TempDir;
 use ureq::http::{HeaderValue, Response, header};
 use ureq::{Agent, Body};
@@ -124,13 +125,12 @@ fn answered(url: &str, result: Result<Response<Body>, ureq::Error>) -> Result<Re
     }
     let mut words = String::new();
     let _ = answer.into_body().into_reader().take(MAX_WORDS).read_to_string(&mut words);
-    let words: String = words.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let hint = match status.as_u16() {
         401 | 403 => format!("give credentials in {CREDENTIALS}"),
         404 => "check the address, --study and --series".into(),
         _ => "see the server's log".into(),
     };
-    Err(Failure::File(format!("{url}: the server answers {status} ({}); {hint}", words.trim())))
+    Err(Failure::File(format!("{url}: the server answers {status} ({}); {hint}", line(&words).trim())))
 }
 
 /// A UID as part of an address.
