@@ -62,6 +62,24 @@ fn all_nodules_train_and_none_is_scored() {
     }
 }
 
+/// Numbers are read a step later: what a step without a finite loss made is not saved, and the log ends before it.
+#[test]
+fn a_loss_that_is_not_finite_stops_the_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, out) = (data(dir.path()), dir.path().join("run"));
+    for (save_every, saved) in [("60", false), ("0", true)] {
+        let (data, out) = (text(&data), text(&out));
+        let words = ["train", "--data", &data, "--out", &out, "--method", "ce", "--batch-size", "16", "--device", "cpu"];
+        let words: Vec<&str> = words.iter().copied().chain(["--lr", "1e30", "--save-every", save_every]).collect();
+        let (code, message) = fails(&words);
+        assert!(code == 3 && message.contains("step 2") && message.contains("lower --lr"), "{code}: {message}");
+        assert_eq!(Path::new(&out).join("state.safetensors").exists(), saved);
+    }
+    let log = log(&out);
+    assert_eq!(log.len(), 1);
+    assert!(log[0]["loss"].as_f64().unwrap().is_finite());
+}
+
 #[test]
 fn validation_is_logged_and_the_best_epoch_kept() {
     let dir = tempfile::tempdir().unwrap();

@@ -16,6 +16,7 @@ use clip_lung_core::train::state;
 use clip_lung_core::train::step::Trainer;
 use clip_lung_core::volume::crop::Normalisation;
 
+use super::ahead::Data;
 use super::init::Init;
 use super::results::{self, Outcome};
 use super::training::{self, Pace, Watch};
@@ -109,7 +110,7 @@ impl<'a> Fit<'a> {
             Some((data, rows)) => Some(Nodules { data, rows }),
             None => (!self.split.validation.is_empty()).then_some(Nodules { data, rows: &self.split.validation }),
         };
-        let on = training::Data { data, train: &self.split.train, norm, validation };
+        let on = Data { data, train: &self.split.train, norm, validation };
         let trainer = training::run(self.trainer, &mut self.dir, on, pace, watch)?;
         let trainer = trainer.finish(data, &self.split.train, norm)?;
         let held_out = match &self.test {

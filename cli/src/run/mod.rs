@@ -1,5 +1,6 @@
 //! A training run, from the text encoder to a scored model directory.
 
+pub mod ahead;
 pub mod anchors;
 pub mod audit;
 pub mod bundle;

@@ -4,15 +4,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use clip_lung_core::dataset::crops::Dataset;
-use clip_lung_core::dataset::nodules::Nodules;
-use clip_lung_core::train::batch::{batch, epoch_batches};
 use clip_lung_core::train::log::StepLog;
 use clip_lung_core::train::state;
 use clip_lung_core::train::step::Trainer;
-use clip_lung_core::volume::crop::Normalisation;
 use indicatif::ProgressBar;
 
+use super::ahead::{Batches, Data, Readings};
 use crate::failure::Failure;
 use crate::io::files;
 use crate::io::run_dir::RunDir;
@@ -44,46 +41,74 @@ impl<F: FnMut(&Position<'_>)> Watch for F {
     }
 }
 
-/// What a run trains on, and is validated on.
-#[derive(Clone, Copy)]
-pub struct Data<'a> {
-    pub data: &'a Dataset,
-    pub train: &'a [usize],
-    pub norm: &'a Normalisation,
-    pub validation: Option<Nodules<'a>>,
+/// The loop: epochs of shuffled batches; the state is saved in between, when asked to stop, and at the end. A step's numbers are read
+/// while the next one is computed, except before anything is measured or saved: what a step made of no finite loss is never kept.
+pub fn run(trainer: Trainer, dir: &mut RunDir, on: Data<'_>, pace: Pace<'_>, watch: impl Watch) -> Result<Trainer> {
+    let config = trainer.config.clone();
+    let steps_an_epoch = on.steps_an_epoch(&config);
+    let total = steps_an_epoch * config.epochs as u64;
+    let lines = Lines { dir, watch, total, steps_an_epoch };
+    std::thread::scope(|scope| {
+        let batches = Batches::start(scope, on, &config, trainer.device(), [trainer.step, total]);
+        let readings = Readings::start(scope);
+        steps(trainer, on, pace, lines, &batches, &readings)
+    })
 }
 
-/// The loop: epochs of shuffled batches; the state is saved in between, when asked to stop, and at the end.
-pub fn run(
+/// Where the steps' lines go.
+struct Lines<'a, W> {
+    dir: &'a mut RunDir,
+    watch: W,
+    total: u64,
+    steps_an_epoch: u64,
+}
+
+impl<W: Watch> Lines<'_, W> {
+    fn add(&mut self, log: &StepLog) -> Result<()> {
+        self.dir.append(log)?;
+        let Self { total, steps_an_epoch, .. } = *self;
+        self.watch.step(&Position { log, done: log.step, total, steps_an_epoch });
+        Ok(())
+    }
+}
+
+fn steps<W: Watch>(
     mut trainer: Trainer,
-    dir: &mut RunDir,
     on: Data<'_>,
     pace: Pace<'_>,
-    mut watch: impl Watch,
+    mut lines: Lines<'_, W>,
+    batches: &Batches,
+    readings: &Readings,
 ) -> Result<Trainer> {
     let Data { data, train, norm, validation } = on;
-    let config = trainer.config.clone();
-    let steps_an_epoch = train.len().div_ceil(config.batch_size) as u64;
-    let total = steps_an_epoch * config.epochs as u64;
-    let mut saved = Instant::now();
+    let total = lines.total;
+    let (mut saved, mut waiting) = (Instant::now(), false);
     while trainer.step < total {
-        let (epoch, index) = ((trainer.step / steps_an_epoch) as usize, (trainer.step % steps_an_epoch) as usize);
-        let rows = &epoch_batches(train, config.batch_size, config.seed, epoch)[index];
-        let batch = batch(data, rows, norm, &config, epoch, trainer.device())?;
-        let (next, mut log) = trainer.step(&batch, epoch)?;
+        let (epoch, batch) = batches.next()?;
+        let (next, numbers) = trainer.queue(&batch, epoch);
         trainer = next;
-        if trainer.step.is_multiple_of(steps_an_epoch) {
+        readings.queue(numbers)?;
+        if std::mem::replace(&mut waiting, true) {
+            lines.add(&readings.wait()?)?;
+        }
+        let ends_epoch = trainer.step.is_multiple_of(lines.steps_an_epoch);
+        let stopping = pace.stop.load(Ordering::Relaxed);
+        let saving = stopping || saved.elapsed() >= pace.save_every || trainer.step == total;
+        if !(ends_epoch || saving) {
+            continue;
+        }
+        let mut log = readings.wait()?;
+        waiting = false;
+        if ends_epoch {
             trainer = trainer.end_epoch(data, train, norm)?;
             if let Some(validation) = validation {
                 let (next, found) = trainer.validate(data, train, norm, validation, epoch)?;
                 (trainer, log.validation) = (next, Some(found));
             }
         }
-        dir.append(&log)?;
-        watch.step(&Position { log: &log, done: trainer.step, total, steps_an_epoch });
-        let stopping = pace.stop.load(Ordering::Relaxed);
-        if stopping || saved.elapsed() >= pace.save_every || trainer.step == total {
-            files::write(&dir.state_path(), &state::save(&trainer, norm)?)?;
+        lines.add(&log)?;
+        if saving {
+            files::write(&lines.dir.state_path(), &state::save(&trainer, norm)?)?;
             saved = Instant::now();
         }
         if stopping && trainer.step < total {

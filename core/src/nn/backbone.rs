@@ -4,6 +4,8 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
 use super::kernels::{from_native, to_native};
+#[cfg(feature = "train")]
+use super::layers::absorb;
 use super::layers::{BatchStatistics, ConvBn, Initial};
 use crate::volume::crop::SIDE;
 
@@ -38,6 +40,7 @@ impl BasicBlock {
         self.conv2.forward(y, Some(shortcut), true, statistics)
     }
 
+    #[cfg(feature = "train")]
     fn layers(&mut self) -> impl Iterator<Item = &mut ConvBn> {
         std::iter::once(&mut self.conv1).chain(self.downsample.as_mut()).chain(std::iter::once(&mut self.conv2))
     }
@@ -91,10 +94,11 @@ impl Backbone {
     }
 
     /// Moves the running statistics towards those of a training pass.
+    #[cfg(feature = "train")]
     pub fn absorb(&mut self, statistics: Vec<BatchStatistics>, momentum: f64) {
         let blocks = [&mut self.layer1, &mut self.layer2, &mut self.layer3, &mut self.layer4].into_iter().flatten();
         let layers = std::iter::once(&mut self.conv1).chain(blocks.flat_map(BasicBlock::layers));
-        layers.zip(statistics).for_each(|(layer, batch)| layer.absorb(batch, momentum));
+        absorb(layers, statistics, momentum);
     }
 
     /// The network for inference: normalisation inside the convolutions.

@@ -118,17 +118,6 @@ impl ConvBn {
         out.output
     }
 
-    /// Moves the running statistics towards the batch's: new = (1 - momentum) old + momentum batch.
-    pub fn absorb(&mut self, batch: BatchStatistics, momentum: f64) {
-        let Some(bn) = &mut self.bn else { return };
-        let blend = |old: &Param<Tensor<1>>, new: Tensor<1>| {
-            let value = old.val().mul_scalar(1.0 - momentum) + new.mul_scalar(momentum);
-            Param::initialized(old.id, value.detach().set_require_grad(false))
-        };
-        bn.running_mean = blend(&bn.running_mean, batch.mean);
-        bn.running_var = blend(&bn.running_var, batch.variance);
-    }
-
     /// The same layer with the normalisation inside the convolution: w' = w g / sqrt(v + eps), b' = b - m g / sqrt(v + eps).
     pub fn fold(self) -> Self {
         let Some(bn) = self.bn else { return self };
@@ -140,6 +129,21 @@ impl ConvBn {
             bias: Some(Param::from_tensor(bias)),
             stride: self.stride,
         }
+    }
+}
+
+/// Moves the running statistics of these layers towards those of a training pass: new = (1 - momentum) old + momentum batch.
+#[cfg(feature = "train")]
+pub fn absorb<'a>(layers: impl Iterator<Item = &'a mut ConvBn>, batches: Vec<BatchStatistics>, momentum: f64) {
+    let norms: Vec<&mut BatchNorm> = layers.filter_map(|layer| layer.bn.as_mut()).collect();
+    let pairs = norms.iter().zip(batches).flat_map(|(bn, BatchStatistics { mean, variance })| {
+        [(&bn.running_mean, mean), (&bn.running_var, variance)].map(|(old, new)| (old.val().inner(), new.inner()))
+    });
+    let blended = kernels::blend(pairs.collect(), [1.0 - momentum, momentum]);
+    let buffers = norms.into_iter().flat_map(|bn| [&mut bn.running_mean, &mut bn.running_var]);
+    for (buffer, value) in buffers.zip(blended) {
+        let value = if buffer.val().device().is_autodiff() { Tensor::from_inner(value) } else { value };
+        *buffer = Param::initialized(buffer.id, value.set_require_grad(false));
     }
 }
 

@@ -1,45 +1,14 @@
 //! The exponential moving average of the weights, which is what is evaluated and exported.
 
-use std::any::Any;
-use std::collections::HashMap;
+use burn::module::Module;
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
-use burn::tensor::Tensor;
-
-use crate::nn::kernels::blend;
+use super::flat::{Flat, put, take, values};
+use crate::nn::kernels;
 
 /// An averaged copy of a module, without autodiff.
 pub struct Ema<M: Module> {
     pub module: M,
     decay: f64,
-}
-
-/// Current values by parameter: the trained ones or the buffers.
-struct Current {
-    trained: bool,
-    values: HashMap<ParamId, Box<dyn Any>>,
-}
-
-impl ModuleVisitor for Current {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if param.is_require_grad() == self.trained {
-            self.values.insert(param.id, Box::new(param.val().inner()));
-        }
-    }
-}
-
-struct Blend {
-    current: HashMap<ParamId, Box<dyn Any>>,
-    decay: f64,
-}
-
-impl ModuleMapper for Blend {
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let value = self.current.remove(&param.id).and_then(|v| v.downcast::<Tensor<D>>().ok());
-        let Some(value) = value else { return param };
-        let decay = self.decay;
-        param.map(|old| if decay == 0.0 { *value } else { blend(old, *value, decay) })
-    }
 }
 
 impl<M: Module> Ema<M> {
@@ -48,31 +17,36 @@ impl<M: Module> Ema<M> {
         Self { module: module.valid(), decay }
     }
 
-    fn blend(mut self, module: &M, trained: bool, decay: f64) -> Self {
-        let mut current = Current { trained, values: HashMap::new() };
-        module.visit(&mut current);
-        self.module = self.module.map(&mut Blend { current: current.values, decay });
-        self
-    }
-
     /// After a step: average = decay average + (1 - decay) parameter.
     #[must_use]
-    pub fn update(self, module: &M) -> Self {
-        let decay = self.decay;
-        self.blend(module, true, decay)
+    pub fn update(mut self, module: &M) -> Self {
+        if self.decay == 0.0 {
+            self.module = put(self.module, values(module, true));
+            return self;
+        }
+        let (own, pairs) = take(self.module, values(module, true));
+        let ids: Vec<_> = pairs.iter().map(|pair| pair.id).collect();
+        let blended = kernels::blend(
+            pairs.into_iter().map(|pair| (pair.own, pair.other)).collect(),
+            [self.decay, 1.0 - self.decay],
+        );
+        self.module = put(own, ids.into_iter().zip(blended).collect::<Flat>());
+        self
     }
 
     /// At the end of an epoch: buffers are copied.
     #[must_use]
-    pub fn copy_buffers(self, module: &M) -> Self {
-        self.blend(module, false, 0.0)
+    pub fn copy_buffers(mut self, module: &M) -> Self {
+        self.module = put(self.module, values(module, false));
+        self
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::tensor::Device;
+    use burn::module::{Param, ParamId};
+    use burn::tensor::{Device, Tensor};
 
     #[derive(Module, Debug)]
     struct One {

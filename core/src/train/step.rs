@@ -4,21 +4,24 @@ use std::collections::BTreeMap;
 
 use burn::module::{Module, ParamId};
 use burn::optim::GradientsParams;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 
 use super::batch::Batch;
 use super::best::Best;
 use super::config::{EmaBn, TrainConfig};
 use super::ema::Ema;
 use super::evaluate::{outputs, text_probabilities};
+use super::flat::gradients;
 use super::log::StepLog;
 use super::network::Network;
-use super::optimizer::{Optimizer, gradient_norm};
+use super::numbers::{Numbers, Taken};
+use super::optimizer::Optimizer;
 use super::recompute::recompute;
 use super::schedule::cosine;
 use crate::dataset::crops::Dataset;
-use crate::error::{Error, Result};
-use crate::methods::{Loss, Setup};
+use crate::error::Result;
+use crate::methods::Setup;
+use crate::nn::kernels;
 use crate::nn::layers::MOMENTUM;
 use crate::nn::parameters::names;
 use crate::volume::crop::Normalisation;
@@ -55,50 +58,35 @@ impl Trainer {
         &self.device
     }
 
-    /// One step of epoch `epoch` on `batch`.
+    /// One step of epoch `epoch` on `batch`, its numbers read.
     ///
     /// # Errors
     /// When the loss is no longer finite.
-    pub fn step(mut self, batch: &Batch, epoch: usize) -> Result<(Self, StepLog)> {
+    pub fn step(self, batch: &Batch, epoch: usize) -> Result<(Self, StepLog)> {
+        let (next, numbers) = self.queue(batch, epoch);
+        Ok((next, numbers.read()?))
+    }
+
+    /// One step of epoch `epoch` on `batch`, of which nothing is read: a GPU need not have begun it. Whether the loss is finite shows
+    /// when the numbers are read, and no state may be saved before that.
+    pub fn queue(mut self, batch: &Batch, epoch: usize) -> (Self, Numbers) {
         let lr = cosine(self.config.lr, epoch, self.config.epochs);
         let mut statistics = Vec::new();
         let layer4 = self.network.backbone.forward(batch.images.clone(), &mut statistics);
         let pass = self.network.head.trunk().forward(layer4, batch.log_diameter.clone());
-        let Loss { total, terms, watched, log_probs } = self.network.head.loss(&pass, &batch.truth);
-        let grads = GradientsParams::from_grads(total.clone().backward(), &self.network);
-        let norm = gradient_norm(&self.network, &grads);
-        let numbers = read([total.inner(), norm], &terms, &watched, log_probs.inner());
-        let decision = self.network.head.decision();
-        let answers = numbers.probabilities.iter().map(|p| decision.decide(p));
-        let right = answers.zip(&batch.truth.labels).filter(|(a, l)| a == *l).count();
-        let log = StepLog {
-            epoch,
-            step: self.step + 1,
-            lr,
-            loss: numbers.loss,
-            terms: numbers.terms,
-            watched: numbers.watched,
-            gradient_norm: numbers.gradient_norm,
-            accuracy: right as f64 / batch.truth.labels.len() as f64,
-            samples: batch.truth.labels.len(),
-            validation: None,
-        };
-        for (name, value) in [("loss", log.loss), ("gradient's norm", log.gradient_norm)] {
-            if !value.is_finite() {
-                return Err(Error::OutOfRange {
-                    what: format!("the {name} in step {}", log.step),
-                    value: value.to_string(),
-                    expected: "finite; lower --lr".into(),
-                });
-            }
-        }
-        let scale = self.config.clip_norm.map_or(1.0, |most| (most / log.gradient_norm).min(1.0));
+        let loss = self.network.head.loss(&pass, &batch.truth);
+        let grads = GradientsParams::from_grads(loss.total.clone().backward(), &self.network);
+        let grads = gradients(&self.network, grads);
+        let norm = kernels::norm(grads.iter().map(|(_, grad)| grad.clone()).collect());
+        let scale = self.config.clip_norm.map(|most| kernels::clip_factor(norm.clone(), most));
+        let of = Taken { epoch, step: self.step + 1, lr, decision: self.network.head.decision() };
+        let numbers = Numbers::new(of, loss, norm, batch.truth.labels.clone());
         self.network = self.optimizer.step(lr, self.network, grads, scale);
         self.network.backbone.absorb(statistics, MOMENTUM);
         self.network.head = self.network.head.after_step();
         self.ema = self.ema.update(&self.network);
         self.step += 1;
-        Ok((self, log))
+        (self, numbers)
     }
 
     /// After the last step of an epoch.
@@ -160,39 +148,5 @@ impl Trainer {
     /// PyTorch's name of every parameter.
     pub fn names(&self) -> BTreeMap<ParamId, String> {
         names(&self.network)
-    }
-}
-
-/// The numbers of a step.
-struct Numbers {
-    loss: f64,
-    gradient_norm: f64,
-    terms: BTreeMap<String, f64>,
-    watched: BTreeMap<String, f64>,
-    probabilities: Vec<Vec<f64>>,
-}
-
-/// Reads loss, norm, terms and log-probabilities from the device at once: on a GPU each reading waits for all work so far.
-fn read(
-    numbers: [Tensor<1>; 2],
-    terms: &[(&'static str, Tensor<1>)],
-    watched: &[(&'static str, Tensor<1>)],
-    log_probs: Tensor<2>,
-) -> Numbers {
-    let [n, classes] = log_probs.dims();
-    let named = terms.iter().chain(watched).map(|(_, t)| t.clone().inner());
-    let all: Vec<Tensor<1>> = numbers.into_iter().chain(named).chain([log_probs.reshape([n * classes])]).collect();
-    let values: Vec<f64> = Tensor::cat(all, 0).into_data().iter::<f32>().map(f64::from).collect();
-    let (heads, logs) = values.split_at(2 + terms.len() + watched.len());
-    let (of_terms, of_watched) = heads[2..].split_at(terms.len());
-    let map = |names: &[(&'static str, Tensor<1>)], values: &[f64]| {
-        names.iter().zip(values).map(|((name, _), v)| ((*name).to_owned(), *v)).collect()
-    };
-    Numbers {
-        loss: heads[0],
-        gradient_norm: heads[1],
-        terms: map(terms, of_terms),
-        watched: map(watched, of_watched),
-        probabilities: logs.chunks(classes).map(|row| row.iter().map(|l| l.exp()).collect()).collect(),
     }
 }

@@ -4,8 +4,11 @@
 pub mod attention;
 #[cfg(feature = "flex")]
 mod flex;
+mod place;
 #[cfg(all(test, feature = "train", feature = "flex"))]
 mod tests;
+#[cfg(feature = "train")]
+mod update;
 
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Tensor, activation, module};
@@ -15,7 +18,10 @@ use self::attention::Sequences;
 #[cfg(feature = "flex")]
 use self::flex::Folded;
 #[cfg(all(feature = "flex", feature = "train"))]
-use self::flex::{Kernels, Update};
+use self::flex::Kernels;
+use self::place::on_cpu;
+#[cfg(feature = "train")]
+pub use self::update::{Descent, blend, clip_factor, norm, sgd};
 #[cfg(feature = "flex")]
 use burn::backend::Dispatch;
 
@@ -26,17 +32,6 @@ pub struct Normalised {
     pub mean: Tensor<1>,
     /// The batch's biased variance, `[c]`.
     pub variance: Tensor<1>,
-}
-
-/// Whether a tensor lives on the CPU backend.
-fn on_cpu<const D: usize>(x: &Tensor<D>) -> bool {
-    #[cfg(feature = "flex")]
-    return x.device().without_autodiff() == burn::tensor::Device::flex();
-    #[cfg(not(feature = "flex"))]
-    {
-        let _ = x;
-        false
-    }
 }
 
 /// Activations as the kernels of their device want them: channels last on the CPU.
@@ -165,53 +160,6 @@ fn finish(y: Tensor<4>, residual: Option<Tensor<4>>, relu: bool) -> Tensor<4> {
         None => y,
     };
     if relu { activation::relu(y) } else { y }
-}
-
-/// One step of SGD with momentum (no dampening, no Nesterov) and coupled weight decay: v' = momentum v + (g + decay p),
-/// p' = p - lr v'. Returns (p', v'); without a velocity, v' = g + decay p.
-#[cfg(feature = "train")]
-pub fn sgd<const D: usize>(
-    p: Tensor<D>,
-    g: Tensor<D>,
-    velocity: Option<Tensor<D>>,
-    [lr, momentum, decay]: [f64; 3],
-) -> (Tensor<D>, Tensor<D>) {
-    #[cfg(feature = "flex")]
-    if on_cpu(&p) {
-        let settings = [lr as f32, momentum as f32, decay as f32];
-        let (p, g) = (p.into_dispatch(), g.into_dispatch());
-        let (p, v) = match velocity {
-            Some(v) => Dispatch::sgd(p, g, v.into_dispatch(), settings),
-            None => Dispatch::sgd_first(p, g, settings),
-        };
-        return (Tensor::from_dispatch(p), Tensor::from_dispatch(v));
-    }
-    let g = g + p.clone() * decay;
-    let v = match velocity {
-        Some(v) => v * momentum + g,
-        None => g,
-    };
-    (p - v.clone() * lr, v)
-}
-
-/// a decay + b (1 - decay)
-#[cfg(feature = "train")]
-pub fn blend<const D: usize>(a: Tensor<D>, b: Tensor<D>, decay: f64) -> Tensor<D> {
-    #[cfg(feature = "flex")]
-    if on_cpu(&a) {
-        return Tensor::from_dispatch(Dispatch::blend(a.into_dispatch(), b.into_dispatch(), decay));
-    }
-    a * decay + b * (1.0 - decay)
-}
-
-/// The sum of squares, `[1]`.
-#[cfg(feature = "train")]
-pub fn square_sum<const D: usize>(x: Tensor<D>) -> Tensor<1> {
-    #[cfg(feature = "flex")]
-    if on_cpu(&x) {
-        return Tensor::from_dispatch(Dispatch::square_sum(x.into_dispatch()));
-    }
-    (x.clone() * x).sum()
 }
 
 /// LayerNorm over the last axis. The CPU's own pass takes weight and bias for constants: those that are trained go

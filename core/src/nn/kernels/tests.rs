@@ -70,6 +70,54 @@ fn normalisation_equals_burn() {
     }
 }
 
+/// Arrays of many sizes, more than go into one kernel: the updates equal burn's own operations.
+#[test]
+fn updates_equal_burn() {
+    let sizes: Vec<usize> = (0..37).map(|k| [1, 3, 64, 1000, 40_000][k % 5] + k).collect();
+    let all = |seed: u64| -> Vec<Tensor<1>> {
+        sizes.iter().enumerate().map(|(k, n)| draw(seed + 100 * k as u64, [*n]).inner()).collect()
+    };
+    let scale = || Tensor::from_floats([0.25], &Device::flex());
+    for (moving, scaled) in [(false, false), (true, false), (true, true)] {
+        let descents = || -> Vec<Descent> {
+            let arrays = all(1).into_iter().zip(all(2)).zip(all(3)).enumerate();
+            let one = |(k, ((parameter, gradient), velocity))| {
+                let decay = if k % 3 == 0 { 0.0 } else { 0.01 };
+                Descent { parameter, gradient, velocity: moving.then_some(velocity), decay }
+            };
+            arrays.map(one).collect()
+        };
+        let ours = sgd(descents(), scaled.then(scale), 0.1, 0.9);
+        let burn = |one| update::burn_sgd(one, scaled.then(scale), [0.1, 0.9]);
+        for ((p, v), (q, w)) in ours.into_iter().zip(descents().into_iter().map(burn)) {
+            close(p, q, "parameter");
+            close(v, w, "velocity");
+        }
+    }
+    let blended = blend(all(1).into_iter().zip(all(2)).collect(), [0.9, 0.1]);
+    for (ours, (a, b)) in blended.into_iter().zip(all(1).into_iter().zip(all(2))) {
+        close(ours, a * 0.9 + b * 0.1, "average");
+    }
+    let squares: f64 = all(1)
+        .into_iter()
+        .flat_map(|t| t.into_data().iter::<f32>().collect::<Vec<_>>())
+        .map(f64::from)
+        .map(|v| v * v)
+        .sum();
+    let found = f64::from(norm(all(1)).into_scalar::<f32>());
+    assert!((found / squares.sqrt() - 1.0).abs() < 1e-6, "{found} is not {}", squares.sqrt());
+}
+
+/// What is shared stays as it is: an update in place changes only what nothing else holds.
+#[test]
+fn updates_leave_what_others_hold() {
+    let (a, b) = (draw(1, [70]).inner(), draw(2, [70]).inner());
+    let before: Vec<f32> = a.clone().into_data().iter::<f32>().collect();
+    let blended = blend(vec![(a.clone(), b)], [0.5, 0.5]).remove(0);
+    assert_eq!(a.into_data().iter::<f32>().collect::<Vec<_>>(), before);
+    assert_ne!(blended.into_data().iter::<f32>().collect::<Vec<_>>(), before);
+}
+
 /// The folded form equals burn's convolution, bias, residual and ReLU.
 #[test]
 fn inference_equals_burn() {

@@ -190,8 +190,8 @@ pub trait Update: Backend {
         v: FloatTensor<Self>,
         settings: [f32; 3],
     ) -> (FloatTensor<Self>, FloatTensor<Self>);
-    /// a decay + b (1 - decay)
-    fn blend(a: FloatTensor<Self>, b: FloatTensor<Self>, decay: f64) -> FloatTensor<Self>;
+    /// a and b times `[keep, take]`, added.
+    fn blend(a: FloatTensor<Self>, b: FloatTensor<Self>, weights: [f32; 2]) -> FloatTensor<Self>;
     /// The sum of squares, `[1]`.
     fn square_sum(x: FloatTensor<Self>) -> FloatTensor<Self>;
 }
@@ -206,8 +206,8 @@ impl Update for Flex {
         update::sgd(p, g, Some(v), settings)
     }
 
-    fn blend(a: FlexTensor, b: FlexTensor, decay: f64) -> FlexTensor {
-        update::blend(a, &b, decay)
+    fn blend(a: FlexTensor, b: FlexTensor, weights: [f32; 2]) -> FlexTensor {
+        update::blend(a, &b, weights)
     }
 
     fn square_sum(x: FlexTensor) -> FlexTensor {

@@ -34,9 +34,8 @@ pub fn sgd(
     (p, g)
 }
 
-/// a decay + b (1 - decay)
-pub fn blend(a: FlexTensor, b: &FlexTensor, decay: f64) -> FlexTensor {
-    let (keep, take) = (decay as f32, (1.0 - decay) as f32);
+/// keep a + take b
+pub fn blend(a: FlexTensor, b: &FlexTensor, [keep, take]: [f32; 2]) -> FlexTensor {
     let (mut a, b) = (own(a), values(b));
     a.storage_mut::<f32>().par_chunks_mut(PIECE).zip(b.par_chunks(PIECE)).for_each(|(a, b)| {
         vectorised(

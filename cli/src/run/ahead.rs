@@ -1,0 +1,99 @@
+//! What is done beside a step while the device computes it: the batches of the steps to come are made and uploaded, and the numbers
+//! of the step before are read.
+
+use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
+use std::thread::Scope;
+
+use anyhow::{Result, anyhow};
+use burn::tensor::Device;
+use clip_lung_core::dataset::crops::Dataset;
+use clip_lung_core::dataset::nodules::Nodules;
+use clip_lung_core::train::batch::{Batch, batch, epoch_batches};
+use clip_lung_core::train::config::TrainConfig;
+use clip_lung_core::train::log::StepLog;
+use clip_lung_core::train::numbers::Numbers;
+use clip_lung_core::volume::crop::Normalisation;
+
+/// What a run trains on, and is validated on.
+#[derive(Clone, Copy)]
+pub struct Data<'a> {
+    pub data: &'a Dataset,
+    pub train: &'a [usize],
+    pub norm: &'a Normalisation,
+    pub validation: Option<Nodules<'a>>,
+}
+
+impl Data<'_> {
+    /// Batches of an epoch.
+    pub fn steps_an_epoch(&self, config: &TrainConfig) -> u64 {
+        self.train.len().div_ceil(config.batch_size) as u64
+    }
+}
+
+/// Batches that wait for their step.
+const READY: usize = 1;
+
+/// The batches of a run's steps, made by another thread.
+pub struct Batches(Receiver<clip_lung_core::error::Result<(usize, Batch)>>);
+
+impl Batches {
+    /// From step `done` on, up to `total`; the thread ends with its scope.
+    pub fn start<'s, 'e>(
+        scope: &'s Scope<'s, 'e>,
+        on: Data<'e>,
+        config: &TrainConfig,
+        device: &Device,
+        [done, total]: [u64; 2],
+    ) -> Self {
+        let (sender, receiver) = sync_channel(READY);
+        let (config, device) = (config.clone(), device.clone());
+        scope.spawn(move || {
+            let steps_an_epoch = on.steps_an_epoch(&config);
+            for step in done..total {
+                let (epoch, index) = ((step / steps_an_epoch) as usize, (step % steps_an_epoch) as usize);
+                let rows = &epoch_batches(on.train, config.batch_size, config.seed, epoch)[index];
+                let made = batch(on.data, rows, on.norm, &config, epoch, &device).map(|batch| (epoch, batch));
+                // nobody waits any more: the run is stopped
+                if sender.send(made).is_err() {
+                    return;
+                }
+            }
+        });
+        Self(receiver)
+    }
+
+    /// The next step's epoch and batch.
+    pub fn next(&self) -> Result<(usize, Batch)> {
+        Ok(self.0.recv().map_err(|_| ended("makes batches"))??)
+    }
+}
+
+/// Reads the numbers of steps, one after another, on another thread.
+pub struct Readings {
+    queued: Sender<Numbers>,
+    read: Receiver<clip_lung_core::error::Result<StepLog>>,
+}
+
+impl Readings {
+    /// The thread ends with its scope.
+    pub fn start<'s>(scope: &'s Scope<'s, '_>) -> Self {
+        let (queued, numbers) = channel::<Numbers>();
+        let (logs, read) = channel();
+        scope.spawn(move || numbers.into_iter().all(|numbers| logs.send(numbers.read()).is_ok()));
+        Self { queued, read }
+    }
+
+    /// Begins to read a step's numbers.
+    pub fn queue(&self, numbers: Numbers) -> Result<()> {
+        self.queued.send(numbers).map_err(|_| ended("reads the steps' numbers"))
+    }
+
+    /// Waits for the line of the first step queued that was not waited for.
+    pub fn wait(&self) -> Result<StepLog> {
+        Ok(self.read.recv().map_err(|_| ended("reads the steps' numbers"))??)
+    }
+}
+
+fn ended(what: &str) -> anyhow::Error {
+    anyhow!("the thread that {what} ended; its message stands above")
+}

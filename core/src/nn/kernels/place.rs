@@ -1,0 +1,14 @@
+//! Which backend a tensor lives on.
+
+use burn::tensor::Tensor;
+
+/// Whether a tensor lives on the CPU backend.
+pub fn on_cpu<const D: usize>(x: &Tensor<D>) -> bool {
+    #[cfg(feature = "flex")]
+    return x.device().without_autodiff() == burn::tensor::Device::flex();
+    #[cfg(not(feature = "flex"))]
+    {
+        let _ = x;
+        false
+    }
+}

@@ -1,0 +1,92 @@
+//! The arithmetic of the optimiser and of the averaged weights, over all parameters at once, outside of any graph.
+
+use burn::tensor::Tensor;
+
+#[cfg(feature = "flex")]
+use super::flex::Update;
+use super::place::on_cpu;
+#[cfg(feature = "flex")]
+use burn::backend::Dispatch;
+
+/// A parameter before a step of SGD.
+pub struct Descent {
+    pub parameter: Tensor<1>,
+    pub gradient: Tensor<1>,
+    /// The momentum buffer; none before the first step.
+    pub velocity: Option<Tensor<1>>,
+    /// Coupled weight decay.
+    pub decay: f64,
+}
+
+/// One step of SGD with momentum (no dampening, no Nesterov) and coupled weight decay, gradients counting `scale` times, `[1]`:
+/// v' = momentum v + (scale g + decay p), p' = p - lr v'. Returns (p', v') of each; without a velocity, v' = scale g + decay p.
+pub fn sgd(all: Vec<Descent>, scale: Option<Tensor<1>>, lr: f64, momentum: f64) -> Vec<(Tensor<1>, Tensor<1>)> {
+    #[cfg(feature = "flex")]
+    if all.first().is_some_and(|one| on_cpu(&one.parameter)) {
+        let scale = scale.map_or(1.0, |scale| scale.into_scalar::<f32>());
+        return all.into_iter().map(|one| flex_sgd(one, scale, [lr, momentum])).collect();
+    }
+    all.into_iter().map(|one| burn_sgd(one, scale.clone(), [lr, momentum])).collect()
+}
+
+#[cfg(feature = "flex")]
+fn flex_sgd(one: Descent, scale: f32, [lr, momentum]: [f64; 2]) -> (Tensor<1>, Tensor<1>) {
+    let settings = [lr as f32, momentum as f32, one.decay as f32];
+    let gradient = if scale == 1.0 { one.gradient } else { one.gradient * scale };
+    let (p, g) = (one.parameter.into_dispatch(), gradient.into_dispatch());
+    let (p, v) = match one.velocity {
+        Some(v) => Dispatch::sgd(p, g, v.into_dispatch(), settings),
+        None => Dispatch::sgd_first(p, g, settings),
+    };
+    (Tensor::from_dispatch(p), Tensor::from_dispatch(v))
+}
+
+pub(super) fn burn_sgd(one: Descent, scale: Option<Tensor<1>>, [lr, momentum]: [f64; 2]) -> (Tensor<1>, Tensor<1>) {
+    let Descent { parameter: p, gradient: g, velocity, decay } = one;
+    let g = match scale {
+        Some(scale) => g * scale,
+        None => g,
+    };
+    let g = g + p.clone() * decay;
+    let v = match velocity {
+        Some(v) => v * momentum + g,
+        None => g,
+    };
+    (p - v.clone() * lr, v)
+}
+
+/// keep a + take b of each pair.
+pub fn blend(pairs: Vec<(Tensor<1>, Tensor<1>)>, [keep, take]: [f64; 2]) -> Vec<Tensor<1>> {
+    #[cfg(feature = "flex")]
+    if pairs.first().is_some_and(|(a, _)| on_cpu(a)) {
+        let weights = [keep as f32, take as f32];
+        let one = |(a, b): (Tensor<1>, Tensor<1>)| Dispatch::blend(a.into_dispatch(), b.into_dispatch(), weights);
+        return pairs.into_iter().map(|pair| Tensor::from_dispatch(one(pair))).collect();
+    }
+    pairs.into_iter().map(|(a, b)| a * keep + b * take).collect()
+}
+
+/// The norm of all of them together, `[1]`.
+pub fn norm(all: Vec<Tensor<1>>) -> Tensor<1> {
+    Tensor::cat(all.into_iter().map(square_sum).collect(), 0).sum().sqrt()
+}
+
+/// The sum of squares, `[1]`.
+fn square_sum(x: Tensor<1>) -> Tensor<1> {
+    #[cfg(feature = "flex")]
+    if on_cpu(&x) {
+        return Tensor::from_dispatch(Dispatch::square_sum(x.into_dispatch()));
+    }
+    (x.clone() * x).sum()
+}
+
+/// What gradients of this norm, `[1]`, are multiplied with so that it is `most` at most.
+pub fn clip_factor(norm: Tensor<1>, most: f64) -> Tensor<1> {
+    #[cfg(feature = "flex")]
+    if on_cpu(&norm) {
+        let device = norm.device();
+        let scale = (most / f64::from(norm.into_scalar::<f32>())).min(1.0);
+        return Tensor::from_floats([scale as f32], &device);
+    }
+    norm.recip().mul_scalar(most).clamp_max(1.0)
+}
