@@ -69,7 +69,8 @@ fn a_loss_that_is_not_finite_stops_the_run() {
     let (data, out) = (data(dir.path()), dir.path().join("run"));
     for (save_every, saved) in [("60", false), ("0", true)] {
         let (data, out) = (text(&data), text(&out));
-        let words = ["train", "--data", &data, "--out", &out, "--method", "ce", "--batch-size", "16", "--device", "cpu"];
+        let words =
+            ["train", "--data", &data, "--out", &out, "--method", "ce", "--batch-size", "16", "--device", "cpu"];
         let words: Vec<&str> = words.iter().copied().chain(["--lr", "1e30", "--save-every", save_every]).collect();
         let (code, message) = fails(&words);
         assert!(code == 3 && message.contains("step 2") && message.contains("lower --lr"), "{code}: {message}");

@@ -4,6 +4,7 @@ use burn::tensor::Tensor;
 
 #[cfg(feature = "flex")]
 use super::flex::Update;
+#[cfg(feature = "flex")]
 use super::place::on_cpu;
 #[cfg(feature = "flex")]
 use burn::backend::Dispatch;
