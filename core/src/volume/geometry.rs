@@ -116,7 +116,7 @@ impl CropGeometry {
         if let Some(side) = sides.iter().find(|side| !(**side > 0.0 && **side <= MOST_MM)) {
             return Err(Error::OutOfRange {
                 what: "the nodule's diameter".into(),
-                value: format!("{diameter_mm} mm"),
+                value: format!("{diameter_mm:?} mm"),
                 expected: format!("that of a nodule; the crop around it would be {side} mm wide"),
             });
         }
