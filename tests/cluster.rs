@@ -27,7 +27,8 @@ const NAME: &str = "it's a \"study\"";
 /// Three cells of which the last waits for the first.
 fn small(dir: &Path) -> PathBuf {
     plan_of(&["--methods", "ce", "--tasks", "lidc-b,lidc-a", "--folds", "0"], dir, NAME);
-    plan_of(&["--methods", "nsb", "--tasks", "lidc-a", "--folds", "1"], dir, NAME)
+    // one of many steps, to be told to stop in the middle of
+    plan_of(&["--methods", "nsb", "--tasks", "lidc-a", "--folds", "1", "--epochs", "6"], dir, NAME)
 }
 
 /// Programs that stand in for a cluster's, on a path of their own; each call is a line of the file `calls` beside them.

@@ -15,16 +15,17 @@ pub fn plan(dir: &Path, name: &str) -> PathBuf {
     plan_of(&["--methods", "ce,corf,clip", "--tasks", "lidc-a,lidc-b", "--folds", "0,1"], dir, name)
 }
 
-/// A study of this grid, with cells of three steps.
+/// A study of this grid, with cells of three steps unless it says how many epochs.
 pub fn plan_of(grid: &[&str], dir: &Path, name: &str) -> PathBuf {
     let (data, study) = (dir.join("data"), dir.join(name));
     if !data.exists() {
         ok(&["phantom", "--limit", "60", "--out", &text(&data)]);
     }
     let (data, out) = (text(&data), text(&study));
-    let recipe = ["--fold-count", "3", "--epochs", "1", "--batch-size", "16", "--lr", "0.01"];
+    let recipe = ["--fold-count", "3", "--batch-size", "16", "--lr", "0.01"];
+    let epochs: &[&str] = if grid.contains(&"--epochs") { &[] } else { &["--epochs", "1"] };
     let head = ["sweep", "plan", out.as_str(), "--data", data.as_str(), "--text-encoder", "random:minilm"];
-    ok(&head.iter().chain(grid).chain(&recipe).copied().collect::<Vec<_>>());
+    ok(&head.iter().chain(grid).chain(&recipe).chain(epochs).copied().collect::<Vec<_>>());
     study
 }
 
