@@ -47,8 +47,8 @@ impl Initial {
 
 /// Mean and unbiased variance of one batch, for the running averages.
 pub struct BatchStatistics {
-    mean: Tensor<1>,
-    variance: Tensor<1>,
+    pub mean: Tensor<1>,
+    pub variance: Tensor<1>,
 }
 
 /// Batch normalisation: scale, shift and running statistics.
