@@ -90,6 +90,7 @@ fn the_variable_the_program_s_folder_and_the_checkout_in_this_order() {
     assert!(said.contains(&text(&beside)), "{said}");
     let (method, said) = installed.answers(Some(&models[2]), &data);
     assert_eq!(method, "poisson");
+    assert_eq!(said.matches(&text(&models[2])).count(), 1, "{said}");
     assert!(said.contains(&format!("{} (named by CLIP_LUNG_MODEL)", text(&models[2]))), "{said}");
 
     let out = installed.run(Some(&place.path("nowhere")), &["predict", &data]);

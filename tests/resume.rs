@@ -263,7 +263,7 @@ fn a_full_disk_keeps_the_previous_state() {
     assert!(std::fs::read(out.join("state.safetensors")).unwrap() == before, "the previous state was touched");
     let leftovers = std::fs::read_dir(&out)
         .unwrap()
-        .filter(|f| f.as_ref().unwrap().file_name().to_string_lossy().starts_with(".writing"))
+        .filter(|f| f.as_ref().unwrap().file_name().to_string_lossy().starts_with(".clip-lung-writing-"))
         .count();
     assert_eq!(leftovers, 0, "a half-written file was left");
     train(&data, &out);

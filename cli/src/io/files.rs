@@ -41,13 +41,13 @@ pub fn create_dir(path: &Path) -> Result<()> {
 }
 
 /// What the names of files and directories begin with that are not complete yet.
-const UNFINISHED: &str = ".writing-";
+const UNFINISHED: &str = ".clip-lung-writing-";
 /// Nothing takes as long as this to be written: what is older was left by a process that was killed.
 const ABANDONED: Duration = Duration::from_secs(3600);
 
 /// Removes from a directory what processes left there that were killed while they wrote; of a directory that this process alone writes to
 /// (`own`), whatever its age.
-pub fn sweep(dir: &Path, own: bool) {
+pub fn remove_unfinished(dir: &Path, own: bool) {
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         let age = || entry.metadata().ok()?.modified().ok()?.elapsed().ok();
         let unfinished = entry.file_name().to_string_lossy().starts_with(UNFINISHED);
@@ -100,7 +100,7 @@ pub fn write_dir(dir: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<()> {
     let parent = dir.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let near = if exists { dir } else { parent };
     create_dir(near)?;
-    sweep(near, false);
+    remove_unfinished(near, false);
     let full = |e: &std::io::Error| {
         failed(dir, "written", "free some space or choose another place; what was there before is untouched", e)
     };
@@ -159,20 +159,23 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_process_left_is_swept_and_what_another_writes_stays() {
+    fn what_a_killed_process_left_is_removed_and_what_another_writes_stays() {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
-        fs::create_dir(at(".writing-old")).unwrap();
-        for name in [".writing-old/model", ".writing-now", "kept"] {
+        let (old, now) = (format!("{UNFINISHED}old"), format!("{UNFINISHED}now"));
+        fs::create_dir(at(&old)).unwrap();
+        for name in [&format!("{old}/model"), &now, "kept", ".writing-mine"] {
             fs::write(at(name), "").unwrap();
         }
         let long_ago = std::time::SystemTime::now() - 2 * ABANDONED;
-        File::open(at(".writing-old")).unwrap().set_modified(long_ago).unwrap();
-        File::options().write(true).open(at("kept")).unwrap().set_modified(long_ago).unwrap();
-        let found = || [".writing-old", ".writing-now", "kept"].map(|name| at(name).exists());
+        File::open(at(&old)).unwrap().set_modified(long_ago).unwrap();
+        for name in ["kept", ".writing-mine"] {
+            File::options().write(true).open(at(name)).unwrap().set_modified(long_ago).unwrap();
+        }
+        let found = || [&old, &now, "kept", ".writing-mine"].map(|name| at(name).exists());
         write_dir(&at("new"), &BTreeMap::new()).unwrap();
-        assert_eq!(found(), [false, true, true]);
-        sweep(dir.path(), true);
-        assert_eq!(found(), [false, false, true]);
+        assert_eq!(found(), [false, true, true, true]);
+        remove_unfinished(dir.path(), true);
+        assert_eq!(found(), [false, false, true, true]);
     }
 }

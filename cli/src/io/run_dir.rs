@@ -82,7 +82,7 @@ impl RunDir {
 
     /// The directory that is locked already.
     pub fn locked(path: &Path, lock: Lock) -> Self {
-        files::sweep(path, true);
+        files::remove_unfinished(path, true);
         Self { path: path.into(), log: None, events: None, with_events: false, _lock: lock }
     }
 

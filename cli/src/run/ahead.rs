@@ -1,8 +1,9 @@
 //! What is done beside a step while the device computes it: the batches of the steps to come are made and uploaded, and the numbers
 //! of the step before are read.
 
+use std::panic::resume_unwind;
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
-use std::thread::Scope;
+use std::thread::{Scope, ScopedJoinHandle};
 
 use anyhow::{Result, anyhow};
 use burn::tensor::Device;
@@ -34,20 +35,23 @@ impl Data<'_> {
 const READY: usize = 1;
 
 /// The batches of a run's steps, made by another thread.
-pub struct Batches(Receiver<clip_lung_core::error::Result<(usize, Batch)>>);
+pub struct Batches<'s> {
+    made: Receiver<clip_lung_core::error::Result<(usize, Batch)>>,
+    maker: Option<ScopedJoinHandle<'s, ()>>,
+}
 
-impl Batches {
+impl<'s> Batches<'s> {
     /// From step `done` on, up to `total`; the thread ends with its scope.
-    pub fn start<'s, 'e>(
+    pub fn start<'e>(
         scope: &'s Scope<'s, 'e>,
         on: Data<'e>,
         config: &TrainConfig,
         device: &Device,
         [done, total]: [u64; 2],
     ) -> Self {
-        let (sender, receiver) = sync_channel(READY);
+        let (sender, made) = sync_channel(READY);
         let (config, device) = (config.clone(), device.clone());
-        scope.spawn(move || {
+        let maker = scope.spawn(move || {
             let steps_an_epoch = on.steps_an_epoch(&config);
             for step in done..total {
                 let (epoch, index) = ((step / steps_an_epoch) as usize, (step % steps_an_epoch) as usize);
@@ -59,41 +63,68 @@ impl Batches {
                 }
             }
         });
-        Self(receiver)
+        Self { made, maker: Some(maker) }
     }
 
     /// The next step's epoch and batch.
-    pub fn next(&self) -> Result<(usize, Batch)> {
-        Ok(self.0.recv().map_err(|_| ended("makes batches"))??)
+    pub fn next(&mut self) -> Result<(usize, Batch)> {
+        Ok(self.made.recv().map_err(|_| ended(self.maker.take()))??)
     }
 }
 
 /// Reads the numbers of steps, one after another, on another thread.
-pub struct Readings {
+pub struct Readings<'s> {
     queued: Sender<Numbers>,
     read: Receiver<clip_lung_core::error::Result<StepLog>>,
+    reader: Option<ScopedJoinHandle<'s, ()>>,
 }
 
-impl Readings {
+impl<'s> Readings<'s> {
     /// The thread ends with its scope.
-    pub fn start<'s>(scope: &'s Scope<'s, '_>) -> Self {
+    pub fn start(scope: &'s Scope<'s, '_>) -> Self {
         let (queued, numbers) = channel::<Numbers>();
         let (logs, read) = channel();
-        scope.spawn(move || numbers.into_iter().all(|numbers| logs.send(numbers.read()).is_ok()));
-        Self { queued, read }
+        let reader = scope.spawn(move || {
+            numbers.into_iter().all(|numbers| logs.send(numbers.read()).is_ok());
+        });
+        Self { queued, read, reader: Some(reader) }
     }
 
     /// Begins to read a step's numbers.
-    pub fn queue(&self, numbers: Numbers) -> Result<()> {
-        self.queued.send(numbers).map_err(|_| ended("reads the steps' numbers"))
+    pub fn queue(&mut self, numbers: Numbers) -> Result<()> {
+        self.queued.send(numbers).map_err(|_| ended(self.reader.take()))
     }
 
     /// Waits for the line of the first step queued that was not waited for.
-    pub fn wait(&self) -> Result<StepLog> {
-        Ok(self.read.recv().map_err(|_| ended("reads the steps' numbers"))??)
+    pub fn wait(&mut self) -> Result<StepLog> {
+        Ok(self.read.recv().map_err(|_| ended(self.reader.take()))??)
     }
 }
 
-fn ended(what: &str) -> anyhow::Error {
-    anyhow!("the thread that {what} ended; its message stands above")
+/// Why a thread ended that is still needed: a device's panic in it goes on where it is waited for, and is told as one of its own.
+fn ended(thread: Option<ScopedJoinHandle<'_, ()>>) -> anyhow::Error {
+    match thread.map(ScopedJoinHandle::join) {
+        Some(Err(panic)) => resume_unwind(panic),
+        _ => anyhow!("a thread of the training ended before its time; please report it"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_goes_on_where_its_thread_is_waited_for() {
+        let caught = std::panic::catch_unwind(|| {
+            std::thread::scope(|scope| {
+                let (sender, made) = sync_channel(READY);
+                let maker = scope.spawn(move || {
+                    let _sender = sender;
+                    panic!("wgpu: out of memory");
+                });
+                Batches { made, maker: Some(maker) }.next().map(drop)
+            })
+        });
+        assert_eq!(caught.unwrap_err().downcast_ref(), Some(&"wgpu: out of memory"));
+    }
 }

@@ -49,9 +49,9 @@ pub fn run(trainer: Trainer, dir: &mut RunDir, on: Data<'_>, pace: Pace<'_>, wat
     let total = steps_an_epoch * config.epochs as u64;
     let lines = Lines { dir, watch, total, steps_an_epoch };
     std::thread::scope(|scope| {
-        let batches = Batches::start(scope, on, &config, trainer.device(), [trainer.step, total]);
-        let readings = Readings::start(scope);
-        steps(trainer, on, pace, lines, &batches, &readings)
+        let mut batches = Batches::start(scope, on, &config, trainer.device(), [trainer.step, total]);
+        let mut readings = Readings::start(scope);
+        steps(trainer, on, pace, lines, &mut batches, &mut readings)
     })
 }
 
@@ -77,8 +77,8 @@ fn steps<W: Watch>(
     on: Data<'_>,
     pace: Pace<'_>,
     mut lines: Lines<'_, W>,
-    batches: &Batches,
-    readings: &Readings,
+    batches: &mut Batches<'_>,
+    readings: &mut Readings<'_>,
 ) -> Result<Trainer> {
     let Data { data, train, norm, validation } = on;
     let total = lines.total;

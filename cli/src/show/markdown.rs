@@ -1,12 +1,13 @@
 //! Text of Markdown: foreign words, and sections.
 
+use clip_lung_core::base::unicode::line;
+
 /// Foreign text stays text.
 pub fn escaped(text: &str) -> String {
     let mut out = String::new();
-    for c in text.chars() {
+    for c in line(text).chars() {
         match c {
             '|' | '<' | '>' | '*' | '_' | '`' | '[' | ']' | '\\' | '#' => out.extend(['\\', c]),
-            c if c.is_control() => out.push(' '),
             c => out.push(c),
         }
     }
@@ -18,14 +19,17 @@ pub fn escaped(text: &str) -> String {
 pub fn with_sections(document: &str, sections: &[String]) -> String {
     let mut all = parts(document);
     for part in sections.iter().flat_map(|section| parts(section)) {
-        let heading = |part: &str| part.starts_with("## ").then(|| part.lines().next().map(str::to_owned)).flatten();
-        match all.iter_mut().find(|known| **known == part || heading(&part).is_some_and(|h| heading(known) == Some(h)))
-        {
+        match all.iter_mut().find(|known| name(known) == name(&part)) {
             Some(known) => *known = part,
             None => all.push(part),
         }
     }
     all.join("\n\n") + "\n"
+}
+
+/// What tells a part: its heading, or all of it where it has none.
+fn name(part: &str) -> &str {
+    if part.starts_with("## ") { part.lines().next().unwrap_or(part) } else { part }
 }
 
 /// What stands before the first heading of the second level, if anything, and every section.

@@ -9,7 +9,6 @@ use clip_lung_core::dataset::table::RATING_COLUMNS;
 use clip_lung_core::model::explain::gradcam::CELLS;
 use clip_lung_core::model::predict::Model;
 use clip_lung_core::volume::crop::Crop;
-use clip_lung_core::volume::warning::Warning;
 
 use crate::failure::Failure;
 use crate::io::default_model::ModelChoice;
@@ -86,8 +85,9 @@ pub fn run(args: Args) -> Result<()> {
             println!("{reason}");
         }
         println!("{}", model.about());
-        let warning = |warning: &Warning| eprintln!("{}", line(&format!("warning: {input}: {warning}")));
-        found.warnings.iter().for_each(|said| warning(&said.warning));
+        for said in &found.warnings {
+            eprintln!("{}", line(&format!("warning: {input}: {}", said.warning)));
+        }
     }
     Ok(())
 }

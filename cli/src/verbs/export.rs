@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use burn::tensor::Device;
+use clip_lung_core::Error;
 use clip_lung_core::base::tensors::{Array, Precision, read};
 use clip_lung_core::model::config::ModelConfig;
 use clip_lung_core::model::directory::{CARD, CONFIG, GOLDEN, Parts, WEIGHTS, build};
@@ -91,8 +92,7 @@ fn exported(run: &Path, precision: Precision, args: &Args, device: &Device) -> R
     let found = files::read_some(&source, &[WEIGHTS, CONFIG, GOLDEN, CARD])?;
     let get = |name: &str| {
         let path = source.join(name).display().to_string();
-        let missing = Failure::File(format!("{path}: the file is missing; name a finished run or a model directory"));
-        found.get(name).map(|bytes| (bytes, path)).ok_or(missing)
+        found.get(name).map(|bytes| (bytes, path.clone())).ok_or(Error::MissingFile { file: path })
     };
     let (bytes, path) = get(CONFIG)?;
     let mut config = ModelConfig::parse(bytes, &path)?;

@@ -20,17 +20,14 @@ export interface Context {
 const MM = 4;
 const round = (value: number, digits: number) => Number(value.toFixed(digits));
 
-const weights = (info: Info) => info.sha256['model.safetensors'] ?? '';
-
 export function csv(list: readonly Marked[], { volume, frame, series, info }: Context): string {
   const classes = info?.classes ?? [];
   const judged = ['set', 'in_distribution', 'reason', 'model', 'model_sha256'];
   const head = ['nodule_id', 'frame', 'centre_x_mm', 'centre_y_mm', 'centre_z_mm', 'diameter_mm', 'series_uid', 'class', ...classes.map((c) => `p_${c}`), ...judged];
-  const model = info ? [about(info), weights(info)] : [];
   const rows = list.map(({ voxel, diameter, found }, i) => [
     i + 1, frame.toLowerCase(), ...inFrame(volume.mm(voxel), frame).map((v) => round(v, MM)), round(diameter, 3), series ?? '',
     found?.prediction.label ?? '', ...classes.map((c) => found?.prediction.probabilities[c]?.toFixed(7) ?? ''),
-    found?.prediction.set?.join(' ') ?? '', found?.prediction.inDistribution ?? '', found?.prediction.reason ?? '', ...(found ? model : ['', '']),
+    found?.prediction.set?.join(' ') ?? '', found?.prediction.inDistribution ?? '', found?.prediction.reason ?? '', ...(found && info ? [about(info), found.prediction.modelId] : ['', '']),
   ]);
   return [head, ...rows].map((cells) => cells.map(quoted).join(',')).join('\n').concat('\n');
 }
@@ -55,7 +52,7 @@ export function json(list: readonly Marked[], { volume, frame, series, name, inf
     };
   });
   const model = info && {
-    about: about(info), method: info.method, sha256: weights(info), training_data: info.metadata.training_data, synthetic: info.metadata.synthetic,
+    about: about(info), method: info.method, sha256: info.sha256['model.safetensors'], training_data: info.metadata.training_data, synthetic: info.metadata.synthetic,
   };
   const whole = { intended_use: 'research', scan: name, ...(series && { series_uid: series }), ...(model && { model }), nodules };
   return `${JSON.stringify(whole, null, 2)}\n`;
