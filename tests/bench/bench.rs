@@ -1,6 +1,7 @@
 //! Training steps and inference of the Rust program for `make bench`: prints one JSON object of median seconds.
 //!
-//! `bench [cpu|cuda|wgpu] [STEPS]`
+//! `bench [cpu|cuda|wgpu] [STEPS] [METHOD ..]`: with methods, their steps alone. `bench cuda|wgpu --launches [METHOD ..]` prints what a step
+//! asks of the GPU, `--kernels` in its place each kernel's launches too.
 
 #![allow(clippy::unwrap_used)]
 
@@ -22,8 +23,12 @@ use clip_lung_core::nn::text::{
 };
 use clip_lung_core::train::batch::Batch;
 use clip_lung_core::train::config::TrainConfig;
+use clip_lung_core::train::numbers::Numbers;
 use clip_lung_core::train::step::Trainer;
 
+#[cfg(feature = "cube")]
+#[path = "launches.rs"]
+mod launches;
 #[cfg(feature = "cuda")]
 #[path = "../../cli/src/machine/tuning.rs"]
 mod tuning;
@@ -34,16 +39,24 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() {
     let words: Vec<String> = std::env::args().collect();
     let device = device(words.get(1).map_or("cpu", String::as_str));
+    let named: Vec<&str> = words.iter().skip(3).map(String::as_str).collect();
+    let wanted: Vec<_> = runs().into_iter().filter(|(name, ..)| named.is_empty() || named.contains(name)).collect();
+    #[cfg(feature = "cube")]
+    if let Some(word) = words.get(2).filter(|word| ["--launches", "--kernels"].contains(&word.as_str())) {
+        return launches_of_steps(&device, wanted, word == "--kernels");
+    }
     let steps = words.get(2).and_then(|n| n.parse().ok()).unwrap_or(9);
-    // every method as it comes, and ce through clip-lung's view
-    let view = TrainConfig { pool: Pool::View, ..TrainConfig::of(Method::Ce) };
-    let mut seconds = vec![("ce_view_step".to_owned(), training("ce, view", view, false, steps, &device))];
-    seconds.extend(Method::ALL.map(|method| {
-        let name = format!("{}_step", method.name().replace('-', "_"));
-        (name, training(method.name(), TrainConfig::of(method), false, steps, &device))
-    }));
-    let minilm = training("clip-lung, MiniLM", TrainConfig::of(Method::ClipLung), true, steps, &device);
-    seconds.push(("clip_lung_minilm_step".to_owned(), minilm));
+    let mut seconds: Vec<(String, f64)> = Vec::new();
+    for (name, config, minilm) in wanted {
+        let key = name.replace('-', "_");
+        seconds.push((format!("{key}_step"), training(name, config.clone(), minilm, steps, &device)));
+        if device != Device::flex() {
+            seconds.push((format!("{key}_pace"), pace(name, config, minilm, steps, &device)));
+        }
+    }
+    if !named.is_empty() {
+        return print(&seconds);
+    }
     let shape = Shape { pool: Pool::View, units: 3, bias: true, diameter: false };
     let net = ImageNet::new(shape, Initial::Uniform(Stream::new(0, 1)), &device).fold();
     let infer = |n: usize, repeats: usize| {
@@ -54,8 +67,20 @@ fn main() {
     let (shared, plain) = (tower(32, 3, steps, &device), tower(96, 1, steps, &device));
     let others = [("infer_32", batch), ("infer_1", single), ("tower_shared", shared), ("tower_plain", plain)];
     seconds.extend(others.map(|(name, value)| (name.to_owned(), value)));
+    print(&seconds);
+}
+
+fn print(seconds: &[(String, f64)]) {
     let fields: String = seconds.iter().map(|(name, value)| format!(", \"{name}\": {value}")).collect();
     println!("{{\"threads\": {}{fields}}}", rayon::current_num_threads());
+}
+
+/// What is measured, by name: ce through clip-lung's view, every method as it comes, and clip-lung with MiniLM.
+fn runs() -> Vec<(&'static str, TrainConfig, bool)> {
+    let view = TrainConfig { pool: Pool::View, ..TrainConfig::of(Method::Ce) };
+    let methods = Method::ALL.map(|method| (method.name(), TrainConfig::of(method), false));
+    let minilm = ("clip-lung-minilm", TrainConfig::of(Method::ClipLung), true);
+    [("ce-view", view, false)].into_iter().chain(methods).chain([minilm]).collect()
 }
 
 fn device(name: &str) -> Device {
@@ -110,7 +135,33 @@ fn tower(samples: usize, classes: usize, repeats: usize, device: &Device) -> f64
     })
 }
 
+/// A step that waits for the device at its end.
 fn training(name: &str, config: TrainConfig, minilm: bool, steps: usize, device: &Device) -> f64 {
+    let mut step = stepping(config, minilm, device);
+    median(name, steps, || {
+        step().read().unwrap();
+        device.sync().unwrap();
+    })
+}
+
+/// Steps one after another as a training takes them, the numbers of each read by another thread: seconds a step.
+fn pace(name: &str, config: TrainConfig, minilm: bool, steps: usize, device: &Device) -> f64 {
+    let mut step = stepping(config, minilm, device);
+    (0..2).for_each(|_| drop(step().read().unwrap()));
+    let (sender, receiver) = std::sync::mpsc::sync_channel::<Numbers>(0);
+    let reader = std::thread::spawn(move || receiver.into_iter().for_each(|numbers| drop(numbers.read().unwrap())));
+    let start = Instant::now();
+    (0..steps).for_each(|_| sender.send(step()).unwrap());
+    drop(sender);
+    reader.join().unwrap();
+    device.sync().unwrap();
+    let pace = start.elapsed().as_secs_f64() / steps as f64;
+    eprintln!("{name}: {pace:.4} s a step, one after another");
+    pace
+}
+
+/// A training step of 32 samples, again and again.
+fn stepping(config: TrainConfig, minilm: bool, device: &Device) -> impl FnMut() -> Numbers {
     let text = config.method.needs_text().then(|| {
         let names: Vec<&str> = Task::LidcA.classes().iter().map(|c| c.name()).collect();
         let on = device.clone().autodiff();
@@ -126,8 +177,33 @@ fn training(name: &str, config: TrainConfig, minilm: bool, steps: usize, device:
     let labels: Vec<usize> = (0..32).map(|i| i % 3).collect();
     let truth = Truth::new(labels, 3, vec![[3.0; 8]; 32], vec![3.0; 32], &on);
     let batch = Batch { images: images(32, &on), log_diameter: None, truth };
-    median(name, steps, || {
-        trainer = trainer.take().map(|t| t.step(&batch, 0).unwrap().0);
+    move || {
+        let (next, numbers) = trainer.take().unwrap().queue(&batch, 0);
+        trainer = Some(next);
+        numbers
+    }
+}
+
+/// The third step of each method, by its launches, uploads and readings; a table for docs/benchmarks.md.
+#[cfg(feature = "cube")]
+fn launches_of_steps(device: &Device, runs: Vec<(&'static str, TrainConfig, bool)>, kernels: bool) {
+    launches::listen();
+    println!(
+        "| step | kernels launched | uploads (bytes) | reads (bytes) | reads before the last launch |\n|---|---|---|---|---|"
+    );
+    for (name, config, minilm) in runs {
+        let mut step = stepping(config, minilm, device);
+        (0..2).for_each(|_| drop(step().read().unwrap()));
         device.sync().unwrap();
-    })
+        let counts = launches::count(|| {
+            step().read().unwrap();
+            device.sync().unwrap();
+        });
+        println!("| {name} | {counts}");
+        if kernels {
+            let mut by_number: Vec<_> = counts.kernels.iter().collect();
+            by_number.sort_by_key(|(_, n)| std::cmp::Reverse(**n));
+            by_number.iter().for_each(|(kernel, n)| eprintln!("  {n:5} {kernel}"));
+        }
+    }
 }
