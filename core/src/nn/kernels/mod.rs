@@ -1,7 +1,9 @@
-//! The network's heavy operations: this crate's own kernels on the CPU, burn's on every other device.
+//! The network's heavy operations: this crate's own kernels on the CPU and, in training, on a GPU, and burn's.
 
 #[cfg(feature = "train")]
 pub mod attention;
+#[cfg(all(feature = "cube", feature = "train"))]
+mod cube;
 #[cfg(feature = "flex")]
 mod flex;
 mod place;
@@ -15,14 +17,18 @@ use burn::tensor::{Tensor, activation, module};
 
 #[cfg(feature = "train")]
 use self::attention::Sequences;
+#[cfg(all(feature = "cube", feature = "train"))]
+use self::cube::CubeKernels;
 #[cfg(feature = "flex")]
 use self::flex::Folded;
 #[cfg(all(feature = "flex", feature = "train"))]
 use self::flex::Kernels;
 use self::place::on_cpu;
+#[cfg(all(feature = "cube", feature = "train"))]
+use self::place::on_cube;
 #[cfg(feature = "train")]
 pub use self::update::{Descent, blend, clip_factor, norm, sgd};
-#[cfg(feature = "flex")]
+#[cfg(any(feature = "cube", feature = "flex"))]
 use burn::backend::Dispatch;
 
 /// What batch normalisation gives in training.
@@ -139,6 +145,19 @@ pub fn batch_norm(
             variance: Tensor::from_dispatch(variance),
         };
     }
+    #[cfg(all(feature = "cube", feature = "train"))]
+    if on_cube(&x) && (relu || residual.is_none()) {
+        let (x, gamma, beta) = (x.into_dispatch(), gamma.into_dispatch(), beta.into_dispatch());
+        let (output, mean, variance) = match residual {
+            Some(r) => Dispatch::normalise_batch_add(x, gamma, beta, r.into_dispatch(), epsilon),
+            None => Dispatch::normalise_batch(x, gamma, beta, relu, epsilon),
+        };
+        return Normalised {
+            output: Tensor::from_dispatch(output),
+            mean: Tensor::from_dispatch(mean),
+            variance: Tensor::from_dispatch(variance),
+        };
+    }
     burn_batch_norm(x, gamma, beta, residual, relu, epsilon)
 }
 
@@ -169,6 +188,11 @@ pub fn layer_norm(x: Tensor<2>, weight: Tensor<1>, bias: Tensor<1>, epsilon: f64
     #[cfg(feature = "flex")]
     if on_cpu(&x) && !weight.is_require_grad() && !bias.is_require_grad() {
         let out = Dispatch::layer_normalise(x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch(), epsilon);
+        return Tensor::from_dispatch(out);
+    }
+    #[cfg(feature = "cube")]
+    if on_cube(&x) && !weight.is_require_grad() && !bias.is_require_grad() {
+        let out = Dispatch::normalise_rows(x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch(), epsilon);
         return Tensor::from_dispatch(out);
     }
     let centred = x.clone() - x.mean_dim(1);
@@ -206,6 +230,10 @@ impl Sequences {
         #[cfg(feature = "flex")]
         if on_cpu(&qkv) {
             return Tensor::from_dispatch(<Dispatch as Kernels>::attention(qkv.into_dispatch(), self));
+        }
+        #[cfg(feature = "cube")]
+        if on_cube(&qkv) {
+            return Tensor::from_dispatch(Dispatch::attend(qkv.into_dispatch(), self).0);
         }
         self.burn_attention(qkv)
     }

@@ -12,3 +12,9 @@ pub fn on_cpu<const D: usize>(x: &Tensor<D>) -> bool {
         false
     }
 }
+
+/// Whether a tensor lives on a GPU for which there are kernels here, in the precision they compute in.
+#[cfg(all(feature = "cube", feature = "train"))]
+pub fn on_cube<const D: usize>(x: &Tensor<D>) -> bool {
+    !on_cpu(x) && x.dtype() == burn::tensor::DType::F32
+}

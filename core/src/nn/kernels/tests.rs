@@ -4,10 +4,21 @@ use super::*;
 use crate::base::random::Stream;
 use burn::tensor::{Device, TensorData};
 
+/// The CPU, or the GPU that `CLIP_LUNG_TEST_DEVICE` names (wgpu, cuda) where this is compiled for it.
+fn device() -> Device {
+    match std::env::var("CLIP_LUNG_TEST_DEVICE").as_deref() {
+        #[cfg(feature = "wgpu")]
+        Ok("wgpu") => Device::wgpu(Default::default()),
+        #[cfg(feature = "cuda")]
+        Ok("cuda") => Device::cuda(0),
+        _ => Device::flex(),
+    }
+}
+
 fn draw<const D: usize>(seed: u64, shape: [usize; D]) -> Tensor<D> {
     let mut r = Stream::new(seed, 3);
     let values: Vec<f32> = (0..shape.iter().product()).map(|_| r.normal() as f32).collect();
-    Tensor::from_data(TensorData::new(values, shape), &Device::flex().autodiff()).require_grad()
+    Tensor::from_data(TensorData::new(values, shape), &device().autodiff()).require_grad()
 }
 
 fn close<const D: usize>(a: Tensor<D>, b: Tensor<D>, what: &str) {
@@ -77,7 +88,7 @@ fn updates_equal_burn() {
     let all = |seed: u64| -> Vec<Tensor<1>> {
         sizes.iter().enumerate().map(|(k, n)| draw(seed + 100 * k as u64, [*n]).inner()).collect()
     };
-    let scale = || Tensor::from_floats([0.25], &Device::flex());
+    let scale = || Tensor::from_floats([0.25], &device());
     for (moving, scaled) in [(false, false), (true, false), (true, true)] {
         let descents = || -> Vec<Descent> {
             let arrays = all(1).into_iter().zip(all(2)).zip(all(3)).enumerate();
@@ -160,7 +171,7 @@ fn attention_equals_burn() {
 /// Reference values: QuickGELU(-2, -.5, 0, .5, 2); LayerNorm(1, 2, 3, 4) = -+1.341635, -+.447212; gradients equal burn's.
 #[test]
 fn row_operations_golden() {
-    let device = Device::flex();
+    let device = device();
     let x = Tensor::<2>::from_floats([[-2.0, -0.5, 0.0, 0.5, 2.0]], &device);
     let golden = Tensor::<2>::from_floats([[-0.064341, -0.149612, 0.0, 0.350388, 1.935659]], &device);
     close(quick_gelu(x) * 100.0, golden * 100.0, "QuickGELU");
@@ -202,7 +213,7 @@ fn gelu_golden() {
         6.0,
         100.0,
     ];
-    let x = Tensor::<2>::from_floats([x], &Device::flex());
+    let x = Tensor::<2>::from_floats([x], &device());
     let found: Vec<f32> = super::gelu(x).into_data().iter::<f32>().collect();
     for (found, golden) in found.iter().zip(golden) {
         assert!((found - golden).abs() <= 4e-7 * golden.abs().max(1.0), "{found} is not {golden}");

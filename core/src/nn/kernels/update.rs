@@ -2,10 +2,14 @@
 
 use burn::tensor::Tensor;
 
+#[cfg(feature = "cube")]
+use super::cube;
 #[cfg(feature = "flex")]
 use super::flex::Update;
 #[cfg(feature = "flex")]
 use super::place::on_cpu;
+#[cfg(feature = "cube")]
+use super::place::on_cube;
 #[cfg(feature = "flex")]
 use burn::backend::Dispatch;
 
@@ -27,7 +31,30 @@ pub fn sgd(all: Vec<Descent>, scale: Option<Tensor<1>>, lr: f64, momentum: f64) 
         let scale = scale.map_or(1.0, |scale| scale.into_scalar::<f32>());
         return all.into_iter().map(|one| flex_sgd(one, scale, [lr, momentum])).collect();
     }
+    #[cfg(feature = "cube")]
+    if all.iter().all(|one| on_cube(&one.parameter)) {
+        return cube_sgd(all, scale, [lr, momentum]);
+    }
     all.into_iter().map(|one| burn_sgd(one, scale.clone(), [lr, momentum])).collect()
+}
+
+#[cfg(feature = "cube")]
+fn cube_sgd(all: Vec<Descent>, scale: Option<Tensor<1>>, [lr, momentum]: [f64; 2]) -> Vec<(Tensor<1>, Tensor<1>)> {
+    let Some(first) = all.first() else { return Vec::new() };
+    let scale = scale.unwrap_or_else(|| Tensor::ones([1], &first.parameter.device()));
+    let by = cube::Descending {
+        decays: all.iter().map(|one| one.decay as f32).collect(),
+        lr: lr as f32,
+        momentum: momentum as f32,
+    };
+    let (mut parameters, mut gradients, mut velocities) = (Vec::new(), Vec::new(), Vec::new());
+    for Descent { parameter, gradient, velocity, .. } in all {
+        velocities.push(velocity.unwrap_or_else(|| Tensor::zeros(parameter.shape(), &parameter.device())));
+        parameters.push(parameter);
+        gradients.push(gradient);
+    }
+    let (parameters, velocities) = cube::sgd(parameters, gradients, velocities, scale, by);
+    parameters.into_iter().zip(velocities).collect()
 }
 
 #[cfg(feature = "flex")]
@@ -64,11 +91,20 @@ pub fn blend(pairs: Vec<(Tensor<1>, Tensor<1>)>, [keep, take]: [f64; 2]) -> Vec<
         let one = |(a, b): (Tensor<1>, Tensor<1>)| Dispatch::blend(a.into_dispatch(), b.into_dispatch(), weights);
         return pairs.into_iter().map(|pair| Tensor::from_dispatch(one(pair))).collect();
     }
+    #[cfg(feature = "cube")]
+    if pairs.iter().all(|(a, b)| on_cube(a) && on_cube(b)) {
+        let (averages, values) = pairs.into_iter().unzip();
+        return cube::blend(averages, values, [keep as f32, take as f32]);
+    }
     pairs.into_iter().map(|(a, b)| a * keep + b * take).collect()
 }
 
 /// The norm of all of them together, `[1]`.
 pub fn norm(all: Vec<Tensor<1>>) -> Tensor<1> {
+    #[cfg(feature = "cube")]
+    if !all.is_empty() && all.iter().all(on_cube) {
+        return cube::square_sum(all).sqrt();
+    }
     Tensor::cat(all.into_iter().map(square_sum).collect(), 0).sum().sqrt()
 }
 
