@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """The same training steps and inference in PyTorch, for `make bench`: prints one JSON object of median seconds.
 
-    pip install torch transformers numpy && python3 pytorch.py [--device cpu|cuda] [--threads N] [--steps N] [--method NAME ..]
+    pip install torch transformers numpy && python3 pytorch.py [--device cpu|cuda] [--threads N] [--steps N] [--method NAME ..] [--compile]
 
 Without --method: a step of ce and of clip-lung, and inference. With it: a step of each method named, and no inference. A step is forward,
 backward, SGD and the average of the weights, at batch 32. The text side is trimmed and batched as in the Rust program's plain form: 96
 prompts of 11 tokens in one call of CLIP's tower; of 10 tokens, two thirds of them padded by one, in clip-lung-minilm, whose tower has MiniLM's
-shape (BERT, 6 layers of 384). corf's update of the leaves, once an epoch, is no part of its step.
+shape (BERT, 6 layers of 384). corf's update of the leaves, once an epoch, is no part of its step. With --compile: torch.compile, on a
+GPU with its CUDA graphs, and bfloat16 by autocast. On a GPU `pace` is a step among steps that nothing waits for.
 """
 import argparse, json, os, statistics, sys, time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "golden"))
@@ -21,6 +22,7 @@ a.add_argument("--device", default="cpu")
 a.add_argument("--threads", type=int, default=2)
 a.add_argument("--steps", type=int, default=9)
 a.add_argument("--method", nargs="+", choices=METHODS)
+a.add_argument("--compile", action="store_true")
 a = a.parse_args()
 torch.set_num_threads(a.threads)
 torch.manual_seed(0)
@@ -58,11 +60,13 @@ def trainer(method):
     net = Learner(method.removesuffix("-minilm"), prompts=prompts(method), splits=splits, projected="minilm" in method).to(dev).train()
     params, exempt = [p for p in net.parameters() if p.requires_grad], net.without_decay()
     groups = [dict(params=[p for p in params if all(p is not e for e in exempt)]), dict(params=exempt, weight_decay=0)]
-    sgd = torch.optim.SGD(groups, lr=1e-3, momentum=0.9, weight_decay=1e-4)
+    sgd = torch.optim.SGD(groups, lr=1e-3, momentum=0.9, weight_decay=1e-4, fused=a.compile or None)
+    forward = torch.compile(net, mode="reduce-overhead") if a.compile else net
     ema = [p.detach().clone() for p in params]
 
     def step():
-        loss, _ = net(x, y, weights)
+        with torch.autocast(dev.type, torch.bfloat16, enabled=a.compile):
+            loss, _ = forward(x, y, weights)
         sgd.zero_grad()
         loss.backward()
         sgd.step()
@@ -75,7 +79,15 @@ def trainer(method):
 if __name__ == "__main__":
     out = {"torch": torch.__version__, "threads": a.threads, "device": torch.cuda.get_device_name() if dev.type == "cuda" else "cpu"}
     for method in a.method or ["ce", "clip-lung"]:
-        out[method.replace("-", "_") + "_step"] = median(trainer(method))
+        step = trainer(method)
+        out[method.replace("-", "_") + "_step"] = median(step, warm=5 if a.compile else 2)
+        if dev.type == "cuda":
+            torch.cuda.synchronize()
+            t = time.perf_counter()
+            for _ in range(a.steps):
+                step()
+            torch.cuda.synchronize()
+            out[method.replace("-", "_") + "_pace"] = (time.perf_counter() - t) / a.steps
     net = ImageNet().to(dev).eval()
     with torch.inference_mode():
         if not a.method:
