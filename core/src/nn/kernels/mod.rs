@@ -18,7 +18,7 @@ use burn::tensor::{Tensor, activation, module};
 #[cfg(feature = "train")]
 use self::attention::Sequences;
 #[cfg(all(feature = "cube", feature = "train"))]
-use self::cube::CubeKernels;
+use self::cube::{Around, CubeKernels};
 #[cfg(feature = "flex")]
 use self::flex::Folded;
 #[cfg(all(feature = "flex", feature = "train"))]
@@ -150,7 +150,7 @@ pub fn batch_norm(
         let (x, gamma, beta) = (x.into_dispatch(), gamma.into_dispatch(), beta.into_dispatch());
         let (output, mean, variance) = match residual {
             Some(r) => Dispatch::normalise_batch_add(x, gamma, beta, r.into_dispatch(), epsilon),
-            None => Dispatch::normalise_batch(x, gamma, beta, relu, epsilon),
+            None => Dispatch::normalise_batch(x, gamma, beta, Around { relu, epsilon }),
         };
         return Normalised {
             output: Tensor::from_dispatch(output),

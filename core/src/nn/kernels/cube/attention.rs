@@ -34,10 +34,8 @@ fn sees(
     let mut seen = true;
     if causal {
         seen = other <= t;
-        if other >= prefix {
-            if t >= prefix {
-                seen = other <= t && (other - prefix) / length == (t - prefix) / length;
-            }
+        if other >= prefix && t >= prefix {
+            seen = other <= t && (other - prefix) / length == (t - prefix) / length;
         }
     }
     seen

@@ -23,8 +23,8 @@ impl<B: CubeGradients> Backward<B, 3> for NormaliseBatch {
 
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
         let grad = grads.consume::<B>(&ops.node);
-        let ([x, gamma, output, mean, variance], Around { relu, epsilon }) = (ops.state, self.0);
-        let (x, gamma, beta) = B::normalise_batch_back(x, gamma, output, mean, variance, grad, relu, epsilon);
+        let [x, gamma, output, mean, variance] = ops.state;
+        let (x, gamma, beta) = B::normalise_batch_back(x, gamma, output, mean, variance, grad, self.0);
         for (node, value) in ops.parents.into_iter().zip([x, gamma, beta]) {
             if let Some(node) = node {
                 grads.register::<B>(node.id, value);
@@ -86,15 +86,13 @@ impl<B: Backend + CubeKernels + CubeGradients, C: CheckpointStrategy> CubeKernel
         x: Tracked<B, C>,
         gamma: Tracked<B, C>,
         beta: Tracked<B, C>,
-        relu: bool,
-        epsilon: f64,
+        around: Around,
     ) -> (Tracked<B, C>, Tracked<B, C>, Tracked<B, C>) {
         let [px, pg, pb] = [&x, &gamma, &beta].map(|t| t.primitive().clone());
-        let (output, mean, variance) = B::normalise_batch(px.clone(), pg.clone(), pb, relu, epsilon);
+        let (output, mean, variance) = B::normalise_batch(px.clone(), pg.clone(), pb, around);
         let statistics = (Tracked::<B, C>::new(mean.clone()), Tracked::<B, C>::new(variance.clone()));
-        let operation = NormaliseBatch(Around { relu, epsilon });
         let nodes = [x.node(), gamma.node(), beta.node()];
-        let output = match Backward::<B, 3>::prepare::<C>(operation, nodes).compute_bound().stateful() {
+        let output = match Backward::<B, 3>::prepare::<C>(NormaliseBatch(around), nodes).compute_bound().stateful() {
             OpsKind::Tracked(prep) => prep.finish([px, pg, output.clone(), mean, variance], output),
             OpsKind::UnTracked(prep) => prep.finish(output),
         };

@@ -21,7 +21,7 @@ use burn_cubecl::CubeBackend;
 use burn_cubecl::tensor::CubeTensor;
 
 pub use self::many::Descending;
-use self::norm::Around;
+pub use self::norm::Around;
 use self::norm_gradients::Passed;
 pub use self::update::{blend, sgd, square_sum};
 use super::attention::Sequences;
@@ -30,13 +30,12 @@ use super::attention::Sequences;
 #[backend_extension(Cube, Fusion, Autodiff)]
 pub trait CubeKernels: Backend {
     /// (output, mean, variance) of normalisation with batch statistics, ReLU where asked for.
-    #[fusion(meta = |x, gamma, _beta, _relu, _epsilon| (x.clone(), gamma.clone(), gamma.clone()))]
+    #[fusion(meta = |x, gamma, _beta, _around| (x.clone(), gamma.clone(), gamma.clone()))]
     fn normalise_batch(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
         beta: FloatTensor<Self>,
-        relu: bool,
-        epsilon: f64,
+        around: Around,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
     /// (output, mean, variance) of normalisation with batch statistics, + residual, then ReLU.
     #[fusion(meta = |x, gamma, _beta, _residual, _epsilon| (x.clone(), gamma.clone(), gamma.clone()))]
@@ -64,7 +63,7 @@ pub trait CubeKernels: Backend {
 #[backend_extension(Cube, Fusion)]
 pub trait CubeGradients: Backend {
     /// Of x, gamma and beta.
-    #[fusion(meta = |x, gamma, _o, _m, _v, _g, _r, _e| (x.clone(), gamma.clone(), gamma.clone()))]
+    #[fusion(meta = |x, gamma, _o, _m, _v, _g, _a| (x.clone(), gamma.clone(), gamma.clone()))]
     fn normalise_batch_back(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
@@ -72,8 +71,7 @@ pub trait CubeGradients: Backend {
         mean: FloatTensor<Self>,
         variance: FloatTensor<Self>,
         grad: FloatTensor<Self>,
-        relu: bool,
-        epsilon: f64,
+        around: Around,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
     /// Of x, gamma, beta and the residual.
     #[fusion(meta = |x, gamma, _o, _m, _v, _g, _e| (x.clone(), gamma.clone(), gamma.clone(), x.clone()))]
@@ -116,10 +114,9 @@ impl CubeKernels for CubeBackend {
         x: CubeTensor,
         gamma: CubeTensor,
         beta: CubeTensor,
-        relu: bool,
-        epsilon: f64,
+        around: Around,
     ) -> (CubeTensor, CubeTensor, CubeTensor) {
-        norm::forward(x, gamma, beta, None, Around { relu, epsilon })
+        norm::forward(x, gamma, beta, None, around)
     }
 
     fn normalise_batch_add(
@@ -149,11 +146,10 @@ impl CubeGradients for CubeBackend {
         mean: CubeTensor,
         variance: CubeTensor,
         grad: CubeTensor,
-        relu: bool,
-        epsilon: f64,
+        around: Around,
     ) -> (CubeTensor, CubeTensor, CubeTensor) {
         let passed = Passed { x, gamma, output, mean, variance };
-        let (x, gamma, beta, _) = norm_gradients::backward(passed, grad, false, Around { relu, epsilon });
+        let (x, gamma, beta, _) = norm_gradients::backward(passed, grad, false, around);
         (x, gamma, beta)
     }
 

@@ -49,18 +49,16 @@ fn sum_parts(
     sums[at] = sum;
     squares[at] = square;
     sync_cube();
-    if UNIT_POS_Y == 0 {
-        if channel < channels as usize {
-            let mut total = 0.0f32;
-            let mut total_square = 0.0f32;
-            for y in 0..height {
-                total += sums[y * width + UNIT_POS_X as usize];
-                total_square += squares[y * width + UNIT_POS_X as usize];
-            }
-            let to = CUBE_POS_Y as usize * 2 * channels as usize + channel;
-            parts[to] = total;
-            parts[to + channels as usize] = total_square;
+    if UNIT_POS_Y == 0 && channel < channels as usize {
+        let mut total = 0.0f32;
+        let mut total_square = 0.0f32;
+        for y in 0..height {
+            total += sums[y * width + UNIT_POS_X as usize];
+            total_square += squares[y * width + UNIT_POS_X as usize];
         }
+        let to = CUBE_POS_Y as usize * 2 * channels as usize + channel;
+        parts[to] = total;
+        parts[to + channels as usize] = total_square;
     }
 }
 
@@ -101,11 +99,9 @@ fn normalise_rows(
             spread = 0.0f32;
         }
         let middle = offset + x[channel];
-        if CUBE_POS_Y == 0 {
-            if UNIT_POS_Y == 0 {
-                mean[channel] = middle;
-                variance[channel] = spread;
-            }
+        if CUBE_POS_Y == 0 && UNIT_POS_Y == 0 {
+            mean[channel] = middle;
+            variance[channel] = spread;
         }
         let scale = gamma[channel] / (spread + epsilon).sqrt();
         let shift = beta[channel];
@@ -118,10 +114,8 @@ fn normalise_rows(
                 if add {
                     y += residual[i];
                 }
-                if relu {
-                    if y < 0.0f32 {
-                        y = 0.0f32;
-                    }
+                if relu && y < 0.0f32 {
+                    y = 0.0f32;
                 }
                 output[i] = y;
             }

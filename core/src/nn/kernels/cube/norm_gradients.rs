@@ -41,10 +41,8 @@ fn gradient_parts(
             if row < rows {
                 let i = row as usize * channels as usize + channel;
                 let mut g = grad[i];
-                if relu {
-                    if output[i] <= 0.0f32 {
-                        g = 0.0f32;
-                    }
+                if relu && output[i] <= 0.0f32 {
+                    g = 0.0f32;
                 }
                 sum += g;
                 product += g * (x[i] - middle) * scale;
@@ -55,18 +53,16 @@ fn gradient_parts(
     sums[at] = sum;
     products[at] = product;
     sync_cube();
-    if UNIT_POS_Y == 0 {
-        if channel < channels as usize {
-            let mut total = 0.0f32;
-            let mut total_product = 0.0f32;
-            for y in 0..height {
-                total += sums[y * width + UNIT_POS_X as usize];
-                total_product += products[y * width + UNIT_POS_X as usize];
-            }
-            let to = CUBE_POS_Y as usize * 2 * channels as usize + channel;
-            parts[to] = total;
-            parts[to + channels as usize] = total_product;
+    if UNIT_POS_Y == 0 && channel < channels as usize {
+        let mut total = 0.0f32;
+        let mut total_product = 0.0f32;
+        for y in 0..height {
+            total += sums[y * width + UNIT_POS_X as usize];
+            total_product += products[y * width + UNIT_POS_X as usize];
         }
+        let to = CUBE_POS_Y as usize * 2 * channels as usize + channel;
+        parts[to] = total;
+        parts[to + channels as usize] = total_product;
     }
 }
 
@@ -104,11 +100,9 @@ fn gradient_rows(
             sum += parts[from];
             product += parts[from + channels as usize];
         }
-        if CUBE_POS_Y == 0 {
-            if UNIT_POS_Y == 0 {
-                gamma_grad[channel] = product;
-                beta_grad[channel] = sum;
-            }
+        if CUBE_POS_Y == 0 && UNIT_POS_Y == 0 {
+            gamma_grad[channel] = product;
+            beta_grad[channel] = sum;
         }
         let n = f32::cast_from(rows);
         let middle = mean[channel];
@@ -120,10 +114,8 @@ fn gradient_rows(
             if row < rows {
                 let i = row as usize * channels as usize + channel;
                 let mut g = grad[i];
-                if relu {
-                    if output[i] <= 0.0f32 {
-                        g = 0.0f32;
-                    }
+                if relu && output[i] <= 0.0f32 {
+                    g = 0.0f32;
                 }
                 if add {
                     residual_grad[i] = g;
@@ -145,13 +137,13 @@ pub struct Passed {
     pub variance: CubeTensor,
 }
 
-/// Gradients of x, gamma, beta and, where one was added, of the residual.
+/// Gradients of x, gamma, beta and the residual; the last is nothing where none was added.
 pub fn backward(
     Passed { x, gamma, output, mean, variance }: Passed,
     grad: CubeTensor,
     add: bool,
     Around { relu, epsilon }: Around,
-) -> (CubeTensor, CubeTensor, CubeTensor, Option<CubeTensor>) {
+) -> (CubeTensor, CubeTensor, CubeTensor, CubeTensor) {
     let (x, output, grad) = (channels_last(x), channels_last(output), channels_last(grad));
     let [gamma, mean, variance] = [gamma, mean, variance].map(into_contiguous);
     let cut = Cut::of(&x);
@@ -204,6 +196,6 @@ pub fn backward(
         width,
         height,
     );
-    let residual_grad = add.then(|| permute_nhwc_to_nchw(residual_grad));
+    let residual_grad = if add { permute_nhwc_to_nchw(residual_grad) } else { residual_grad };
     (permute_nhwc_to_nchw(x_grad), gamma_grad, beta_grad, residual_grad)
 }
