@@ -54,8 +54,8 @@ test-dist: setup-browser dist
 # Another device against the CPU: make test-device DEVICE=wgpu (or cuda, after ./setup-cuda.sh).
 DEVICE ?= wgpu
 test-device: setup
-	CLIP_LUNG_TEST_DEVICE=$(DEVICE) $(CARGO) test --release -p clip-lung-core --features $(DEVICE) --lib --locked kernels
-	CLIP_LUNG_TEST_DEVICE=$(DEVICE) $(CARGO) test --release -p clip-lung --features $(DEVICE) --test device --locked -- --nocapture
+	CLIP_LUNG_TEST_DEVICE=$(DEVICE) $(CARGO) test --release --features clip-lung/$(DEVICE) --lib --locked kernels
+	CLIP_LUNG_TEST_DEVICE=$(DEVICE) $(CARGO) test --release --features clip-lung/$(DEVICE) --test device --locked -- --nocapture
 
 # Hostile bytes for a minute each: scans, lists, arrays, annotation XML, models. FUZZ_SECONDS changes the minute.
 fuzz: setup
@@ -79,7 +79,7 @@ bench: build
 
 # The same on an NVIDIA GPU, after ./setup-cuda.sh.
 bench-cuda: setup
-	$(CARGO) build --release -p clip-lung-core --features cuda --example bench --locked
+	$(CARGO) build --release -p clip-lung --features cuda --example bench --locked
 	tests/bench/run.sh $(CARGO_TARGET_DIR)/release/examples/bench cuda
 
 # ONNX Runtime Web in the same browser.

@@ -26,7 +26,7 @@ use clip_lung_core::train::config::TrainConfig;
 use clip_lung_core::train::numbers::Numbers;
 use clip_lung_core::train::step::Trainer;
 
-#[cfg(feature = "cube")]
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
 #[path = "launches.rs"]
 mod launches;
 #[cfg(feature = "cuda")]
@@ -41,7 +41,7 @@ fn main() {
     let device = device(words.get(1).map_or("cpu", String::as_str));
     let named: Vec<&str> = words.iter().skip(3).map(String::as_str).collect();
     let wanted: Vec<_> = runs().into_iter().filter(|(name, ..)| named.is_empty() || named.contains(name)).collect();
-    #[cfg(feature = "cube")]
+    #[cfg(any(feature = "cuda", feature = "wgpu"))]
     if let Some(word) = words.get(2).filter(|word| ["--launches", "--kernels"].contains(&word.as_str())) {
         return launches_of_steps(&device, wanted, word == "--kernels");
     }
@@ -185,7 +185,7 @@ fn stepping(config: TrainConfig, minilm: bool, device: &Device) -> impl FnMut() 
 }
 
 /// The third step of each method, by its launches, uploads and readings; a table for docs/benchmarks.md.
-#[cfg(feature = "cube")]
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
 fn launches_of_steps(device: &Device, runs: Vec<(&'static str, TrainConfig, bool)>, kernels: bool) {
     launches::listen();
     println!(
