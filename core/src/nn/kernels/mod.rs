@@ -231,10 +231,6 @@ impl Sequences {
         if on_cpu(&qkv) {
             return Tensor::from_dispatch(<Dispatch as Kernels>::attention(qkv.into_dispatch(), self));
         }
-        #[cfg(feature = "cube")]
-        if on_cube(&qkv) {
-            return Tensor::from_dispatch(Dispatch::attend(qkv.into_dispatch(), self).0);
-        }
         self.burn_attention(qkv)
     }
 }
