@@ -20,6 +20,37 @@ impl Choice {
     }
 }
 
+/// Whether a training's step is recorded once, as a graph, and replayed: the kernels are then launched by one call a step.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Graphs {
+    /// On an NVIDIA GPU
+    #[default]
+    Auto,
+    /// Wherever a step can be recorded
+    On,
+    Off,
+}
+
+impl Graphs {
+    /// Whether on the device of this name.
+    pub fn on(self, device_name: &str) -> bool {
+        match self {
+            Self::Auto => device_name.starts_with("cuda"),
+            Self::On => true,
+            Self::Off => false,
+        }
+    }
+
+    /// Its word on the command line.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::On => "on",
+            Self::Off => "off",
+        }
+    }
+}
+
 /// The device of `--device auto|cpu|cuda[:i]|wgpu`, with its name.
 pub fn select(choice: &str) -> Result<(Device, String)> {
     let (kind, index) = choice.split_once(':').unwrap_or((choice, "0"));

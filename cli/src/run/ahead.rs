@@ -1,6 +1,8 @@
 //! What is done beside a step while the device computes it: the batches of the steps to come are made and uploaded, and the numbers
 //! of the step before are read.
 
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+use std::collections::BTreeMap;
 use std::panic::resume_unwind;
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::thread::{Scope, ScopedJoinHandle};
@@ -13,6 +15,8 @@ use clip_lung_core::train::batch::{Batch, batch, epoch_batches};
 use clip_lung_core::train::config::TrainConfig;
 use clip_lung_core::train::log::StepLog;
 use clip_lung_core::train::numbers::Numbers;
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+use clip_lung_core::train::step::Trainer;
 use clip_lung_core::volume::crop::Normalisation;
 
 /// What a run trains on, and is validated on.
@@ -29,6 +33,18 @@ impl Data<'_> {
     pub fn steps_an_epoch(&self, config: &TrainConfig) -> u64 {
         self.train.len().div_ceil(config.batch_size) as u64
     }
+}
+
+/// A batch of every size that a run's batches have, in the order of its first.
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+pub fn one_of_each_size(on: Data<'_>, trainer: &Trainer) -> Result<Vec<Batch>> {
+    let config = &trainer.config;
+    let mut sizes = BTreeMap::new();
+    for rows in epoch_batches(on.train, config.batch_size, config.seed, 0) {
+        sizes.entry(rows.len()).or_insert(rows);
+    }
+    let of = |rows: Vec<usize>| batch(on.data, &rows, on.norm, config, 0, trainer.device());
+    Ok(sizes.into_values().map(of).collect::<clip_lung_core::error::Result<_>>()?)
 }
 
 /// Batches that wait for their step.

@@ -7,8 +7,11 @@ use anyhow::Result;
 use clip_lung_core::train::log::StepLog;
 use clip_lung_core::train::state;
 use clip_lung_core::train::step::Trainer;
+use clip_lung_core::train::steps::Steps;
 use indicatif::ProgressBar;
 
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+use super::ahead;
 use super::ahead::{Batches, Data, Readings};
 use crate::failure::Failure;
 use crate::io::files;
@@ -23,11 +26,13 @@ pub struct Position<'a> {
     pub steps_an_epoch: u64,
 }
 
-/// When a run saves its state, and who stops it.
+/// How a run takes its steps, when it saves its state, and who stops it.
 #[derive(Clone, Copy)]
 pub struct Pace<'a> {
     pub save_every: Duration,
     pub stop: &'a AtomicBool,
+    /// Whether a GPU may record a step and replay it.
+    pub graphs: bool,
 }
 
 /// Who follows a run, step by step.
@@ -48,11 +53,30 @@ pub fn run(trainer: Trainer, dir: &mut RunDir, on: Data<'_>, pace: Pace<'_>, wat
     let steps_an_epoch = on.steps_an_epoch(&config);
     let total = steps_an_epoch * config.epochs as u64;
     let lines = Lines { dir, watch, total, steps_an_epoch };
+    // before other threads use the device: their work could fall into the recording
+    let steps = if pace.graphs && trainer.step < total { recorded(trainer, on)? } else { Steps::launched(trainer) };
     std::thread::scope(|scope| {
+        let trainer = steps.trainer();
         let mut batches = Batches::start(scope, on, &config, trainer.device(), [trainer.step, total]);
         let mut readings = Readings::start(scope);
-        steps(trainer, on, pace, lines, &mut batches, &mut readings)
+        take(steps, on, pace, lines, &mut batches, &mut readings)
     })
+}
+
+/// Steps that are replayed, where that works; else it is said why not.
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+fn recorded(trainer: Trainer, on: Data<'_>) -> Result<Steps> {
+    let (steps, reason) = Steps::recorded(trainer.clone(), ahead::one_of_each_size(on, &trainer)?)?;
+    if let Some(reason) = reason {
+        eprintln!("note: steps are not replayed, which is slower: {reason}");
+    }
+    Ok(steps)
+}
+
+/// The CPU launches nothing.
+#[cfg(not(any(feature = "cuda", feature = "wgpu")))]
+fn recorded(trainer: Trainer, _: Data<'_>) -> Result<Steps> {
+    Ok(Steps::launched(trainer))
 }
 
 /// Where the steps' lines go.
@@ -72,8 +96,8 @@ impl<W: Watch> Lines<'_, W> {
     }
 }
 
-fn steps<W: Watch>(
-    mut trainer: Trainer,
+fn take<W: Watch>(
+    mut steps: Steps,
     on: Data<'_>,
     pace: Pace<'_>,
     mut lines: Lines<'_, W>,
@@ -83,43 +107,44 @@ fn steps<W: Watch>(
     let Data { data, train, norm, validation } = on;
     let total = lines.total;
     let (mut saved, mut waiting) = (Instant::now(), false);
-    while trainer.step < total {
+    while steps.trainer().step < total {
         let (epoch, batch) = batches.next()?;
-        let (next, numbers) = trainer.queue(&batch, epoch);
-        trainer = next;
+        let (next, numbers) = steps.queue(&batch, epoch);
+        steps = next;
+        let step = steps.trainer().step;
         readings.queue(numbers)?;
         if std::mem::replace(&mut waiting, true) {
             lines.add(&readings.wait()?)?;
         }
-        let ends_epoch = trainer.step.is_multiple_of(lines.steps_an_epoch);
+        let ends_epoch = step.is_multiple_of(lines.steps_an_epoch);
         let stopping = pace.stop.load(Ordering::Relaxed);
-        let saving = stopping || saved.elapsed() >= pace.save_every || trainer.step == total;
+        let saving = stopping || saved.elapsed() >= pace.save_every || step == total;
         if !(ends_epoch || saving) {
             continue;
         }
         let mut log = readings.wait()?;
         waiting = false;
         if ends_epoch {
-            trainer = trainer.end_epoch(data, train, norm)?;
-            if let Some(validation) = validation {
-                let (next, found) = trainer.validate(data, train, norm, validation, epoch)?;
-                (trainer, log.validation) = (next, Some(found));
-            }
+            steps = steps.change(|trainer| {
+                let trainer = trainer.end_epoch(data, train, norm)?;
+                let Some(validation) = validation else { return Ok(trainer) };
+                let (trainer, found) = trainer.validate(data, train, norm, validation, epoch)?;
+                log.validation = Some(found);
+                Ok(trainer)
+            })?;
         }
         lines.add(&log)?;
         if saving {
-            files::write(&lines.dir.state_path(), &state::save(&trainer, norm)?)?;
+            files::write(&lines.dir.state_path(), &state::save(steps.trainer(), norm)?)?;
             saved = Instant::now();
         }
-        if stopping && trainer.step < total {
-            let message = format!(
-                "stopped after step {} of {total}; the state is saved, the same command continues",
-                trainer.step
-            );
+        if stopping && step < total {
+            let message =
+                format!("stopped after step {step} of {total}; the state is saved, the same command continues");
             return Err(Failure::Interrupted(message).into());
         }
     }
-    Ok(trainer)
+    Ok(steps.into_trainer())
 }
 
 /// A bar on a terminal, a line an epoch elsewhere.

@@ -95,6 +95,9 @@ pub struct Args {
     pub text_seed: u64,
     #[command(flatten)]
     pub on: device::Choice,
+    /// Record a training step on the GPU once and replay it
+    #[arg(long, value_enum, default_value_t)]
+    pub graphs: device::Graphs,
     /// Seconds between saved states; 0 saves after each step
     #[arg(long, default_value_t = 60)]
     pub save_every: u64,
@@ -251,7 +254,8 @@ fn train(args: Args, mut config: TrainConfig, data: &Dataset) -> Result<Outcome>
         eprintln!("a GPU's first training compiles its kernels for minutes before the first step, then keeps them");
     }
     let stop = progress::stop_signal()?;
-    let pace = Pace { save_every: Duration::from_secs(args.save_every), stop: &stop };
+    let pace =
+        Pace { save_every: Duration::from_secs(args.save_every), stop: &stop, graphs: args.graphs.on(&device_name) };
     let outcome = fit.finish(pace, Shown::new())?;
     outcome.print(&args.out, data, args.json);
     Ok(outcome)

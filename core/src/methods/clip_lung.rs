@@ -166,6 +166,10 @@ impl MethodHead for Head {
         &self.trunk
     }
 
+    fn attribute_weights(&self, truth: &Truth) -> Option<Tensor<2>> {
+        Some(self.weights(truth))
+    }
+
     fn loss(&self, pass: &Pass, truth: &Truth) -> Loss {
         let log_probs = self.log_probs(pass);
         let ce = cross_entropy(log_probs.clone(), truth.target.clone());
@@ -194,6 +198,16 @@ impl MethodHead for Head {
 }
 
 impl Head {
+    /// Eq. (1) of a batch, `[n, 8]` or with malignancy `[n, 9]`.
+    fn weights(&self, truth: &Truth) -> Tensor<2> {
+        let nine = self.config.conditioned_attributes;
+        let rows = truth.ratings.iter().zip(&truth.malignancy).map(|(ratings, malignancy)| {
+            let malignancy = nine.then_some(malignancy);
+            ratings.iter().chain(malignancy).copied().collect()
+        });
+        self.config.attribute_weights.rows(rows, &truth.target.device())
+    }
+
     /// The alignment losses of eqs. (2)-(4) with their weights in eq. (5); one of weight 0 is not computed.
     ///
     /// # Shapes
@@ -216,11 +230,7 @@ impl Head {
             }),
             None => self.prompt.attributes(&self.text),
         };
-        let rows = truth.ratings.iter().zip(&truth.malignancy).map(|(ratings, malignancy)| {
-            let nine = [&ratings[..], &[*malignancy]].concat();
-            if config.conditioned_attributes { nine } else { nine[..8].to_vec() }
-        });
-        let weights = config.attribute_weights.rows(rows, &features.device());
+        let weights = truth.attribute_weights.clone().unwrap_or_else(|| self.weights(truth));
         let target = || truth.target.clone();
         let ic = classes.clone().filter(|_| config.ic != 0.0);
         let ic = ic.map(|c| image_class(features.clone(), c, scale.clone(), target(), config.ic_form));

@@ -101,6 +101,8 @@ pub struct Head {
     /// Which output decides each split, by tree, breadth-first.
     #[module(skip)]
     splits: Vec<Vec<usize>>,
+    /// The same, `[trees (2^depth - 1)]`.
+    split_outputs: Tensor<1, Int>,
 }
 
 impl MethodHead for Head {
@@ -127,7 +129,7 @@ impl MethodHead for Head {
         let shape = Shape { pool: setup.pool, units: config.units, bias: true, diameter: setup.diameter };
         let (count, classes) = (1 << config.depth, setup.classes());
         let mut random = Stream::new(setup.seed, STREAM);
-        let splits = (0..config.trees)
+        let splits: Vec<Vec<usize>> = (0..config.trees)
             .map(|_| {
                 let mut order: Vec<usize> = (0..config.units).collect();
                 random.shuffle(&mut order);
@@ -143,7 +145,8 @@ impl MethodHead for Head {
                 Param::from_tensor(Tensor::from_data(TensorData::new(values, size), device))
             }
         };
-        Ok(Self { trunk: Trunk::new(shape, initial, device), leaves, config: config.clone(), splits })
+        let split_outputs = split_outputs(&splits, device);
+        Ok(Self { trunk: Trunk::new(shape, initial, device), leaves, config: config.clone(), splits, split_outputs })
     }
 
     fn trunk(&self) -> &Trunk {
@@ -206,6 +209,12 @@ impl MethodHead for Head {
     }
 }
 
+/// The splits' outputs one after another.
+fn split_outputs(splits: &[Vec<usize>], device: &Device) -> Tensor<1, Int> {
+    let outputs: Vec<i32> = splits.iter().flatten().map(|&output| output as i32).collect();
+    Tensor::from_ints(outputs.as_slice(), device)
+}
+
 impl Head {
     /// The leaves' distributions, `[trees, 2^depth, C]`.
     fn shares(&self) -> Tensor<3> {
@@ -219,9 +228,7 @@ impl Head {
     fn activations(&self, pass: &Pass) -> Tensor<3> {
         let n = pass.outputs.dims()[0];
         let (trees, splits) = (self.splits.len(), self.splits[0].len());
-        let index: Vec<i32> = self.splits.iter().flatten().map(|&s| s as i32).collect();
-        let index = Tensor::<1, Int>::from_data(TensorData::new(index, [trees * splits]), &pass.outputs.device());
-        pass.outputs.clone().select(1, index).reshape([n, trees, splits])
+        pass.outputs.clone().select(1, self.split_outputs.clone()).reshape([n, trees, splits])
     }
 
     /// The share of each leaf, `[n, trees, 2^depth]`.

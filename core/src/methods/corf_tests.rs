@@ -20,8 +20,9 @@ fn head(objective: Objective, on: Of, trees: usize) -> Head {
     let reversed: Vec<f32> = LEAVES.iter().rev().flatten().copied().collect();
     let values: Vec<f32> = LEAVES.iter().flatten().copied().chain(reversed).take(12 * trees).collect();
     let leaves = buffer(values, [trees, 4, 3], &device);
-    let splits = (0..trees).map(|t| (3 * t..3 * t + 3).collect()).collect();
-    Head { leaves, splits, ..head }
+    let splits: Vec<Vec<usize>> = (0..trees).map(|t| (3 * t..3 * t + 3).collect()).collect();
+    let split_outputs = split_outputs(&splits, &device);
+    Head { leaves, splits, split_outputs, ..head }
 }
 
 fn pass(u: &[f32]) -> (Pass, Tensor<2>) {

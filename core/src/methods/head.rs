@@ -51,6 +51,12 @@ pub trait MethodHead: Module + Sized {
     /// The loss of a batch.
     fn loss(&self, pass: &Pass, truth: &Truth) -> Loss;
 
+    /// How the loss weighs a batch's attributes, on its device, for methods that do: made before a step that is recorded, since that
+    /// uploads nothing.
+    fn attribute_weights(&self, _truth: &Truth) -> Option<Tensor<2>> {
+        None
+    }
+
     /// Whether a run's predictions rest on the text features.
     fn infers_by_text(_config: &Self::Config) -> bool {
         false
@@ -110,6 +116,8 @@ pub struct Truth {
     pub ratings: Vec<[f64; 8]>,
     /// The readers' mean malignancy, 1 to 5.
     pub malignancy: Vec<f64>,
+    /// [`MethodHead::attribute_weights`] of these ratings, where they were made before the step.
+    pub attribute_weights: Option<Tensor<2>>,
 }
 
 impl Truth {
@@ -124,7 +132,7 @@ impl Truth {
         let one_hot: Vec<f32> =
             labels.iter().flat_map(|&l| (0..classes).map(move |c| f32::from(u8::from(c == l)))).collect();
         let target = Tensor::from_data(TensorData::new(one_hot, [labels.len(), classes]), device);
-        Self { labels, target, ratings, malignancy }
+        Self { labels, target, ratings, malignancy, attribute_weights: None }
     }
 }
 

@@ -141,6 +141,13 @@ macro_rules! method_heads {
                 }
             }
 
+            /// How the loss weighs a batch's attributes, on its device, for methods that do.
+            pub fn attribute_weights(&self, truth: &$crate::methods::Truth) -> Option<::burn::tensor::Tensor<2>> {
+                match self {
+                    $(Self::$variant(head) => $crate::methods::MethodHead::attribute_weights(head, truth),)+
+                }
+            }
+
             /// log p of every class, `[n, C]`, normalised.
             pub fn log_probs(&self, pass: &$crate::methods::heads::trunk::Pass) -> ::burn::tensor::Tensor<2> {
                 match self {

@@ -86,8 +86,8 @@ pub struct Head {
     gaps: Option<Param<Tensor<1>>>,
     #[module(skip)]
     margins: [f64; 2],
-    #[module(skip)]
-    costs: Vec<f32>,
+    /// What each class's loss counts, `[C]`.
+    costs: Tensor<1>,
     #[module(skip)]
     rule: Rule,
 }
@@ -123,7 +123,7 @@ impl MethodHead for Head {
             first: vector(vec![if classes > 2 { -1.0 } else { 0.0 }]),
             gaps: (classes > 2).then(|| vector(vec![START_GAP; classes - 2])),
             margins: [config.margin(config.delta_n), config.margin(config.delta_p)],
-            costs,
+            costs: Tensor::from_floats(costs.as_slice(), device),
             rule: config.decision,
         })
     }
@@ -142,8 +142,7 @@ impl MethodHead for Head {
             [0.0, 0.0] => log_probs.clone(),
             margins => self::log_probs(pass.outputs.clone(), self.first.val(), self.steps(), margins),
         };
-        let costs = Tensor::<1>::from_floats(self.costs.as_slice(), &log_probs.device());
-        let loss = cross_entropy(with_margins * costs.unsqueeze(), truth.target.clone());
+        let loss = cross_entropy(with_margins * self.costs.clone().unsqueeze(), truth.target.clone());
         let first = ("threshold", self.first.val());
         let gap = self.steps().map(|s| ("gap", s.narrow(0, 0, 1)));
         Loss { watched: std::iter::once(first).chain(gap).collect(), ..Loss::single("nll", loss, log_probs) }
@@ -272,7 +271,7 @@ mod tests {
             Setup { class_counts: vec![1123, 1025, 503], pool: Pool::Mean, diameter: false, seed: 0, text: None };
         let config = Config { form: Form::PaperLike, ..Default::default() };
         let head = Head::new(&config, &setup, &mut Initial::Blank, &Device::flex()).unwrap();
-        close(&head.costs, &[0.786880, 0.862114, 1.756793]);
+        close(&numbers(head.costs), &[0.786880, 0.862114, 1.756793]);
         assert_eq!(head.margins, [0.5, 0.5]);
     }
 }

@@ -15,6 +15,7 @@ use crate::volume::crop::{Normalisation, SIDE, VOXELS};
 use crate::volume::grid::Margin;
 
 /// One training batch.
+#[derive(Clone)]
 pub struct Batch {
     /// `[n, 32, 32, 32]`, normalised.
     pub images: Tensor<4>,

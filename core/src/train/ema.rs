@@ -6,6 +6,7 @@ use super::flat::{Flat, put, take, values};
 use crate::nn::kernels;
 
 /// An averaged copy of a module, without autodiff.
+#[derive(Clone)]
 pub struct Ema<M: Module> {
     pub module: M,
     decay: f64,

@@ -2,6 +2,8 @@
 
 pub mod batch;
 pub mod best;
+#[cfg(feature = "cube")]
+mod changing;
 pub mod config;
 pub mod ema;
 pub mod evaluate;
@@ -11,10 +13,13 @@ pub mod network;
 pub mod numbers;
 pub mod optimizer;
 pub mod recompute;
+#[cfg(feature = "cube")]
+pub mod replay;
 pub mod schedule;
 pub mod split;
 pub mod state;
 pub mod step;
+pub mod steps;
 pub mod validate;
 
 /// Of training's arithmetic: a change that gives other weights from the same settings and data raises it, so that results

@@ -9,6 +9,8 @@ use super::log::StepLog;
 use crate::base::decision::Decision;
 use crate::error::{Error, Result};
 use crate::methods::Loss;
+#[cfg(feature = "cube")]
+use crate::nn::kernels;
 
 /// Which step it was, and how its probabilities become answers.
 pub struct Taken {
@@ -41,6 +43,14 @@ impl Numbers {
         let first = [total.inner(), norm].into_iter();
         let all = first.chain(named).chain([log_probs.inner().reshape([n * classes])]).collect();
         Self { of, terms: term_names, watched: watched_names, labels, classes, all: Tensor::cat(all, 0) }
+    }
+
+    /// Those of a replayed step, copied from the arrays that the next replay overwrites.
+    #[cfg(feature = "cube")]
+    pub(super) fn again(&self, of: Taken, labels: Vec<usize>) -> Self {
+        let all = Tensor::cat(kernels::copies(vec![self.all.clone()]), 0);
+        let Self { terms, watched, classes, .. } = self;
+        Self { of, terms: terms.clone(), watched: watched.clone(), labels, classes: *classes, all }
     }
 
     /// Waits for them: the line of the log.
@@ -81,4 +91,14 @@ impl Numbers {
         }
         Ok(log)
     }
+}
+
+/// Waits for one number.
+///
+/// # Errors
+/// When the device fails.
+#[cfg(feature = "cube")]
+pub fn number(tensor: Tensor<1>) -> Result<f64> {
+    let data = tensor.try_into_data().map_err(|e| Error::Device(e.to_string()))?;
+    Ok(data.iter::<f32>().next().map_or(f64::NAN, f64::from))
 }

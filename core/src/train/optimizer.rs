@@ -8,9 +8,10 @@ use burn::tensor::{Device, Tensor, TensorData};
 use super::flat::{Flat, Pair, put, take};
 use crate::base::tensors::{Array, Arrays};
 use crate::error::{Error, Result};
-use crate::nn::kernels::{self, Descent};
+use crate::nn::kernels::{self, Descent, LearningRate};
 
 /// SGD for every parameter of a module, with its momentum buffers, flat, by parameter.
+#[derive(Clone)]
 pub struct Optimizer {
     momentum: f64,
     weight_decay: f64,
@@ -26,7 +27,7 @@ impl Optimizer {
     }
 
     /// One update of every parameter that has a gradient; gradients count `scale` times, `[1]`.
-    pub fn step<M: Module>(&mut self, lr: f64, module: M, grads: Flat, scale: Option<Tensor<1>>) -> M {
+    pub fn step<M: Module>(&mut self, lr: LearningRate, module: M, grads: Flat, scale: Option<Tensor<1>>) -> M {
         let (module, pairs) = take(module, grads);
         let ids: Vec<ParamId> = pairs.iter().map(|pair| pair.id).collect();
         let descents = pairs.into_iter().map(|Pair { id, own, other }| Descent {
@@ -42,6 +43,18 @@ impl Optimizer {
             values.push((id, parameter));
         }
         put(module, values)
+    }
+
+    /// A parameter's momentum buffer: zeros like its value before its first step.
+    #[cfg(feature = "cube")]
+    pub fn velocity(&self, id: ParamId, value: &Tensor<1>) -> Tensor<1> {
+        self.velocities.get(&id).cloned().unwrap_or_else(|| Tensor::zeros(value.shape(), &value.device()))
+    }
+
+    /// Puts momentum buffers in the place of those there are.
+    #[cfg(feature = "cube")]
+    pub fn restore_velocities(&mut self, velocities: Flat) {
+        self.velocities = velocities.into_iter().collect();
     }
 
     /// The momentum buffers by the module's parameter names: zeros for trained parameters that had no gradient yet, so that a stored
@@ -159,7 +172,7 @@ mod tests {
         assert!((norm(&grads).into_scalar::<f32>() - 5.0).abs() < 1e-6);
         assert_eq!(kernels::clip_factor(norm(&grads), 7.0).into_scalar::<f32>(), 1.0);
         let scale = kernels::clip_factor(norm(&grads), 1.0);
-        let m = Optimizer::new(0.9, 0.0, vec![]).step(0.1, m, grads, Some(scale));
+        let m = Optimizer::new(0.9, 0.0, vec![]).step(0.1.into(), m, grads, Some(scale));
         let p: Vec<f32> = m.p.val().into_data().iter::<f32>().collect();
         assert!((p[0] - 0.94).abs() < 1e-6 && (p[1] - 0.92).abs() < 1e-6, "{p:?}");
     }
@@ -176,7 +189,7 @@ mod tests {
             let loss = (m.p.val() * grad).sum();
             let grads = gradients(&m, GradientsParams::from_grads(loss.backward(), &m));
             assert!((norm(&grads).into_scalar::<f32>() - grad.abs()).abs() < 1e-7);
-            m = optimizer.step(1e-3, m, grads, None);
+            m = optimizer.step(1e-3.into(), m, grads, None);
             assert!((m.p.val().into_scalar::<f32>() - p).abs() < 1e-7);
             let stored = optimizer.buffers(&m, &names(&m));
             assert!((stored["p"].values[0] - buffer).abs() < 1e-6);

@@ -21,12 +21,13 @@ use super::schedule::cosine;
 use crate::dataset::crops::Dataset;
 use crate::error::Result;
 use crate::methods::Setup;
-use crate::nn::kernels;
+use crate::nn::kernels::{self, LearningRate};
 use crate::nn::layers::MOMENTUM;
 use crate::nn::parameters::names;
 use crate::volume::crop::Normalisation;
 
 /// A run between two steps.
+#[derive(Clone)]
 pub struct Trainer {
     pub config: TrainConfig,
     pub network: Network,
@@ -69,7 +70,13 @@ impl Trainer {
 
     /// One step of epoch `epoch` on `batch`, of which nothing is read: a GPU need not have begun it. Whether the loss is finite shows
     /// when the numbers are read, and no state may be saved before that.
-    pub fn queue(mut self, batch: &Batch, epoch: usize) -> (Self, Numbers) {
+    pub fn queue(self, batch: &Batch, epoch: usize) -> (Self, Numbers) {
+        let lr = cosine(self.config.lr, epoch, self.config.epochs);
+        self.queue_at(batch, epoch, LearningRate::Number(lr))
+    }
+
+    /// [`Self::queue`] at this learning rate, which only the log of the numbers takes from the epoch.
+    pub(super) fn queue_at(mut self, batch: &Batch, epoch: usize, by: LearningRate) -> (Self, Numbers) {
         let lr = cosine(self.config.lr, epoch, self.config.epochs);
         let mut statistics = Vec::new();
         let layer4 = self.network.backbone.forward(batch.images.clone(), &mut statistics);
@@ -81,7 +88,7 @@ impl Trainer {
         let scale = self.config.clip_norm.map(|most| kernels::clip_factor(norm.clone(), most));
         let of = Taken { epoch, step: self.step + 1, lr, decision: self.network.head.decision() };
         let numbers = Numbers::new(of, loss, norm, batch.truth.labels.clone());
-        self.network = self.optimizer.step(lr, self.network, grads, scale);
+        self.network = self.optimizer.step(by, self.network, grads, scale);
         self.network.backbone.absorb(statistics, MOMENTUM);
         self.network.head = self.network.head.after_step();
         self.ema = self.ema.update(&self.network);

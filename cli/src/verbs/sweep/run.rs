@@ -40,6 +40,9 @@ pub struct Args {
     here: Here,
     #[command(flatten)]
     on: device::Choice,
+    /// Record a training step on the GPU once and replay it
+    #[arg(long, value_enum, default_value_t)]
+    graphs: device::Graphs,
     /// Seconds between saved states; 0 saves after each step
     #[arg(long, default_value_t = 60)]
     save_every: u64,
@@ -58,14 +61,16 @@ impl Args {
 pub fn run(args: Args) -> Result<()> {
     let stop = progress::stop_signal()?;
     let save_every = Duration::from_secs(args.save_every);
-    let (device, _) = args.on.open()?;
+    let (device, name) = args.on.open()?;
+    let pace = Pace { save_every, stop: &stop, graphs: args.graphs.on(&name) };
     if args.worker {
-        return worker::run(&args.study, &device, save_every, &stop);
+        worker::stop_with_the_input(Arc::clone(&stop));
+        return worker::run(&args.study, &device, pace);
     }
     let study = StudyDir::open(&args.study)?;
     args.here.keep(&args.study, &device)?;
     match &args.cell {
-        Some(id) => alone(&study, id, &device, Duration::from_secs(args.wait), Pace { save_every, stop: &stop }),
+        Some(id) => alone(&study, id, &device, Duration::from_secs(args.wait), pace),
         None => supervise(&study, &args, &stop),
     }
 }
@@ -233,6 +238,8 @@ fn start(args: &Args, number: usize, sender: &Sender<Message>) -> Result<Worker>
         "--worker",
         "--device",
         &args.on.device,
+        "--graphs",
+        args.graphs.word(),
         "--save-every",
         &args.save_every.to_string(),
     ]);

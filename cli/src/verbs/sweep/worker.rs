@@ -39,8 +39,7 @@ impl Event {
 }
 
 /// Runs all cells that nobody else runs, until none is left.
-pub fn run(path: &Path, device: &Device, save_every: Duration, stop: &Arc<AtomicBool>) -> Result<()> {
-    stop_with_the_input(Arc::clone(stop));
+pub fn run(path: &Path, device: &Device, pace: Pace<'_>) -> Result<()> {
     let study = StudyDir::open(path)?;
     let mut shared = Shared::load(&study)?;
     while let Some((cell, lock)) = next(&study)? {
@@ -52,16 +51,16 @@ pub fn run(path: &Path, device: &Device, save_every: Duration, stop: &Arc<Atomic
                 said = Some(Instant::now());
             }
         };
-        match cell::run(&study, cell, lock, &mut shared, device, Pace { save_every, stop }, watch) {
+        match cell::run(&study, cell, lock, &mut shared, device, pace, watch) {
             Ok(()) => Event::Done.say(),
-            Err(e) if stop.load(Ordering::Relaxed) => return Err(e),
+            Err(e) if pace.stop.load(Ordering::Relaxed) => return Err(e),
             Err(e) => {
                 let error = format!("{e:#}");
                 study.keep_error(&cell.id, &error)?;
                 Event::Failed { error }.say();
             }
         }
-        if stop.load(Ordering::Relaxed) {
+        if pace.stop.load(Ordering::Relaxed) {
             return Err(Failure::Interrupted("stopped between two cells".into()).into());
         }
     }
@@ -93,7 +92,8 @@ pub fn is_ready(study: &StudyDir, cell: &Cell) -> Result<bool> {
     Ok(matches!(twin, None | Some(CellState::Done | CellState::Failed { .. } | CellState::Stale { .. })))
 }
 
-fn stop_with_the_input(stop: Arc<AtomicBool>) {
+/// Stops when the process that started this one closes its input, or ends.
+pub fn stop_with_the_input(stop: Arc<AtomicBool>) {
     std::thread::spawn(move || {
         let mut buffer = [0u8; 64];
         while matches!(std::io::stdin().read(&mut buffer), Ok(n) if n > 0) {}

@@ -27,7 +27,7 @@ use self::place::on_cpu;
 #[cfg(all(feature = "cube", feature = "train"))]
 use self::place::on_cube;
 #[cfg(feature = "train")]
-pub use self::update::{Descent, blend, clip_factor, norm, sgd};
+pub use self::update::{Descent, LearningRate, blend, clip_factor, copies, norm, sgd, write};
 #[cfg(any(feature = "cube", feature = "flex"))]
 use burn::backend::Dispatch;
 

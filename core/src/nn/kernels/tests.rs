@@ -102,8 +102,8 @@ fn updates_equal_burn() {
             };
             arrays.map(one).collect()
         };
-        let ours = sgd(descents(), scaled.then(scale), 0.1, 0.9);
-        let burn = |one| update::burn_sgd(one, scaled.then(scale), [0.1, 0.9]);
+        let ours = sgd(descents(), scaled.then(scale), 0.1.into(), 0.9);
+        let burn = |one| update::burn_sgd(one, scaled.then(scale), &0.1.into(), 0.9);
         for ((p, v), (q, w)) in ours.into_iter().zip(descents().into_iter().map(burn)) {
             close(p, q, "parameter");
             close(v, w, "velocity");

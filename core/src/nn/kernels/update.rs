@@ -23,37 +23,65 @@ pub struct Descent {
     pub decay: f64,
 }
 
+/// How far a step goes.
+#[derive(Clone, Debug)]
+pub enum LearningRate {
+    Number(f64),
+    /// Kept on the device, `[1]`, for steps that are recorded.
+    Array(Tensor<1>),
+}
+
+impl From<f64> for LearningRate {
+    fn from(lr: f64) -> Self {
+        Self::Number(lr)
+    }
+}
+
 /// One step of SGD with momentum (no dampening, no Nesterov) and coupled weight decay, gradients counting `scale` times, `[1]`:
 /// v' = momentum v + (scale g + decay p), p' = p - lr v'. Returns (p', v') of each; without a velocity, v' = scale g + decay p.
-pub fn sgd(all: Vec<Descent>, scale: Option<Tensor<1>>, lr: f64, momentum: f64) -> Vec<(Tensor<1>, Tensor<1>)> {
+pub fn sgd(
+    all: Vec<Descent>,
+    scale: Option<Tensor<1>>,
+    lr: LearningRate,
+    momentum: f64,
+) -> Vec<(Tensor<1>, Tensor<1>)> {
     #[cfg(feature = "flex")]
-    if all.first().is_some_and(|one| on_cpu(&one.parameter)) {
+    if let LearningRate::Number(lr) = lr
+        && all.first().is_some_and(|one| on_cpu(&one.parameter))
+    {
         let scale = scale.map_or(1.0, |scale| scale.into_scalar::<f32>());
         return all.into_iter().map(|one| flex_sgd(one, scale, [lr, momentum])).collect();
     }
     #[cfg(feature = "cube")]
     if all.iter().all(|one| on_cube(&one.parameter)) {
-        return cube_sgd(all, scale, [lr, momentum]);
+        return cube_sgd(all, scale, lr, momentum);
     }
-    all.into_iter().map(|one| burn_sgd(one, scale.clone(), [lr, momentum])).collect()
+    all.into_iter().map(|one| burn_sgd(one, scale.clone(), &lr, momentum)).collect()
 }
 
 #[cfg(feature = "cube")]
-fn cube_sgd(all: Vec<Descent>, scale: Option<Tensor<1>>, [lr, momentum]: [f64; 2]) -> Vec<(Tensor<1>, Tensor<1>)> {
+fn cube_sgd(
+    all: Vec<Descent>,
+    scale: Option<Tensor<1>>,
+    lr: LearningRate,
+    momentum: f64,
+) -> Vec<(Tensor<1>, Tensor<1>)> {
     let Some(first) = all.first() else { return Vec::new() };
-    let scale = scale.unwrap_or_else(|| Tensor::ones([1], &first.parameter.device()));
-    let by = cube::Descending {
-        decays: all.iter().map(|one| one.decay as f32).collect(),
-        lr: lr as f32,
-        momentum: momentum as f32,
+    let device = first.parameter.device();
+    let scale = scale.unwrap_or_else(|| Tensor::ones([1], &device));
+    let lr = match lr {
+        LearningRate::Number(lr) => Tensor::full([1], lr, &device),
+        LearningRate::Array(lr) => lr,
     };
+    let decays = all.iter().map(|one| one.decay as f32).collect();
+    let by = cube::Descending { decays, momentum: momentum as f32 };
     let (mut parameters, mut gradients, mut velocities) = (Vec::new(), Vec::new(), Vec::new());
     for Descent { parameter, gradient, velocity, .. } in all {
         velocities.push(velocity.unwrap_or_else(|| Tensor::zeros(parameter.shape(), &parameter.device())));
         parameters.push(parameter);
         gradients.push(gradient);
     }
-    let (parameters, velocities) = cube::sgd(parameters, gradients, velocities, scale, by);
+    let (parameters, velocities) = cube::sgd([parameters, gradients, velocities], [scale, lr], by);
     parameters.into_iter().zip(velocities).collect()
 }
 
@@ -69,7 +97,12 @@ fn flex_sgd(one: Descent, scale: f32, [lr, momentum]: [f64; 2]) -> (Tensor<1>, T
     (Tensor::from_dispatch(p), Tensor::from_dispatch(v))
 }
 
-pub(super) fn burn_sgd(one: Descent, scale: Option<Tensor<1>>, [lr, momentum]: [f64; 2]) -> (Tensor<1>, Tensor<1>) {
+pub(super) fn burn_sgd(
+    one: Descent,
+    scale: Option<Tensor<1>>,
+    lr: &LearningRate,
+    momentum: f64,
+) -> (Tensor<1>, Tensor<1>) {
     let Descent { parameter: p, gradient: g, velocity, decay } = one;
     let g = match scale {
         Some(scale) => g * scale,
@@ -80,7 +113,11 @@ pub(super) fn burn_sgd(one: Descent, scale: Option<Tensor<1>>, [lr, momentum]: [
         Some(v) => v * momentum + g,
         None => g,
     };
-    (p - v.clone() * lr, v)
+    let step = match lr {
+        LearningRate::Number(lr) => v.clone() * *lr,
+        LearningRate::Array(lr) => v.clone() * lr.clone(),
+    };
+    (p - step, v)
 }
 
 /// keep a + take b of each pair.
@@ -97,6 +134,26 @@ pub fn blend(pairs: Vec<(Tensor<1>, Tensor<1>)>, [keep, take]: [f64; 2]) -> Vec<
         return cube::blend(averages, values, [keep as f32, take as f32]);
     }
     pairs.into_iter().map(|(a, b)| a * keep + b * take).collect()
+}
+
+/// Copies in arrays of their own, for a recording: elsewhere tensors never change, so that a second one does.
+pub fn copies(values: Vec<Tensor<1>>) -> Vec<Tensor<1>> {
+    #[cfg(feature = "cube")]
+    if values.iter().all(on_cube) {
+        return cube::copies(values);
+    }
+    values
+}
+
+/// Writes values into the arrays of these tensors, which change for all who hold them, where a GPU has the arrays: those arrays, or
+/// else the values.
+pub fn write(arrays: Vec<Tensor<1>>, values: Vec<Tensor<1>>) -> Vec<Tensor<1>> {
+    #[cfg(feature = "cube")]
+    if arrays.iter().chain(&values).all(on_cube) {
+        return cube::write(arrays, values);
+    }
+    let _ = arrays;
+    values
 }
 
 /// The norm of all of them together, `[1]`.

@@ -1,4 +1,4 @@
-//! The update of all parameters in a few kernels, each of which takes as many arrays as the device lets a kernel have.
+//! Arithmetic over many arrays in a few kernels, each of which takes as many arrays as the device lets a kernel have.
 
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
@@ -7,41 +7,10 @@ use cubecl::prelude::*;
 use super::arrays::{empty, like};
 
 /// Units of a cube, and cubes that share an array, by the number of values alone.
-const UNITS: u32 = 256;
+pub const UNITS: u32 = 256;
 const CUBES: u32 = 128;
 /// Arrays that a kernel takes at most, where the device would let it take more: each is code of its own.
 const MOST: usize = 64;
-
-#[cube(launch)]
-fn descend(
-    mut parameters: Sequence<Box<[f32]>>,
-    gradients: Sequence<Box<[f32]>>,
-    mut velocities: Sequence<Box<[f32]>>,
-    scale: &[f32],
-    decays: Sequence<f32>,
-    lr: f32,
-    momentum: f32,
-) {
-    let count = comptime![gradients.len()];
-    let step = CUBE_DIM_X as usize * CUBE_COUNT_X as usize;
-    let first = CUBE_POS_X as usize * CUBE_DIM_X as usize + UNIT_POS_X as usize;
-    #[unroll]
-    for k in 0..count {
-        if CUBE_POS_Y as usize == k {
-            let parameter = parameters.index_mut(k);
-            let gradient = gradients.index(k);
-            let velocity = velocities.index_mut(k);
-            let mut i = first;
-            while i < gradient.len() {
-                let p = parameter[i];
-                let v = velocity[i] * momentum + (gradient[i] * scale[0] + p * decays[k]);
-                velocity[i] = v;
-                parameter[i] = p - v * lr;
-                i += step;
-            }
-        }
-    }
-}
 
 #[cube(launch)]
 fn blend_arrays(
@@ -63,6 +32,26 @@ fn blend_arrays(
             let mut i = first;
             while i < value.len() {
                 output[i] = average[i] * keep + value[i] * take;
+                i += step;
+            }
+        }
+    }
+}
+
+/// Each array's values into another's.
+#[cube(launch)]
+fn write_arrays(values: Sequence<Box<[f32]>>, mut arrays: Sequence<Box<[f32]>>) {
+    let count = comptime![values.len()];
+    let step = CUBE_DIM_X as usize * CUBE_COUNT_X as usize;
+    let first = CUBE_POS_X as usize * CUBE_DIM_X as usize + UNIT_POS_X as usize;
+    #[unroll]
+    for k in 0..count {
+        if CUBE_POS_Y as usize == k {
+            let value = values.index(k);
+            let array = arrays.index_mut(k);
+            let mut i = first;
+            while i < value.len() {
+                array[i] = value[i];
                 i += step;
             }
         }
@@ -121,62 +110,17 @@ fn sum(values: &[f32], total: &mut [f32], #[comptime] units: usize) {
 }
 
 /// So many arrays go into one kernel, of which each takes `each` places and all together one more.
-fn at_once(first: &CubeTensor, each: usize) -> usize {
+pub fn at_once(first: &CubeTensor, each: usize) -> usize {
     let most = first.client.properties().hardware.max_bindings as usize;
     (most.saturating_sub(2) / each).clamp(1, MOST)
 }
 
-fn cubes(arrays: usize) -> CubeCount {
+pub fn cubes(arrays: usize) -> CubeCount {
     CubeCount::Static(CUBES, arrays as u32, 1)
 }
 
-/// The array itself where nothing else holds it, else a copy.
-fn own(array: CubeTensor) -> CubeTensor {
-    let array = into_contiguous(array);
-    if array.can_mut() { array } else { array.copy() }
-}
-
-fn arguments(arrays: &[CubeTensor]) -> SequenceArg<Box<[f32]>> {
+pub fn arguments(arrays: &[CubeTensor]) -> SequenceArg<Box<[f32]>> {
     arrays.iter().map(|array| array.clone().into_buffer_arg()).collect()
-}
-
-/// What an optimiser's step takes, beside the arrays.
-#[derive(Clone, Debug)]
-pub struct Descending {
-    /// Weight decay of each array.
-    pub decays: Vec<f32>,
-    pub lr: f32,
-    pub momentum: f32,
-}
-
-/// v' = momentum v + (scale g + decay p), p' = p - lr v', in place: (parameters, velocities).
-pub fn sgd(
-    parameters: Vec<CubeTensor>,
-    gradients: Vec<CubeTensor>,
-    velocities: Vec<CubeTensor>,
-    scale: &CubeTensor,
-    by: &Descending,
-) -> (Vec<CubeTensor>, Vec<CubeTensor>) {
-    let parameters: Vec<CubeTensor> = parameters.into_iter().map(own).collect();
-    let velocities: Vec<CubeTensor> = velocities.into_iter().map(own).collect();
-    let gradients: Vec<CubeTensor> = gradients.into_iter().map(into_contiguous).collect();
-    let size = at_once(scale, 3);
-    let groups = parameters.chunks(size).zip(gradients.chunks(size));
-    for ((p, g), (v, decays)) in groups.zip(velocities.chunks(size).zip(by.decays.chunks(size))) {
-        descend::launch(
-            &scale.client,
-            cubes(p.len()),
-            CubeDim::new_1d(UNITS),
-            arguments(p),
-            arguments(g),
-            arguments(v),
-            scale.clone().into_buffer_arg(),
-            decays.iter().copied().collect(),
-            by.lr,
-            by.momentum,
-        );
-    }
-    (parameters, velocities)
 }
 
 /// keep a + take b of each pair.
@@ -198,6 +142,22 @@ pub fn blend(averages: Vec<CubeTensor>, values: Vec<CubeTensor>, [keep, take]: [
         );
     }
     outputs
+}
+
+/// Writes values into arrays of the same sizes, whoever else holds these.
+pub fn write(arrays: Vec<CubeTensor>, values: Vec<CubeTensor>) -> Vec<CubeTensor> {
+    let values: Vec<CubeTensor> = values.into_iter().map(into_contiguous).collect();
+    let size = arrays.first().map_or(1, |first| at_once(first, 2));
+    for (array, value) in arrays.chunks(size).zip(values.chunks(size)) {
+        let count = cubes(array.len());
+        write_arrays::launch(&array[0].client, count, CubeDim::new_1d(UNITS), arguments(value), arguments(array));
+    }
+    arrays
+}
+
+/// Copies, each in an array of its own.
+pub fn copies(values: Vec<CubeTensor>) -> Vec<CubeTensor> {
+    write(values.iter().map(like).collect(), values)
 }
 
 /// The sum of squares of all arrays, of which there is one at least, `[1]`.

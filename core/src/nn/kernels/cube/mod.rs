@@ -4,6 +4,7 @@
 //! than for arithmetic (docs/benchmarks.md).
 
 mod arrays;
+mod descent;
 mod gradients;
 mod lazy;
 mod many;
@@ -18,10 +19,10 @@ use burn::backend::{Backend, backend_extension};
 use burn_cubecl::CubeBackend;
 use burn_cubecl::tensor::CubeTensor;
 
-pub use self::many::Descending;
+pub use self::descent::Descending;
 pub use self::norm::Around;
 use self::norm_gradients::Passed;
-pub use self::update::{blend, sgd, square_sum};
+pub use self::update::{blend, copies, sgd, square_sum, write};
 
 /// The operations of training.
 #[backend_extension(Cube, Fusion, Autodiff)]

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use burn::module::Param;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use rayon::prelude::*;
 
 use super::config::{BertConfig, Pooling};
@@ -171,9 +171,8 @@ impl BertTower {
         let pooled = Tensor::cat(pooled.collect(), 1);
         // back into the order of the prompts
         let order: Vec<usize> = lengths.into_values().flatten().collect();
-        let place = (0..ends.len()).filter_map(|c| order.iter().position(|&o| o == c)).map(|at| at as i32);
-        let place = TensorData::new(place.collect::<Vec<_>>(), [ends.len()]);
-        let pooled = pooled.select(1, Tensor::<1, Int>::from_data(place, &x.device()));
+        let places = (0..ends.len()).filter_map(|c| order.iter().position(|&o| o == c));
+        let pooled = Tensor::cat(places.map(|at| pooled.clone().narrow(1, at, 1)).collect(), 1);
         match &self.projection {
             None => pooled,
             Some([first, second]) => {
