@@ -25,6 +25,7 @@ use clip_lung_core::train::batch::Batch;
 use clip_lung_core::train::config::TrainConfig;
 use clip_lung_core::train::numbers::Numbers;
 use clip_lung_core::train::step::Trainer;
+use clip_lung_core::train::steps::Steps;
 
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 #[path = "launches.rs"]
@@ -51,7 +52,12 @@ fn main() {
         let key = name.replace('-', "_");
         seconds.push((format!("{key}_step"), training(name, config.clone(), minilm, steps, &device)));
         if device != Device::flex() {
-            seconds.push((format!("{key}_pace"), pace(name, config, minilm, steps, &device)));
+            seconds
+                .push((format!("{key}_pace"), pace(name, stepping(config.clone(), minilm, &device), steps, &device)));
+            #[cfg(any(feature = "cuda", feature = "wgpu"))]
+            if let Some(step) = replaying(name, config, minilm, &device) {
+                seconds.push((format!("{key}_replayed"), pace(&format!("{name}, replayed"), step, steps, &device)));
+            }
         }
     }
     if !named.is_empty() {
@@ -145,8 +151,7 @@ fn training(name: &str, config: TrainConfig, minilm: bool, steps: usize, device:
 }
 
 /// Steps one after another as a training takes them, the numbers of each read by another thread: seconds a step.
-fn pace(name: &str, config: TrainConfig, minilm: bool, steps: usize, device: &Device) -> f64 {
-    let mut step = stepping(config, minilm, device);
+fn pace(name: &str, mut step: impl FnMut() -> Numbers, steps: usize, device: &Device) -> f64 {
     (0..2).for_each(|_| drop(step().read().unwrap()));
     let (sender, receiver) = std::sync::mpsc::sync_channel::<Numbers>(0);
     let reader = std::thread::spawn(move || receiver.into_iter().for_each(|numbers| drop(numbers.read().unwrap())));
@@ -162,6 +167,33 @@ fn pace(name: &str, config: TrainConfig, minilm: bool, steps: usize, device: &De
 
 /// A training step of 32 samples, again and again.
 fn stepping(config: TrainConfig, minilm: bool, device: &Device) -> impl FnMut() -> Numbers {
+    let (trainer, batch) = training_of(config, minilm, device);
+    repeating(Steps::launched(trainer), batch)
+}
+
+/// The same step recorded and replayed, where the device can.
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+fn replaying(name: &str, config: TrainConfig, minilm: bool, device: &Device) -> Option<impl FnMut() -> Numbers> {
+    let (trainer, batch) = training_of(config, minilm, device);
+    let (steps, reason) = Steps::recorded(trainer, vec![batch.clone()]).unwrap();
+    match reason {
+        Some(reason) => eprintln!("{name}: not replayed: {reason}"),
+        None => return Some(repeating(steps, batch)),
+    }
+    None
+}
+
+fn repeating(steps: Steps, batch: Batch) -> impl FnMut() -> Numbers {
+    let mut steps = Some(steps);
+    move || {
+        let (next, numbers) = steps.take().unwrap().queue(&batch, 0);
+        steps = Some(next);
+        numbers
+    }
+}
+
+/// A trainer and a batch of 32 samples.
+fn training_of(config: TrainConfig, minilm: bool, device: &Device) -> (Trainer, Batch) {
     let text = config.method.needs_text().then(|| {
         let names: Vec<&str> = Task::LidcA.classes().iter().map(|c| c.name()).collect();
         let on = device.clone().autodiff();
@@ -172,16 +204,11 @@ fn stepping(config: TrainConfig, minilm: bool, device: &Device) -> impl FnMut() 
         Arc::new(side.unwrap())
     });
     let setup = Setup { class_counts: vec![11, 11, 10], pool: config.pool, diameter: false, seed: 2, text };
-    let mut trainer = Some(Trainer::new(config, &setup, device).unwrap());
+    let trainer = Trainer::new(config, &setup, device).unwrap();
     let on = device.clone().autodiff();
     let labels: Vec<usize> = (0..32).map(|i| i % 3).collect();
     let truth = Truth::new(labels, 3, vec![[3.0; 8]; 32], vec![3.0; 32], &on);
-    let batch = Batch { images: images(32, &on), log_diameter: None, truth };
-    move || {
-        let (next, numbers) = trainer.take().unwrap().queue(&batch, 0);
-        trainer = Some(next);
-        numbers
-    }
+    (trainer, Batch { images: images(32, &on), log_diameter: None, truth })
 }
 
 /// The third step of each method, by its launches, uploads and readings; a table for docs/benchmarks.md.
@@ -192,18 +219,26 @@ fn launches_of_steps(device: &Device, runs: Vec<(&'static str, TrainConfig, bool
         "| step | kernels launched | uploads (bytes) | reads (bytes) | reads before the last launch |\n|---|---|---|---|---|"
     );
     for (name, config, minilm) in runs {
-        let mut step = stepping(config, minilm, device);
-        (0..2).for_each(|_| drop(step().read().unwrap()));
-        device.sync().unwrap();
-        let counts = launches::count(|| {
-            step().read().unwrap();
-            device.sync().unwrap();
-        });
+        let counts = counted(stepping(config.clone(), minilm, device), device);
         println!("| {name} | {counts}");
         if kernels {
             let mut by_number: Vec<_> = counts.kernels.iter().collect();
             by_number.sort_by_key(|(_, n)| std::cmp::Reverse(**n));
             by_number.iter().for_each(|(kernel, n)| eprintln!("  {n:5} {kernel}"));
         }
+        if let Some(step) = replaying(name, config, minilm, device) {
+            println!("| {name}, replayed | {}", counted(step, device));
+        }
     }
+}
+
+/// What the third step asks of the device.
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+fn counted(mut step: impl FnMut() -> Numbers, device: &Device) -> launches::Counts {
+    (0..2).for_each(|_| drop(step().read().unwrap()));
+    device.sync().unwrap();
+    launches::count(|| {
+        step().read().unwrap();
+        device.sync().unwrap();
+    })
 }
