@@ -11,6 +11,7 @@ pub mod network;
 pub mod numbers;
 pub mod optimizer;
 pub mod recompute;
+pub mod resident;
 pub mod schedule;
 pub mod split;
 pub mod state;

@@ -4,6 +4,7 @@
 //! than for arithmetic (docs/benchmarks.md).
 
 mod arrays;
+mod gather;
 mod gradients;
 mod lazy;
 mod many;
@@ -18,6 +19,7 @@ use burn::backend::{Backend, backend_extension};
 use burn_cubecl::CubeBackend;
 use burn_cubecl::tensor::CubeTensor;
 
+pub use self::gather::CubeGather;
 pub use self::many::Descending;
 pub use self::norm::Around;
 use self::norm_gradients::Passed;
