@@ -1,5 +1,5 @@
-//! A data set that lies on a GPU. Its voxels are sent once, as they are stored; of a batch only the places of its samples are, a hundredth
-//! of what its images take.
+//! A data set that lies on a GPU. Its voxels are sent once, as they are stored; of a batch only the places of its samples are, 384 bytes a
+//! crop in place of 128 KB.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 

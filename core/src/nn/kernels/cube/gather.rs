@@ -17,7 +17,7 @@ const UNITS: u32 = 256;
 /// What makes batches of a data set that lies on the device.
 #[backend_extension(Cube, Fusion)]
 pub trait CubeGather: Backend {
-    /// The level of every sample's voxel, as [`super::super::gather`] says.
+    /// The level of every sample's voxel, `[n, 32, 32, 32]`.
     #[fusion(dtype = levels, shape = batch(sources))]
     fn gather_levels(words: IntTensor<Self>, levels: FloatTensor<Self>, sources: IntTensor<Self>) -> FloatTensor<Self>;
 }
