@@ -54,7 +54,7 @@ test-dist: setup-browser dist
 # Another device against the CPU: make test-device DEVICE=wgpu (or cuda, after ./setup-cuda.sh).
 DEVICE ?= wgpu
 test-device: setup
-	CLIP_LUNG_TEST_DEVICE=$(DEVICE) $(CARGO) test --release --features clip-lung/$(DEVICE) --lib --locked -- kernels replays
+	CLIP_LUNG_TEST_DEVICE=$(DEVICE) $(CARGO) test --release --features clip-lung/$(DEVICE) --lib --locked -- kernels replays train::resident train::evaluate
 	CLIP_LUNG_TEST_DEVICE=$(DEVICE) $(CARGO) test --release --features clip-lung/$(DEVICE) --test device --locked -- --nocapture
 
 # Hostile bytes for a minute each: scans, lists, arrays, annotation XML, models. FUZZ_SECONDS changes the minute.

@@ -15,7 +15,7 @@ use clip_lung_core::dataset::table::Row;
 use clip_lung_core::methods::Method;
 use clip_lung_core::nn::text::{clip::geometry::Geometry, side::TextSide};
 use clip_lung_core::phantom;
-use clip_lung_core::train::batch::{batch, statistics};
+use clip_lung_core::train::batch::{Batch, images, statistics};
 use clip_lung_core::train::config::TrainConfig;
 use clip_lung_core::train::step::Trainer;
 use clip_lung_core::volume::geometry::CropGeometry;
@@ -44,7 +44,8 @@ fn every_method_fits_32_nodules() {
         let setup = config.setup(&data.rows, &rows, text).unwrap();
         let mut trainer = Trainer::new(config.clone(), &setup, &device).unwrap();
         let norm = statistics(&data, &rows);
-        let batch = batch(&data, &rows, &norm, &config, 0, trainer.device()).unwrap();
+        let images = images(&data, &rows, &norm, None, trainer.device());
+        let batch = Batch::new(images, &data, &rows, &config, 0).unwrap();
         let mut best = 0.0f64;
         for epoch in 0..config.epochs {
             let (next, log) = trainer.step(&batch, epoch).unwrap();

@@ -1,5 +1,5 @@
-//! What is done beside a step while the device computes it: the batches of the steps to come are made and uploaded, and the numbers
-//! of the step before are read.
+//! What is done beside a step while the device computes it: the batches of the steps to come are made and uploaded, unless the device
+//! makes them itself, and the numbers of the step before are read.
 
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 use std::collections::BTreeMap;
@@ -9,12 +9,14 @@ use std::thread::{Scope, ScopedJoinHandle};
 
 use anyhow::{Result, anyhow};
 use burn::tensor::Device;
+use clip_lung_core::dataset::augment::Augment;
 use clip_lung_core::dataset::crops::Dataset;
 use clip_lung_core::dataset::nodules::Nodules;
-use clip_lung_core::train::batch::{Batch, batch, epoch_batches};
+use clip_lung_core::train::batch::{Batch, epoch_batches, images};
 use clip_lung_core::train::config::TrainConfig;
 use clip_lung_core::train::log::StepLog;
 use clip_lung_core::train::numbers::Numbers;
+use clip_lung_core::train::resident::Resident;
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 use clip_lung_core::train::step::Trainer;
 use clip_lung_core::volume::crop::Normalisation;
@@ -43,21 +45,60 @@ pub fn one_of_each_size(on: Data<'_>, trainer: &Trainer) -> Result<Vec<Batch>> {
     for rows in epoch_batches(on.train, config.batch_size, config.seed, 0) {
         sizes.entry(rows.len()).or_insert(rows);
     }
-    let of = |rows: Vec<usize>| batch(on.data, &rows, on.norm, config, 0, trainer.device());
+    let of = |rows: Vec<usize>| {
+        let images = images(on.data, &rows, on.norm, Some((config.augment, config.seed, 0)), trainer.device());
+        Batch::new(images, on.data, &rows, config, 0)
+    };
     Ok(sizes.into_values().map(of).collect::<clip_lung_core::error::Result<_>>()?)
+}
+
+/// Makes the batch of any step.
+struct Maker<'a> {
+    on: Data<'a>,
+    config: TrainConfig,
+    device: Device,
+    resident: Option<Resident>,
+}
+
+impl<'a> Maker<'a> {
+    fn new(on: Data<'a>, config: &TrainConfig, device: &Device) -> Self {
+        // what resamples does so on the CPU
+        let moves = config.augment != Augment::Jitter;
+        let resident = moves.then(|| Resident::upload(on.data, on.norm, device)).flatten();
+        Self { on, config: config.clone(), device: device.clone(), resident }
+    }
+
+    /// Its epoch, and the batch.
+    fn make(&self, step: u64) -> clip_lung_core::error::Result<(usize, Batch)> {
+        let Self { on, config, device, resident } = self;
+        let steps_an_epoch = on.steps_an_epoch(config);
+        let (epoch, index) = ((step / steps_an_epoch) as usize, (step % steps_an_epoch) as usize);
+        let rows = &epoch_batches(on.train, config.batch_size, config.seed, epoch)[index];
+        let augment = Some((config.augment, config.seed, epoch));
+        let images = match resident {
+            Some(resident) => resident.images(rows, augment).autodiff(),
+            None => images(on.data, rows, on.norm, augment, device),
+        };
+        Ok((epoch, Batch::new(images, on.data, rows, config, epoch)?))
+    }
 }
 
 /// Batches that wait for their step.
 const READY: usize = 1;
 
-/// The batches of a run's steps, made by another thread.
-pub struct Batches<'s> {
-    made: Receiver<clip_lung_core::error::Result<(usize, Batch)>>,
-    maker: Option<ScopedJoinHandle<'s, ()>>,
+/// The batches of a run's steps.
+pub struct Batches<'s>(Made<'s>);
+
+enum Made<'s> {
+    /// Made by another thread.
+    Ahead { made: Receiver<clip_lung_core::error::Result<(usize, Batch)>>, maker: Option<ScopedJoinHandle<'s, ()>> },
+    /// Gathered by the GPU that holds the data set, when its turn comes: only then are they asked for. Arrays that pass from one thread
+    /// to another would make it wait.
+    Gathered { maker: Box<Maker<'s>>, step: u64 },
 }
 
 impl<'s> Batches<'s> {
-    /// From step `done` on, up to `total`; the thread ends with its scope.
+    /// From step `done` on, up to `total`; a thread ends with its scope.
     pub fn start<'e>(
         scope: &'s Scope<'s, 'e>,
         on: Data<'e>,
@@ -65,26 +106,27 @@ impl<'s> Batches<'s> {
         device: &Device,
         [done, total]: [u64; 2],
     ) -> Self {
+        let maker = Maker::new(on, config, device);
+        if maker.resident.is_some() {
+            return Self(Made::Gathered { maker: Box::new(maker), step: done });
+        }
         let (sender, made) = sync_channel(READY);
-        let (config, device) = (config.clone(), device.clone());
+        // nobody waits any more where sending fails: the run is stopped
         let maker = scope.spawn(move || {
-            let steps_an_epoch = on.steps_an_epoch(&config);
-            for step in done..total {
-                let (epoch, index) = ((step / steps_an_epoch) as usize, (step % steps_an_epoch) as usize);
-                let rows = &epoch_batches(on.train, config.batch_size, config.seed, epoch)[index];
-                let made = batch(on.data, rows, on.norm, &config, epoch, &device).map(|batch| (epoch, batch));
-                // nobody waits any more: the run is stopped
-                if sender.send(made).is_err() {
-                    return;
-                }
-            }
+            (done..total).all(|step| sender.send(maker.make(step)).is_ok());
         });
-        Self { made, maker: Some(maker) }
+        Self(Made::Ahead { made, maker: Some(maker) })
     }
 
     /// The next step's epoch and batch.
     pub fn next(&mut self) -> Result<(usize, Batch)> {
-        Ok(self.made.recv().map_err(|_| ended(self.maker.take()))??)
+        match &mut self.0 {
+            Made::Ahead { made, maker } => Ok(made.recv().map_err(|_| ended(maker.take()))??),
+            Made::Gathered { maker, step } => {
+                *step += 1;
+                Ok(maker.make(*step - 1)?)
+            }
+        }
     }
 }
 
@@ -138,7 +180,7 @@ mod tests {
                     let _sender = sender;
                     panic!("wgpu: out of memory");
                 });
-                Batches { made, maker: Some(maker) }.next().map(drop)
+                Batches(Made::Ahead { made, maker: Some(maker) }).next().map(drop)
             })
         });
         assert_eq!(caught.unwrap_err().downcast_ref(), Some(&"wgpu: out of memory"));

@@ -43,35 +43,34 @@ impl Augment {
         }
     }
 
-    /// The transformed crop (z, y, x) into `out`; a pure function of (seed, epoch, nodule). `patch` is the crop with its margin.
-    /// Samples that a shift brings in come from the margin, and beyond it repeat the border.
-    pub fn apply(self, seed: u64, epoch: u64, nodule: u64, patch: &[f32], margin: Margin, out: &mut [f32]) {
+    /// Where the transformed crop's samples lie among those of the crop with its margin: that at (z, y, x) is number
+    /// `found[0][z] + found[1][y] + found[2][x]`. A pure function of (seed, epoch, nodule). What a shift brings in comes from the
+    /// margin, and beyond it repeats the border.
+    pub fn sources(self, seed: u64, epoch: u64, nodule: u64, margin: Margin) -> [[usize; SIDE]; 3] {
         let motion = self.draw(&mut Stream::new(key(&[seed, epoch, nodule]), 7));
         let last = SIDE as isize - 1;
-        // in the crop's own cells: below 0 and above 31 in the margin
-        let source = |i: usize, axis: usize| -> isize {
-            let moved = i as isize + motion.shift[axis];
-            if motion.flip[axis] { last - moved } else { moved }
-        };
-        let stored = |i: isize, axis: usize| -> usize {
-            let cells = margin.cells()[axis] as isize;
-            (i.clamp(-cells, last + cells) + cells) as usize
-        };
         let [_, height, width] = margin.shape();
-        for z in 0..SIDE {
-            let plane = stored(source(z, 0), 0) * height * width;
-            for y in 0..SIDE {
-                for x in 0..SIDE {
-                    let (sy, sx) = (source(y, 1), source(x, 2));
-                    let (ty, tx) = match motion.turns {
-                        0 => (sy, sx),
-                        1 => (sx, last - sy),
-                        2 => (last - sy, last - sx),
-                        _ => (last - sx, sy),
-                    };
-                    out[(z * SIDE + y) * SIDE + x] = patch[plane + stored(ty, 1) * width + stored(tx, 2)];
-                }
-            }
+        let strides = [height * width, width, 1];
+        // axis `to` of the transformed crop runs along axis `from` of the stored one, the other way round where a turn makes it
+        let along = |to: usize, from: usize, back: bool| -> [usize; SIDE] {
+            let cells = margin.cells()[from] as isize;
+            std::array::from_fn(|i| {
+                // in the crop's own cells: below 0 and above 31 in the margin
+                let moved = i as isize + motion.shift[to];
+                let at = if motion.flip[to] == back { moved } else { last - moved };
+                (at.clamp(-cells, last + cells) + cells) as usize * strides[from]
+            })
+        };
+        let (y, x) = if motion.turns.is_multiple_of(2) { (1, 2) } else { (2, 1) };
+        [along(0, 0, false), along(1, y, matches!(motion.turns, 1 | 2)), along(2, x, motion.turns >= 2)]
+    }
+
+    /// The transformed crop (z, y, x) into `out`, by its [`sources`](Self::sources) in `patch`, the crop with its margin.
+    pub fn apply(self, seed: u64, epoch: u64, nodule: u64, patch: &[f32], margin: Margin, out: &mut [f32]) {
+        let [zs, ys, xs] = self.sources(seed, epoch, nodule, margin);
+        let lines = zs.iter().flat_map(|z| ys.iter().map(move |y| z + y));
+        for (line, start) in out.chunks_exact_mut(SIDE).zip(lines) {
+            line.iter_mut().zip(xs).for_each(|(v, x)| *v = patch[start + x]);
         }
     }
 }

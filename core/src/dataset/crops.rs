@@ -124,10 +124,38 @@ impl Dataset {
     /// As many samples as `out` has, from that of this number on.
     fn write_from(&self, start: usize, out: &mut [f32]) {
         let range = start..start + out.len();
-        let (a, b) = (self.slope, self.intercept);
         match &self.voxels {
-            Voxels::U8(v) => out.iter_mut().zip(&v[range]).for_each(|(o, &v)| *o = f32::from(v) * a + b),
-            Voxels::I16(v) => out.iter_mut().zip(&v[range]).for_each(|(o, &v)| *o = f32::from(v) * a + b),
+            Voxels::U8(v) => out.iter_mut().zip(&v[range]).for_each(|(o, &v)| *o = self.hu(v.into())),
+            Voxels::I16(v) => out.iter_mut().zip(&v[range]).for_each(|(o, &v)| *o = self.hu(v.into())),
+        }
+    }
+
+    fn hu(&self, stored: f32) -> f32 {
+        stored * self.slope + self.intercept
+    }
+
+    /// The bytes of the voxels as stored.
+    pub fn bytes(&self) -> usize {
+        match &self.voxels {
+            Voxels::U8(v) => v.len(),
+            Voxels::I16(v) => 2 * v.len(),
+        }
+    }
+
+    /// The HU of every value that a voxel can be stored as, by its bits: 256 or 65,536 of them.
+    pub fn levels(&self) -> Vec<f32> {
+        match &self.voxels {
+            Voxels::U8(_) => (0..=u8::MAX).map(|bits| self.hu(bits.into())).collect(),
+            Voxels::I16(_) => (0..=u16::MAX).map(|bits| self.hu(bits.cast_signed().into())).collect(),
+        }
+    }
+
+    /// The voxels as stored, four or two in a word of 32 bits, the first in the lowest bits; no word holds voxels of two crops, for
+    /// with any margin a crop has a multiple of eight.
+    pub fn words(&self) -> Vec<i32> {
+        match &self.voxels {
+            Voxels::U8(v) => v.chunks_exact(4).map(|b| i32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
+            Voxels::I16(v) => v.chunks_exact(2).map(|b| (i32::from(b[1]) << 16) | (i32::from(b[0]) & 0xffff)).collect(),
         }
     }
 

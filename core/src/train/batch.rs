@@ -24,6 +24,26 @@ pub struct Batch {
     pub truth: Truth,
 }
 
+impl Batch {
+    /// The batch of these rows in this epoch, whose images they are, on their device.
+    ///
+    /// # Errors
+    /// When the task does not know a row's class.
+    pub fn new(images: Tensor<4>, data: &Dataset, rows: &[usize], config: &TrainConfig, epoch: usize) -> Result<Self> {
+        let device = images.device();
+        // methods that read them have checked that they are there
+        let ratings = rows.iter().map(|&i| data.rows[i].ratings.unwrap_or([f64::NAN; 8])).collect();
+        let malignancy = rows.iter().map(|&i| data.rows[i].mean_malignancy.unwrap_or(f64::NAN)).collect();
+        let (classes, labels) = (config.task.classes().len(), config.task.labels(&data.rows, rows)?);
+        let augment = Some((config.augment, config.seed, epoch));
+        Ok(Self {
+            images,
+            log_diameter: config.diameter.then(|| log_diameters(data, rows, augment, &device)),
+            truth: Truth::new(labels, classes, ratings, malignancy, &device),
+        })
+    }
+}
+
 /// ln De - ln 8 of these rows, `[n, 1]`; De as augmentation misjudges it, where that is given. That each row has a diameter is checked
 /// before the first step.
 pub fn log_diameters(
@@ -112,31 +132,6 @@ fn jitter(data: &Dataset, row: usize, kind: Augment, seed: u64, epoch: usize) ->
     (kind == Augment::Jitter).then(|| Jitter::draw(seed, epoch as u64, row as u64, data.header.crop, diameter))
 }
 
-/// A training batch of these rows in this epoch.
-///
-/// # Errors
-/// When the task does not know a row's class.
-pub fn batch(
-    data: &Dataset,
-    rows: &[usize],
-    norm: &Normalisation,
-    config: &TrainConfig,
-    epoch: usize,
-    device: &Device,
-) -> Result<Batch> {
-    // methods that read them have checked that they are there
-    let ratings = rows.iter().map(|&i| data.rows[i].ratings.unwrap_or([f64::NAN; 8])).collect();
-    let malignancy = rows.iter().map(|&i| data.rows[i].mean_malignancy.unwrap_or(f64::NAN)).collect();
-    let (classes, labels) = (config.task.classes().len(), config.task.labels(&data.rows, rows)?);
-    Ok(Batch {
-        images: images(data, rows, norm, Some((config.augment, config.seed, epoch)), device),
-        log_diameter: config
-            .diameter
-            .then(|| log_diameters(data, rows, Some((config.augment, config.seed, epoch)), device)),
-        truth: Truth::new(labels, classes, ratings, malignancy, device),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,7 +143,10 @@ mod tests {
         let data = crate::phantom::phantom(crate::dataset::class::Thresholds::Inclusive, Some(20)).unwrap();
         let config = TrainConfig { task: Task::LidcC, ..Default::default() };
         let (device, norm) = (Device::flex(), Normalisation::window(data.header.hu_window));
-        let of = |rows: &[usize]| batch(&data, rows, &norm, &config, 0, &device).map(|b| b.truth.labels);
+        let of = |rows: &[usize]| {
+            let images = images(&data, rows, &norm, None, &device);
+            Batch::new(images, &data, rows, &config, 0).map(|batch| batch.truth.labels)
+        };
         let (unsure, sure): (Vec<usize>, Vec<usize>) =
             (0..data.len()).partition(|&i| data.rows[i].class.name() == "unsure");
         assert!(of(&sure).unwrap().iter().all(|l| *l < 2));

@@ -1,6 +1,6 @@
 //! The network in evaluation mode on rows of a data set: running statistics, no augmentation.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 
 use super::batch::{images, log_diameters};
 use super::config::TrainConfig;
@@ -11,10 +11,26 @@ use crate::methods::Outputs;
 use crate::methods::heads::trunk::{Pass, Trunk};
 use crate::methods::readout::Probabilities;
 use crate::nn::backbone::Backbone;
+use crate::nn::kernels::is_cpu;
 use crate::volume::crop::Normalisation;
 
-/// Crops computed at once.
+/// Crops computed at once: for each further number a GPU would have to choose and compile kernels of its own.
 const BATCH: usize = 64;
+
+/// What `of` gives for each of these rows, `BATCH` of them at a time; a GPU computes as many for the last, too, the CPU no more than
+/// are asked for.
+fn each(rows: &[usize], device: &Device, of: impl Fn(&[usize]) -> Option<Tensor<2>>) -> Result<Option<Vec<Vec<f32>>>> {
+    let mut found = Vec::with_capacity(rows.len());
+    for part in rows.chunks(BATCH) {
+        let mut batch = part.to_vec();
+        if !is_cpu(device) {
+            batch.resize(BATCH, part[0]);
+        }
+        let Some(values) = of(&batch) else { return Ok(None) };
+        found.extend(read(values)?.into_iter().take(part.len()));
+    }
+    Ok(Some(found))
+}
 
 /// One pass a batch, `backbone` folded.
 fn pass(
@@ -43,11 +59,9 @@ pub fn outputs(
     config: &TrainConfig,
 ) -> Result<Outputs> {
     let backbone = backbone.fold();
-    let mut found = Vec::with_capacity(rows.len());
-    for part in rows.chunks(BATCH) {
-        found.extend(read(pass(&backbone, trunk, data, part, norm, config.diameter).outputs)?);
-    }
-    Ok(Outputs { outputs: found, labels: config.task.labels(&data.rows, rows)? })
+    let of = |batch: &[usize]| Some(pass(&backbone, trunk, data, batch, norm, config.diameter).outputs);
+    let outputs = each(rows, &trunk.device(), of)?.unwrap_or_default();
+    Ok(Outputs { outputs, labels: config.task.labels(&data.rows, rows)? })
 }
 
 /// The probabilities of a network's own readout.
@@ -62,12 +76,8 @@ pub fn probabilities(
     diameter: bool,
 ) -> Result<Vec<Vec<f64>>> {
     let (backbone, head) = (network.backbone.clone().fold(), &network.head);
-    let mut found = Vec::with_capacity(rows.len());
-    for part in rows.chunks(BATCH) {
-        let logs = head.log_probs(&pass(&backbone, head.trunk(), data, part, norm, diameter));
-        found.extend(normalised(logs)?);
-    }
-    Ok(found)
+    let of = |batch: &[usize]| Some(head.log_probs(&pass(&backbone, head.trunk(), data, batch, norm, diameter)));
+    normalised(each(rows, &head.trunk().device(), of)?.unwrap_or_default())
 }
 
 /// The averaged network's probabilities by the text features, where the head can answer by them.
@@ -82,23 +92,17 @@ pub fn text_probabilities(
     diameter: bool,
 ) -> Result<Option<Vec<Vec<f64>>>> {
     let (backbone, head) = (network.backbone.clone().fold(), &network.head);
-    let mut found = Vec::with_capacity(rows.len());
-    for part in rows.chunks(BATCH) {
-        let Some(logs) = head.text_log_probs(|| pass(&backbone, head.trunk(), data, part, norm, diameter)) else {
-            return Ok(None);
-        };
-        found.extend(normalised(logs)?);
-    }
-    Ok(Some(found))
+    let of = |batch: &[usize]| head.text_log_probs(|| pass(&backbone, head.trunk(), data, batch, norm, diameter));
+    each(rows, &head.trunk().device(), of)?.map(normalised).transpose()
 }
 
 /// Rows of log-probabilities as probabilities that sum to 1.
-fn normalised(logs: Tensor<2>) -> Result<Vec<Vec<f64>>> {
+fn normalised(logs: Vec<Vec<f32>>) -> Result<Vec<Vec<f64>>> {
     let probabilities = |row: Vec<f32>| {
         let logs: Vec<f64> = row.into_iter().map(f64::from).collect();
         Ok(Probabilities::of_logs(&logs, 1.0)?.values().to_vec())
     };
-    read(logs)?.into_iter().map(probabilities).collect()
+    logs.into_iter().map(probabilities).collect()
 }
 
 fn read(tensor: Tensor<2>) -> Result<Vec<Vec<f32>>> {
@@ -106,4 +110,28 @@ fn read(tensor: Tensor<2>) -> Result<Vec<Vec<f32>>> {
     let data = tensor.try_into_data().map_err(|e| Error::Device(e.to_string()))?;
     let values: Vec<f32> = data.iter::<f32>().collect();
     Ok(values.chunks(width).map(<[f32]>::to_vec).collect())
+}
+
+#[cfg(all(test, feature = "flex"))]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+    use crate::nn::kernels::tests::device;
+
+    /// Every row's own values in its own place, in passes of one size on a GPU and of no more rows than there are on the CPU.
+    #[test]
+    fn every_row_gets_its_own_values() {
+        let sizes = RefCell::new(Vec::new());
+        let rows: Vec<usize> = (0..130).map(|i| 3 * i % 131).collect();
+        let of = |batch: &[usize]| {
+            sizes.borrow_mut().push(batch.len());
+            let values: Vec<f32> = batch.iter().flat_map(|row| [*row as f32, -1.0]).collect();
+            Some(Tensor::<1>::from_floats(values.as_slice(), &device()).reshape([batch.len(), 2]))
+        };
+        let found = each(&rows, &device(), of).unwrap().unwrap();
+        assert_eq!(found, rows.iter().map(|row| vec![*row as f32, -1.0]).collect::<Vec<_>>());
+        assert_eq!(sizes.take(), [BATCH, BATCH, if is_cpu(&device()) { 2 } else { BATCH }]);
+        assert!(each(&rows, &device(), |_| None).unwrap().is_none());
+    }
 }

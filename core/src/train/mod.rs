@@ -15,6 +15,7 @@ pub mod optimizer;
 pub mod recompute;
 #[cfg(feature = "cube")]
 pub mod replay;
+pub mod resident;
 pub mod schedule;
 pub mod split;
 pub mod state;

@@ -6,9 +6,11 @@ pub mod attention;
 mod cube;
 #[cfg(feature = "flex")]
 mod flex;
+#[cfg(feature = "train")]
+mod gather;
 mod place;
 #[cfg(all(test, feature = "train", feature = "flex"))]
-mod tests;
+pub(crate) mod tests;
 #[cfg(feature = "train")]
 mod update;
 
@@ -23,9 +25,13 @@ use self::cube::{Around, CubeKernels};
 use self::flex::Folded;
 #[cfg(all(feature = "flex", feature = "train"))]
 use self::flex::Kernels;
+#[cfg(feature = "train")]
+pub use self::gather::gather;
 use self::place::on_cpu;
 #[cfg(all(feature = "cube", feature = "train"))]
 use self::place::on_cube;
+#[cfg(feature = "train")]
+pub use self::place::{is_cpu, largest_array};
 #[cfg(feature = "train")]
 pub use self::update::{Descent, LearningRate, blend, clip_factor, copies, norm, sgd, write};
 #[cfg(any(feature = "cube", feature = "flex"))]

@@ -5,7 +5,7 @@ use crate::base::random::Stream;
 use burn::tensor::{Device, TensorData};
 
 /// The CPU, or the GPU that `CLIP_LUNG_TEST_DEVICE` names (wgpu, cuda) where this is compiled for it.
-fn device() -> Device {
+pub fn device() -> Device {
     match std::env::var("CLIP_LUNG_TEST_DEVICE").as_deref() {
         #[cfg(feature = "wgpu")]
         Ok("wgpu") => Device::wgpu(Default::default()),

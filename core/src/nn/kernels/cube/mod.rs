@@ -5,6 +5,7 @@
 
 mod arrays;
 mod descent;
+mod gather;
 mod gradients;
 mod lazy;
 mod many;
@@ -20,6 +21,7 @@ use burn_cubecl::CubeBackend;
 use burn_cubecl::tensor::CubeTensor;
 
 pub use self::descent::Descending;
+pub use self::gather::CubeGather;
 pub use self::norm::Around;
 use self::norm_gradients::Passed;
 pub use self::update::{blend, copies, sgd, square_sum, write};
