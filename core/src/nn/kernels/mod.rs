@@ -30,6 +30,8 @@ use self::place::on_cube;
 pub use self::update::{Descent, blend, clip_factor, norm, sgd};
 #[cfg(any(feature = "cube", feature = "flex"))]
 use burn::backend::Dispatch;
+#[cfg(all(feature = "cube", feature = "train"))]
+use burn::tensor::DType;
 
 /// What batch normalisation gives in training.
 pub struct Normalised {
@@ -231,6 +233,13 @@ impl Sequences {
         if on_cpu(&qkv) {
             return Tensor::from_dispatch(<Dispatch as Kernels>::attention(qkv.into_dispatch(), self));
         }
+        #[cfg(feature = "cube")]
+        {
+            let (precision, qkv) = (qkv.dtype(), qkv.cast(DType::F32));
+            let out: Tensor<2> = Tensor::from_dispatch(Dispatch::attend(qkv.into_dispatch(), self).0);
+            out.cast(precision)
+        }
+        #[cfg(not(feature = "cube"))]
         self.burn_attention(qkv)
     }
 }

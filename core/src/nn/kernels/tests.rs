@@ -156,6 +156,7 @@ fn attention_equals_burn() {
         causal([3, 5, 3, 6], 2, 32),
         causal([1, 1, 8, 4], 2, 20),
         causal([2, 2, 1, 1], 1, 5),
+        causal([1, 70, 2, 7], 1, 70),
         whole(5, 9, 3, 32),
         whole(1, 1, 2, 7),
         whole(2, 17, 1, 20),

@@ -8,6 +8,7 @@ use burn::backend::{Autodiff, Backend};
 
 use super::norm::Around;
 use super::{CubeGradients, CubeKernels};
+use crate::nn::kernels::attention::Sequences;
 
 /// A tensor with a place in the graph.
 type Tracked<B, C> = FloatTensor<Autodiff<B, C>>;
@@ -65,6 +66,21 @@ impl<B: CubeGradients> Backward<B, 1> for NormaliseRows {
     }
 }
 
+#[derive(Debug)]
+struct Attend(Sequences);
+
+impl<B: CubeGradients> Backward<B, 1> for Attend {
+    type State = [FloatTensor<B>; 3];
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let grad = grads.consume::<B>(&ops.node);
+        let [qkv, output, logs] = ops.state;
+        if let [Some(node)] = ops.parents {
+            grads.register::<B>(node.id, B::attend_back(qkv, output, logs, grad, self.0));
+        }
+    }
+}
+
 impl<B: Backend + CubeKernels + CubeGradients, C: CheckpointStrategy> CubeKernels for Autodiff<B, C> {
     fn normalise_batch(
         x: Tracked<B, C>,
@@ -109,5 +125,16 @@ impl<B: Backend + CubeKernels + CubeGradients, C: CheckpointStrategy> CubeKernel
             OpsKind::Tracked(prep) => prep.finish([px, pw], output),
             OpsKind::UnTracked(prep) => prep.finish(output),
         }
+    }
+
+    fn attend(qkv: Tracked<B, C>, rows: Sequences) -> (Tracked<B, C>, Tracked<B, C>) {
+        let primitive = qkv.primitive().clone();
+        let (output, logs) = B::attend(primitive.clone(), rows);
+        let untracked = Tracked::<B, C>::new(logs.clone());
+        let output = match Backward::<B, 1>::prepare::<C>(Attend(rows), [qkv.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish([primitive, output.clone(), logs], output),
+            OpsKind::UnTracked(prep) => prep.finish(output),
+        };
+        (output, untracked)
     }
 }

@@ -4,6 +4,7 @@
 //! than for arithmetic (docs/benchmarks.md).
 
 mod arrays;
+mod attention;
 mod gradients;
 mod lazy;
 mod many;
@@ -11,8 +12,10 @@ mod norm;
 mod norm_gradients;
 mod pixels;
 mod rows;
+mod seen;
 mod update;
 
+use burn::backend::fusion::custom::TensorSpec;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, backend_extension};
 use burn_cubecl::CubeBackend;
@@ -22,6 +25,7 @@ pub use self::many::Descending;
 pub use self::norm::Around;
 use self::norm_gradients::Passed;
 pub use self::update::{blend, sgd, square_sum};
+use super::attention::Sequences;
 
 /// The operations of training.
 #[backend_extension(Cube, Fusion, Autodiff)]
@@ -51,6 +55,9 @@ pub trait CubeKernels: Backend {
         bias: FloatTensor<Self>,
         epsilon: f64,
     ) -> FloatTensor<Self>;
+    /// Attention of rows, `[rows, 3 width]` -> `[rows, width]`, and the logarithms of the weights' sums, `[rows, heads]`.
+    #[fusion(meta = |qkv, rows| attended(qkv, rows))]
+    fn attend(qkv: FloatTensor<Self>, rows: Sequences) -> (FloatTensor<Self>, FloatTensor<Self>);
 }
 
 /// What the gradients of [`CubeKernels`] are computed with.
@@ -86,6 +93,21 @@ pub trait CubeGradients: Backend {
         grad: FloatTensor<Self>,
         epsilon: f64,
     ) -> FloatTensor<Self>;
+    /// Of the queries, keys and values.
+    #[fusion(meta = |qkv, _output, _logs, _grad, _rows| qkv.clone())]
+    fn attend_back(
+        qkv: FloatTensor<Self>,
+        output: FloatTensor<Self>,
+        logs: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        rows: Sequences,
+    ) -> FloatTensor<Self>;
+}
+
+/// The shapes of what attention gives.
+fn attended(qkv: &TensorSpec, rows: &Sequences) -> (TensorSpec, TensorSpec) {
+    let of = |columns: usize| TensorSpec::new([rows.count(), columns].into(), qkv.dtype);
+    (of(rows.width()), of(rows.heads))
 }
 
 impl CubeKernels for CubeBackend {
@@ -110,6 +132,10 @@ impl CubeKernels for CubeBackend {
 
     fn normalise_rows(x: CubeTensor, weight: CubeTensor, bias: CubeTensor, epsilon: f64) -> CubeTensor {
         rows::layer_norm(x, weight, bias, epsilon)
+    }
+
+    fn attend(qkv: CubeTensor, rows: Sequences) -> (CubeTensor, CubeTensor) {
+        attention::forward(qkv, rows)
     }
 }
 
@@ -143,5 +169,15 @@ impl CubeGradients for CubeBackend {
 
     fn normalise_rows_back(x: CubeTensor, weight: CubeTensor, grad: CubeTensor, epsilon: f64) -> CubeTensor {
         rows::layer_norm_gradient(x, weight, grad, epsilon)
+    }
+
+    fn attend_back(
+        qkv: CubeTensor,
+        output: CubeTensor,
+        logs: CubeTensor,
+        grad: CubeTensor,
+        rows: Sequences,
+    ) -> CubeTensor {
+        attention::backward([qkv, output, logs, grad], rows)
     }
 }
