@@ -6,6 +6,8 @@ pub mod attention;
 mod cube;
 #[cfg(feature = "flex")]
 mod flex;
+#[cfg(feature = "train")]
+mod memory;
 mod place;
 #[cfg(all(test, feature = "train", feature = "flex"))]
 mod tests;
@@ -23,6 +25,8 @@ use self::cube::{Around, CubeKernels};
 use self::flex::Folded;
 #[cfg(all(feature = "flex", feature = "train"))]
 use self::flex::Kernels;
+#[cfg(feature = "train")]
+pub use self::memory::{flat, shaped};
 use self::place::on_cpu;
 #[cfg(all(feature = "cube", feature = "train"))]
 use self::place::on_cube;
