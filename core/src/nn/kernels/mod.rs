@@ -42,7 +42,7 @@ pub struct Normalised {
     pub output: Tensor<4>,
     /// The batch's mean, `[c]`.
     pub mean: Tensor<1>,
-    /// The batch's biased variance, `[c]`.
+    /// The batch's unbiased variance, `[c]`.
     pub variance: Tensor<1>,
 }
 
@@ -139,6 +139,7 @@ pub fn batch_norm(
 ) -> Normalised {
     #[cfg(all(feature = "flex", feature = "train"))]
     if on_cpu(&x) && (relu || residual.is_none()) {
+        let pixels = pixels(&x, &gamma);
         let (x, gamma, beta) = (x.into_dispatch(), gamma.into_dispatch(), beta.into_dispatch());
         let (output, mean, variance) = match residual {
             Some(r) => Dispatch::normalise_add_relu(x, gamma, beta, r.into_dispatch(), epsilon),
@@ -148,7 +149,7 @@ pub fn batch_norm(
         return Normalised {
             output: Tensor::from_dispatch(output),
             mean: Tensor::from_dispatch(mean),
-            variance: Tensor::from_dispatch(variance),
+            variance: unbiased(Tensor::from_dispatch(variance), pixels),
         };
     }
     #[cfg(all(feature = "cube", feature = "train"))]
@@ -175,8 +176,19 @@ fn burn_batch_norm(
     relu: bool,
     epsilon: f64,
 ) -> Normalised {
+    let pixels = pixels(&x, &gamma);
     let out = module::batch_norm_train(x, gamma, beta, epsilon);
-    Normalised { output: finish(out.output, residual, relu), mean: out.mean, variance: out.variance }
+    Normalised { output: finish(out.output, residual, relu), mean: out.mean, variance: unbiased(out.variance, pixels) }
+}
+
+/// Pixels of a batch of native activations with a value of `gamma` a channel.
+fn pixels(x: &Tensor<4>, gamma: &Tensor<1>) -> usize {
+    x.shape().num_elements() / gamma.dims()[0]
+}
+
+fn unbiased(variance: Tensor<1>, pixels: usize) -> Tensor<1> {
+    let count = pixels as f64;
+    variance.mul_scalar(count / (count - 1.0).max(1.0))
 }
 
 fn finish(y: Tensor<4>, residual: Option<Tensor<4>>, relu: bool) -> Tensor<4> {
