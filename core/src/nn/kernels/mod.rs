@@ -20,7 +20,7 @@ use burn::tensor::{Tensor, activation, module};
 #[cfg(feature = "train")]
 use self::attention::Sequences;
 #[cfg(all(feature = "cube", feature = "train"))]
-use self::cube::{Around, CubeKernels};
+use self::cube::{Around, CubeKernels, Square};
 #[cfg(feature = "flex")]
 use self::flex::Folded;
 #[cfg(all(feature = "flex", feature = "train"))]
@@ -67,6 +67,11 @@ pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, stride: usize) -> Tensor<4> {
     #[cfg(all(feature = "flex", feature = "train"))]
     if on_cpu(&x) {
         return Tensor::from_dispatch(Dispatch::convolve(x.into_dispatch(), weight.into_dispatch(), stride));
+    }
+    #[cfg(all(feature = "cube", feature = "train"))]
+    if on_cube(&x) {
+        let square = Square { kernel: weight.dims()[2], stride };
+        return Tensor::from_dispatch(Dispatch::convolve_square(x.into_dispatch(), weight.into_dispatch(), square));
     }
     burn_conv2d(x, weight, None, stride)
 }

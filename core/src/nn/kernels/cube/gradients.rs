@@ -6,6 +6,7 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend};
 
+use super::convolution::Square;
 use super::norm::Around;
 use super::{CubeGradients, CubeKernels};
 use crate::nn::kernels::attention::Sequences;
@@ -14,6 +15,26 @@ use crate::nn::kernels::attention::Sequences;
 type Tracked<B, C> = FloatTensor<Autodiff<B, C>>;
 /// x, gamma, output, mean and variance.
 type Normalised<B> = [FloatTensor<B>; 5];
+
+#[derive(Debug)]
+struct ConvolveSquare(Square);
+
+impl<B: CubeGradients> Backward<B, 2> for ConvolveSquare {
+    type State = [FloatTensor<B>; 2];
+
+    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let grad = grads.consume::<B>(&ops.node);
+        let [x, weight] = ops.state;
+        let [of_x, of_weight] = ops.parents;
+        if let Some(node) = of_x {
+            let grad = B::conv2d_x_backward(x.clone(), weight.clone(), grad.clone(), self.0.options());
+            grads.register::<B>(node.id, grad);
+        }
+        if let Some(node) = of_weight {
+            grads.register::<B>(node.id, B::convolve_square_back(x, weight, grad, self.0));
+        }
+    }
+}
 
 #[derive(Debug)]
 struct NormaliseBatch(Around);
@@ -82,6 +103,16 @@ impl<B: CubeGradients> Backward<B, 1> for Attend {
 }
 
 impl<B: Backend + CubeKernels + CubeGradients, C: CheckpointStrategy> CubeKernels for Autodiff<B, C> {
+    fn convolve_square(x: Tracked<B, C>, weight: Tracked<B, C>, square: Square) -> Tracked<B, C> {
+        let [px, pw] = [&x, &weight].map(|t| t.primitive().clone());
+        let output = B::convolve_square(px.clone(), pw.clone(), square);
+        let nodes = [x.node(), weight.node()];
+        match Backward::<B, 2>::prepare::<C>(ConvolveSquare(square), nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish([px, pw], output),
+            OpsKind::UnTracked(prep) => prep.finish(output),
+        }
+    }
+
     fn normalise_batch(
         x: Tracked<B, C>,
         gamma: Tracked<B, C>,

@@ -5,6 +5,7 @@
 
 mod arrays;
 mod attention;
+mod convolution;
 mod gradients;
 mod lazy;
 mod many;
@@ -14,6 +15,7 @@ mod pixels;
 mod rows;
 mod seen;
 mod update;
+mod weight_gradient;
 
 use burn::backend::fusion::custom::TensorSpec;
 use burn::backend::tensor::FloatTensor;
@@ -21,6 +23,7 @@ use burn::backend::{Backend, backend_extension};
 use burn_cubecl::CubeBackend;
 use burn_cubecl::tensor::CubeTensor;
 
+pub use self::convolution::Square;
 pub use self::many::Descending;
 pub use self::norm::Around;
 use self::norm_gradients::Passed;
@@ -30,7 +33,10 @@ use super::attention::Sequences;
 /// The operations of training.
 #[backend_extension(Cube, Fusion, Autodiff)]
 pub trait CubeKernels: Backend {
-    /// (output, mean, variance) of normalisation with batch statistics, ReLU where asked for.
+    /// A convolution, without bias.
+    #[fusion(meta = |x, weight, square| square.output(x, weight))]
+    fn convolve_square(x: FloatTensor<Self>, weight: FloatTensor<Self>, square: Square) -> FloatTensor<Self>;
+    /// (output, mean, unbiased variance) of normalisation with batch statistics, ReLU where asked for.
     #[fusion(meta = |x, gamma, _beta, _around| (x.clone(), gamma.clone(), gamma.clone()))]
     fn normalise_batch(
         x: FloatTensor<Self>,
@@ -38,7 +44,7 @@ pub trait CubeKernels: Backend {
         beta: FloatTensor<Self>,
         around: Around,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
-    /// (output, mean, variance) of normalisation with batch statistics, + residual, then ReLU.
+    /// (output, mean, unbiased variance) of normalisation with batch statistics, + residual, then ReLU.
     #[fusion(meta = |x, gamma, _beta, _residual, _epsilon| (x.clone(), gamma.clone(), gamma.clone()))]
     fn normalise_batch_add(
         x: FloatTensor<Self>,
@@ -63,6 +69,14 @@ pub trait CubeKernels: Backend {
 /// What the gradients of [`CubeKernels`] are computed with.
 #[backend_extension(Cube, Fusion)]
 pub trait CubeGradients: Backend {
+    /// Of the weight.
+    #[fusion(meta = |_x, weight, _grad, _square| weight.clone())]
+    fn convolve_square_back(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        square: Square,
+    ) -> FloatTensor<Self>;
     /// Of x, gamma and beta.
     #[fusion(meta = |x, gamma, _o, _m, _v, _g, _a| (x.clone(), gamma.clone(), gamma.clone()))]
     fn normalise_batch_back(
@@ -111,6 +125,10 @@ fn attended(qkv: &TensorSpec, rows: &Sequences) -> (TensorSpec, TensorSpec) {
 }
 
 impl CubeKernels for CubeBackend {
+    fn convolve_square(x: CubeTensor, weight: CubeTensor, square: Square) -> CubeTensor {
+        convolution::forward::<Self>(x, weight, square)
+    }
+
     fn normalise_batch(
         x: CubeTensor,
         gamma: CubeTensor,
@@ -140,6 +158,10 @@ impl CubeKernels for CubeBackend {
 }
 
 impl CubeGradients for CubeBackend {
+    fn convolve_square_back(x: CubeTensor, weight: CubeTensor, grad: CubeTensor, square: Square) -> CubeTensor {
+        convolution::backward_weight(x, weight, grad, square)
+    }
+
     fn normalise_batch_back(
         x: CubeTensor,
         gamma: CubeTensor,
