@@ -11,11 +11,11 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
-/// Spans of burn and cubecl by name.
+/// Spans of burn and cubecl by name. Arrays are counted where they reach the device: the queue before it opens spans of these names too.
 const LAUNCH: &str = "launch_inner";
 const UPLOAD: &str = "float_from_data";
 const READ: &str = "float_into_data";
-const NAMES: [&str; 3] = [LAUNCH, UPLOAD, READ];
+const DEVICE: &str = "burn_cubecl::";
 
 static COUNTED: Mutex<Option<Counts>> = Mutex::new(None);
 
@@ -58,7 +58,12 @@ struct Listener(AtomicU64);
 
 impl Subscriber for Listener {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.is_span() && NAMES.contains(&metadata.name())
+        metadata.is_span()
+            && match metadata.name() {
+                LAUNCH => true,
+                UPLOAD | READ => metadata.target().starts_with(DEVICE),
+                _ => false,
+            }
     }
 
     fn new_span(&self, span: &Attributes<'_>) -> Id {

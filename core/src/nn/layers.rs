@@ -110,11 +110,8 @@ impl ConvBn {
             return kernels::conv2d_inference(x, self.weight.val(), bias, self.stride, residual, relu);
         };
         let y = kernels::conv2d(x, self.weight.val(), self.stride);
-        let channels = bn.weight.val().dims()[0];
-        let count = (y.dims().iter().product::<usize>() / channels) as f64;
         let out = kernels::batch_norm(y, bn.weight.val(), bn.bias.val(), residual, relu, EPSILON);
-        let unbiased = out.variance.mul_scalar(count / (count - 1.0).max(1.0));
-        statistics.push(BatchStatistics { mean: out.mean, variance: unbiased });
+        statistics.push(BatchStatistics { mean: out.mean, variance: out.variance });
         out.output
     }
 

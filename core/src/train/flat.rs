@@ -7,6 +7,8 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 
+use crate::nn::kernels::{flat, shaped};
+
 /// Tensors by the parameter they belong to, in the module's order.
 pub type Flat = Vec<(ParamId, Tensor<1>)>;
 
@@ -72,15 +74,10 @@ pub fn put<M: Module>(module: M, values: Flat) -> M {
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
             let Some(value) = self.0.remove(&param.id) else { return param };
             let dims: [usize; D] = param.lazy_shape().dims();
-            let (id, value) = (param.id, value.reshape(dims));
+            let (id, value) = (param.id, shaped(value, dims));
             let value = if param.lazy_device().is_autodiff() { Tensor::from_inner(value) } else { value };
             param.transform_for_load(value, id)
         }
     }
     module.map(&mut Put(values.into_iter().collect()))
-}
-
-fn flat<const D: usize>(value: Tensor<D>) -> Tensor<1> {
-    let n = value.shape().num_elements();
-    value.reshape([n])
 }

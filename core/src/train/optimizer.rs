@@ -96,12 +96,12 @@ struct Collect<'a> {
 impl ModuleVisitor for Collect<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let Some(name) = self.names.get(&param.id).filter(|_| param.is_require_grad()) else { return };
-        let shape = param.dims().to_vec();
+        let dims: [usize; D] = param.dims();
         let values = match self.optimizer.velocities.get(&param.id) {
-            Some(velocity) => velocity.to_data().iter::<f32>().collect(),
-            None => vec![0.0; shape.iter().product()],
+            Some(velocity) => kernels::shaped(velocity.clone(), dims).into_data().iter::<f32>().collect(),
+            None => vec![0.0; dims.iter().product()],
         };
-        self.out.insert(name.clone(), Array { shape, values });
+        self.out.insert(name.clone(), Array { shape: dims.to_vec(), values });
     }
 }
 
@@ -122,10 +122,7 @@ impl Restore<'_> {
             Some(found) if found.shape != shape => {
                 Err(Error::Shape { file, name: stored, expected: shape.to_vec(), found: found.shape })
             }
-            Some(found) => {
-                let n = found.values.len();
-                Ok(Tensor::from_data(TensorData::new(found.values, [n]), self.device))
-            }
+            Some(found) => Ok(kernels::flat(Tensor::<D>::from_data(TensorData::new(found.values, shape), self.device))),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Attention of prompts: causal ones that share their first tokens, and whole ones in which every token sees all.
 
+#[cfg(any(test, not(feature = "cube")))]
 use burn::tensor::{Device, Tensor, TensorData, activation};
 
 /// How the rows of a batch lie: `n` prefixes of `p` tokens, then `n` times `c` suffixes of `s` tokens.
@@ -27,7 +28,24 @@ impl Sequences {
         Self { n, p: length, c: 0, s: 0, heads, head, causal: false }
     }
 
+    /// Rows of a batch.
+    pub(super) fn count(self) -> usize {
+        self.n * (self.p + self.c * self.s)
+    }
+
+    /// Values of a row, of all heads together.
+    pub(super) fn width(self) -> usize {
+        self.heads * self.head
+    }
+
+    /// What scores are multiplied with.
+    #[inline(always)]
+    pub(super) fn scale(self) -> f32 {
+        (self.head as f32).powf(-0.5)
+    }
+
     /// [`Sequences::attention`] in burn's own operations.
+    #[cfg(any(test, not(feature = "cube")))]
     pub(super) fn burn_attention(self, qkv: Tensor<2>) -> Tensor<2> {
         let Self { n, p, c, s, heads, head, causal: is_causal } = self;
         let w = heads * head;
@@ -62,6 +80,7 @@ impl Sequences {
 }
 
 /// 0 on and below the diagonal, -inf above.
+#[cfg(any(test, not(feature = "cube")))]
 fn causal(n: usize, device: &Device) -> Tensor<2> {
     let values = (0..n * n).map(|i| if i % n > i / n { f32::NEG_INFINITY } else { 0.0 }).collect::<Vec<_>>();
     Tensor::from_data(TensorData::new(values, [n, n]), device)

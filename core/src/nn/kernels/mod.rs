@@ -8,6 +8,8 @@ mod cube;
 mod flex;
 #[cfg(feature = "train")]
 mod gather;
+#[cfg(feature = "train")]
+mod memory;
 mod place;
 #[cfg(all(test, feature = "train", feature = "flex"))]
 pub(crate) mod tests;
@@ -20,13 +22,15 @@ use burn::tensor::{Tensor, activation, module};
 #[cfg(feature = "train")]
 use self::attention::Sequences;
 #[cfg(all(feature = "cube", feature = "train"))]
-use self::cube::{Around, CubeKernels};
+use self::cube::{Around, CubeKernels, Square};
 #[cfg(feature = "flex")]
 use self::flex::Folded;
 #[cfg(all(feature = "flex", feature = "train"))]
 use self::flex::Kernels;
 #[cfg(feature = "train")]
 pub use self::gather::gather;
+#[cfg(feature = "train")]
+pub use self::memory::{flat, shaped};
 use self::place::on_cpu;
 #[cfg(all(feature = "cube", feature = "train"))]
 use self::place::on_cube;
@@ -36,13 +40,15 @@ pub use self::place::{is_cpu, largest_array};
 pub use self::update::{Descent, LearningRate, blend, clip_factor, copies, norm, sgd, write};
 #[cfg(any(feature = "cube", feature = "flex"))]
 use burn::backend::Dispatch;
+#[cfg(all(feature = "cube", feature = "train"))]
+use burn::tensor::DType;
 
 /// What batch normalisation gives in training.
 pub struct Normalised {
     pub output: Tensor<4>,
     /// The batch's mean, `[c]`.
     pub mean: Tensor<1>,
-    /// The batch's biased variance, `[c]`.
+    /// The batch's unbiased variance, `[c]`.
     pub variance: Tensor<1>,
 }
 
@@ -67,6 +73,11 @@ pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, stride: usize) -> Tensor<4> {
     #[cfg(all(feature = "flex", feature = "train"))]
     if on_cpu(&x) {
         return Tensor::from_dispatch(Dispatch::convolve(x.into_dispatch(), weight.into_dispatch(), stride));
+    }
+    #[cfg(all(feature = "cube", feature = "train"))]
+    if on_cube(&x) {
+        let square = Square { kernel: weight.dims()[2], stride };
+        return Tensor::from_dispatch(Dispatch::convolve_square(x.into_dispatch(), weight.into_dispatch(), square));
     }
     burn_conv2d(x, weight, None, stride)
 }
@@ -139,6 +150,7 @@ pub fn batch_norm(
 ) -> Normalised {
     #[cfg(all(feature = "flex", feature = "train"))]
     if on_cpu(&x) && (relu || residual.is_none()) {
+        let pixels = pixels(&x, &gamma);
         let (x, gamma, beta) = (x.into_dispatch(), gamma.into_dispatch(), beta.into_dispatch());
         let (output, mean, variance) = match residual {
             Some(r) => Dispatch::normalise_add_relu(x, gamma, beta, r.into_dispatch(), epsilon),
@@ -148,7 +160,7 @@ pub fn batch_norm(
         return Normalised {
             output: Tensor::from_dispatch(output),
             mean: Tensor::from_dispatch(mean),
-            variance: Tensor::from_dispatch(variance),
+            variance: unbiased(Tensor::from_dispatch(variance), pixels),
         };
     }
     #[cfg(all(feature = "cube", feature = "train"))]
@@ -175,8 +187,19 @@ fn burn_batch_norm(
     relu: bool,
     epsilon: f64,
 ) -> Normalised {
+    let pixels = pixels(&x, &gamma);
     let out = module::batch_norm_train(x, gamma, beta, epsilon);
-    Normalised { output: finish(out.output, residual, relu), mean: out.mean, variance: out.variance }
+    Normalised { output: finish(out.output, residual, relu), mean: out.mean, variance: unbiased(out.variance, pixels) }
+}
+
+/// Pixels of a batch of native activations with a value of `gamma` a channel.
+fn pixels(x: &Tensor<4>, gamma: &Tensor<1>) -> usize {
+    x.shape().num_elements() / gamma.dims()[0]
+}
+
+fn unbiased(variance: Tensor<1>, pixels: usize) -> Tensor<1> {
+    let count = pixels as f64;
+    variance.mul_scalar(count / (count - 1.0).max(1.0))
 }
 
 fn finish(y: Tensor<4>, residual: Option<Tensor<4>>, relu: bool) -> Tensor<4> {
@@ -237,6 +260,13 @@ impl Sequences {
         if on_cpu(&qkv) {
             return Tensor::from_dispatch(<Dispatch as Kernels>::attention(qkv.into_dispatch(), self));
         }
+        #[cfg(feature = "cube")]
+        {
+            let (precision, qkv) = (qkv.dtype(), qkv.cast(DType::F32));
+            let out: Tensor<2> = Tensor::from_dispatch(Dispatch::attend(qkv.into_dispatch(), self).0);
+            out.cast(precision)
+        }
+        #[cfg(not(feature = "cube"))]
         self.burn_attention(qkv)
     }
 }

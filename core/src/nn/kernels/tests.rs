@@ -56,6 +56,18 @@ fn convolution_equals_burn() {
     }
 }
 
+/// Flat values are every value once, in the order of the kernels of their device: a GPU's has a convolution's channels last.
+#[test]
+fn flat_values_come_back() {
+    let x = draw(1, [4, 3, 2, 5]).inner();
+    let flattened = flat(x.clone());
+    assert_eq!(shaped(flattened.clone(), x.dims()).into_data(), x.clone().into_data());
+    let order = if on_cpu(&x) { x } else { x.permute([0, 2, 3, 1]) };
+    assert_eq!(flattened.into_data(), order.reshape([120]).into_data());
+    let matrix = draw(2, [4, 7]).inner();
+    assert_eq!(shaped(flat(matrix.clone()), [4, 7]).into_data(), matrix.into_data());
+}
+
 #[test]
 fn normalisation_equals_burn() {
     for (residual, relu, shape) in [
@@ -156,6 +168,7 @@ fn attention_equals_burn() {
         causal([3, 5, 3, 6], 2, 32),
         causal([1, 1, 8, 4], 2, 20),
         causal([2, 2, 1, 1], 1, 5),
+        causal([1, 70, 2, 7], 1, 70),
         whole(5, 9, 3, 32),
         whole(1, 1, 2, 7),
         whole(2, 17, 1, 20),

@@ -6,13 +6,35 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend};
 
+use super::convolution::Square;
 use super::norm::Around;
 use super::{CubeGradients, CubeKernels};
+use crate::nn::kernels::attention::Sequences;
 
 /// A tensor with a place in the graph.
 type Tracked<B, C> = FloatTensor<Autodiff<B, C>>;
 /// x, gamma, output, mean and variance.
 type Normalised<B> = [FloatTensor<B>; 5];
+
+#[derive(Debug)]
+struct ConvolveSquare(Square);
+
+impl<B: CubeGradients> Backward<B, 2> for ConvolveSquare {
+    type State = [FloatTensor<B>; 2];
+
+    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let grad = grads.consume::<B>(&ops.node);
+        let [x, weight] = ops.state;
+        let [of_x, of_weight] = ops.parents;
+        if let Some(node) = of_x {
+            let grad = B::conv2d_x_backward(x.clone(), weight.clone(), grad.clone(), self.0.options());
+            grads.register::<B>(node.id, grad);
+        }
+        if let Some(node) = of_weight {
+            grads.register::<B>(node.id, B::convolve_square_back(x, weight, grad, self.0));
+        }
+    }
+}
 
 #[derive(Debug)]
 struct NormaliseBatch(Around);
@@ -65,7 +87,32 @@ impl<B: CubeGradients> Backward<B, 1> for NormaliseRows {
     }
 }
 
+#[derive(Debug)]
+struct Attend(Sequences);
+
+impl<B: CubeGradients> Backward<B, 1> for Attend {
+    type State = [FloatTensor<B>; 3];
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let grad = grads.consume::<B>(&ops.node);
+        let [qkv, output, logs] = ops.state;
+        if let [Some(node)] = ops.parents {
+            grads.register::<B>(node.id, B::attend_back(qkv, output, logs, grad, self.0));
+        }
+    }
+}
+
 impl<B: Backend + CubeKernels + CubeGradients, C: CheckpointStrategy> CubeKernels for Autodiff<B, C> {
+    fn convolve_square(x: Tracked<B, C>, weight: Tracked<B, C>, square: Square) -> Tracked<B, C> {
+        let [px, pw] = [&x, &weight].map(|t| t.primitive().clone());
+        let output = B::convolve_square(px.clone(), pw.clone(), square);
+        let nodes = [x.node(), weight.node()];
+        match Backward::<B, 2>::prepare::<C>(ConvolveSquare(square), nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish([px, pw], output),
+            OpsKind::UnTracked(prep) => prep.finish(output),
+        }
+    }
+
     fn normalise_batch(
         x: Tracked<B, C>,
         gamma: Tracked<B, C>,
@@ -109,5 +156,16 @@ impl<B: Backend + CubeKernels + CubeGradients, C: CheckpointStrategy> CubeKernel
             OpsKind::Tracked(prep) => prep.finish([px, pw], output),
             OpsKind::UnTracked(prep) => prep.finish(output),
         }
+    }
+
+    fn attend(qkv: Tracked<B, C>, rows: Sequences) -> (Tracked<B, C>, Tracked<B, C>) {
+        let primitive = qkv.primitive().clone();
+        let (output, logs) = B::attend(primitive.clone(), rows);
+        let untracked = Tracked::<B, C>::new(logs.clone());
+        let output = match Backward::<B, 1>::prepare::<C>(Attend(rows), [qkv.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish([primitive, output.clone(), logs], output),
+            OpsKind::UnTracked(prep) => prep.finish(output),
+        };
+        (output, untracked)
     }
 }

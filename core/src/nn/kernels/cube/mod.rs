@@ -4,6 +4,8 @@
 //! than for arithmetic (docs/benchmarks.md).
 
 mod arrays;
+mod attention;
+mod convolution;
 mod descent;
 mod gather;
 mod gradients;
@@ -13,23 +15,31 @@ mod norm;
 mod norm_gradients;
 mod pixels;
 mod rows;
+mod seen;
 mod update;
+mod weight_gradient;
 
+use burn::backend::fusion::custom::TensorSpec;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, backend_extension};
 use burn_cubecl::CubeBackend;
 use burn_cubecl::tensor::CubeTensor;
 
+pub use self::convolution::Square;
 pub use self::descent::Descending;
 pub use self::gather::CubeGather;
 pub use self::norm::Around;
 use self::norm_gradients::Passed;
 pub use self::update::{blend, copies, sgd, square_sum, write};
+use super::attention::Sequences;
 
 /// The operations of training.
 #[backend_extension(Cube, Fusion, Autodiff)]
 pub trait CubeKernels: Backend {
-    /// (output, mean, variance) of normalisation with batch statistics, ReLU where asked for.
+    /// A convolution, without bias.
+    #[fusion(meta = |x, weight, square| square.output(x, weight))]
+    fn convolve_square(x: FloatTensor<Self>, weight: FloatTensor<Self>, square: Square) -> FloatTensor<Self>;
+    /// (output, mean, unbiased variance) of normalisation with batch statistics, ReLU where asked for.
     #[fusion(meta = |x, gamma, _beta, _around| (x.clone(), gamma.clone(), gamma.clone()))]
     fn normalise_batch(
         x: FloatTensor<Self>,
@@ -37,7 +47,7 @@ pub trait CubeKernels: Backend {
         beta: FloatTensor<Self>,
         around: Around,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
-    /// (output, mean, variance) of normalisation with batch statistics, + residual, then ReLU.
+    /// (output, mean, unbiased variance) of normalisation with batch statistics, + residual, then ReLU.
     #[fusion(meta = |x, gamma, _beta, _residual, _epsilon| (x.clone(), gamma.clone(), gamma.clone()))]
     fn normalise_batch_add(
         x: FloatTensor<Self>,
@@ -54,11 +64,22 @@ pub trait CubeKernels: Backend {
         bias: FloatTensor<Self>,
         epsilon: f64,
     ) -> FloatTensor<Self>;
+    /// Attention of rows, `[rows, 3 width]` -> `[rows, width]`, and the logarithms of the weights' sums, `[rows, heads]`.
+    #[fusion(meta = |qkv, rows| attended(qkv, rows))]
+    fn attend(qkv: FloatTensor<Self>, rows: Sequences) -> (FloatTensor<Self>, FloatTensor<Self>);
 }
 
 /// What the gradients of [`CubeKernels`] are computed with.
 #[backend_extension(Cube, Fusion)]
 pub trait CubeGradients: Backend {
+    /// Of the weight.
+    #[fusion(meta = |_x, weight, _grad, _square| weight.clone())]
+    fn convolve_square_back(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        square: Square,
+    ) -> FloatTensor<Self>;
     /// Of x, gamma and beta.
     #[fusion(meta = |x, gamma, _o, _m, _v, _g, _a| (x.clone(), gamma.clone(), gamma.clone()))]
     fn normalise_batch_back(
@@ -89,9 +110,28 @@ pub trait CubeGradients: Backend {
         grad: FloatTensor<Self>,
         epsilon: f64,
     ) -> FloatTensor<Self>;
+    /// Of the queries, keys and values.
+    #[fusion(meta = |qkv, _output, _logs, _grad, _rows| qkv.clone())]
+    fn attend_back(
+        qkv: FloatTensor<Self>,
+        output: FloatTensor<Self>,
+        logs: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        rows: Sequences,
+    ) -> FloatTensor<Self>;
+}
+
+/// The shapes of what attention gives.
+fn attended(qkv: &TensorSpec, rows: &Sequences) -> (TensorSpec, TensorSpec) {
+    let of = |columns: usize| TensorSpec::new([rows.count(), columns].into(), qkv.dtype);
+    (of(rows.width()), of(rows.heads))
 }
 
 impl CubeKernels for CubeBackend {
+    fn convolve_square(x: CubeTensor, weight: CubeTensor, square: Square) -> CubeTensor {
+        convolution::forward::<Self>(x, weight, square)
+    }
+
     fn normalise_batch(
         x: CubeTensor,
         gamma: CubeTensor,
@@ -114,9 +154,17 @@ impl CubeKernels for CubeBackend {
     fn normalise_rows(x: CubeTensor, weight: CubeTensor, bias: CubeTensor, epsilon: f64) -> CubeTensor {
         rows::layer_norm(x, weight, bias, epsilon)
     }
+
+    fn attend(qkv: CubeTensor, rows: Sequences) -> (CubeTensor, CubeTensor) {
+        attention::forward(qkv, rows)
+    }
 }
 
 impl CubeGradients for CubeBackend {
+    fn convolve_square_back(x: CubeTensor, weight: CubeTensor, grad: CubeTensor, square: Square) -> CubeTensor {
+        convolution::backward_weight(x, weight, grad, square)
+    }
+
     fn normalise_batch_back(
         x: CubeTensor,
         gamma: CubeTensor,
@@ -146,5 +194,15 @@ impl CubeGradients for CubeBackend {
 
     fn normalise_rows_back(x: CubeTensor, weight: CubeTensor, grad: CubeTensor, epsilon: f64) -> CubeTensor {
         rows::layer_norm_gradient(x, weight, grad, epsilon)
+    }
+
+    fn attend_back(
+        qkv: CubeTensor,
+        output: CubeTensor,
+        logs: CubeTensor,
+        grad: CubeTensor,
+        rows: Sequences,
+    ) -> CubeTensor {
+        attention::backward([qkv, output, logs, grad], rows)
     }
 }

@@ -15,6 +15,13 @@ pub struct Around {
     pub epsilon: f64,
 }
 
+/// 1 / the deviation that values were normalised by, from their unbiased variance over so many rows.
+#[cube]
+pub fn inverse_deviation(variance: f32, rows: u32, epsilon: f32) -> f32 {
+    let n = f32::cast_from(rows);
+    1.0f32 / (variance * (n - 1.0f32) / n + epsilon).sqrt()
+}
+
 /// Sums over a cube's rows of x - x\[0\] and of its square, one pair a part and channel: the first row's value keeps what is squared
 /// small.
 #[cube(launch)]
@@ -62,7 +69,7 @@ fn sum_parts(
     }
 }
 
-/// Every part's sums together, then the normalised rows; the first cubes write mean and variance too.
+/// Every part's sums together, then the normalised rows; the first cubes write mean and unbiased variance too.
 #[cube(launch)]
 fn normalise_rows(
     x: &[f32],
@@ -101,7 +108,7 @@ fn normalise_rows(
         let middle = offset + x[channel];
         if CUBE_POS_Y == 0 && UNIT_POS_Y == 0 {
             mean[channel] = middle;
-            variance[channel] = spread;
+            variance[channel] = spread * n / f32::cast_from(clamp_min(rows - 1, 1));
         }
         let scale = gamma[channel] / (spread + epsilon).sqrt();
         let shift = beta[channel];
@@ -124,7 +131,7 @@ fn normalise_rows(
     }
 }
 
-/// (output, mean, variance) of normalisation, + residual, ReLU.
+/// (output, mean, unbiased variance) of normalisation, + residual, ReLU.
 pub fn forward(
     x: CubeTensor,
     gamma: CubeTensor,

@@ -6,7 +6,7 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 use super::arrays::{empty, like};
-use super::norm::Around;
+use super::norm::{Around, inverse_deviation};
 use super::pixels::{Cut, HEIGHT, WIDTH, channels_last};
 
 /// Sums over a cube's rows of the gradient behind the ReLU and of its product with the normalised values.
@@ -34,7 +34,7 @@ fn gradient_parts(
     let mut product = 0.0f32;
     if channel < channels as usize {
         let middle = mean[channel];
-        let scale = 1.0f32 / (variance[channel] + epsilon).sqrt();
+        let scale = inverse_deviation(variance[channel], rows, epsilon);
         let mut row = CUBE_POS_Y * part + UNIT_POS_Y;
         let end = CUBE_POS_Y * part + part;
         while row < end {
@@ -106,7 +106,7 @@ fn gradient_rows(
         }
         let n = f32::cast_from(rows);
         let middle = mean[channel];
-        let scale = 1.0f32 / (variance[channel] + epsilon).sqrt();
+        let scale = inverse_deviation(variance[channel], rows, epsilon);
         let slope = gamma[channel] * scale;
         let mut row = CUBE_POS_Y * part + UNIT_POS_Y;
         let end = CUBE_POS_Y * part + part;

@@ -46,7 +46,7 @@ impl Sequences {
     /// Does `work` for every sample with its rows of a new matrix of `width` columns.
     fn every_sample(self, width: usize, work: impl Fn(usize, Segment<&mut [f32]>) + Sync) -> FlexTensor {
         let (p, s) = (self.p * width, self.c * self.s * width);
-        let shape = [self.n * (self.p + self.c * self.s), width];
+        let shape = [self.count(), width];
         let mut out = zeroed(&shape);
         let (prefixes, suffixes) = out.split_at_mut(self.n * p);
         let mut suffixes = suffixes.chunks_mut(s.max(1));
@@ -71,12 +71,6 @@ impl Sequences {
         (0..shared).chain(own)
     }
 
-    /// What scores are multiplied with.
-    #[inline(always)]
-    fn scale(self) -> f32 {
-        (self.head as f32).powf(-0.5)
-    }
-
     /// The attention of a token over those it sees, into `weights`; `q` and `k` lie in `qkv`.
     #[inline(always)]
     fn weigh(self, qkv: &Segment<&[f32]>, head: usize, token: usize, weights: &mut Vec<f32>) {
@@ -94,7 +88,7 @@ impl Sequences {
 
 /// `qkv` `[rows, 3 width]` -> `[rows, width]`
 pub fn forward(qkv: &FlexTensor, rows: Sequences) -> FlexTensor {
-    let (d, w) = (rows.head, rows.heads * rows.head);
+    let (d, w) = (rows.head, rows.width());
     let qkv = values(qkv);
     rows.every_sample(w, |sample, mut out| {
         let qkv = Segment::of(&qkv, rows, 3 * w, sample);
@@ -113,7 +107,7 @@ pub fn forward(qkv: &FlexTensor, rows: Sequences) -> FlexTensor {
 
 /// The gradient of `qkv`, from that of the output.
 pub fn backward(qkv: &FlexTensor, grad: &FlexTensor, rows: Sequences) -> FlexTensor {
-    let (d, w) = (rows.head, rows.heads * rows.head);
+    let (d, w) = (rows.head, rows.width());
     let (qkv, grad) = (values(qkv), values(grad));
     rows.every_sample(3 * w, |sample, mut out| {
         let (qkv, grad) = (Segment::of(&qkv, rows, 3 * w, sample), Segment::of(&grad, rows, w, sample));
