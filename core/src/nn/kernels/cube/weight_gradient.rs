@@ -17,7 +17,7 @@ const EACH: usize = 4;
 const TILE: usize = SIDE as usize * EACH;
 const DEPTH: usize = 16;
 /// Pixels are cut into parts until there are so many cubes, and into no smaller parts than this.
-const CUBES: usize = 256;
+const CUBES: usize = 128;
 const SMALLEST_PART: usize = 256;
 /// Units of a cube that adds the parts.
 const UNITS: u32 = 256;
