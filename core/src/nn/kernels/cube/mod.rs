@@ -11,6 +11,7 @@ mod norm;
 mod norm_gradients;
 mod pixels;
 mod rows;
+mod untimed;
 mod update;
 
 use burn::backend::tensor::FloatTensor;
@@ -21,6 +22,7 @@ use burn_cubecl::tensor::CubeTensor;
 pub use self::many::Descending;
 pub use self::norm::Around;
 use self::norm_gradients::Passed;
+pub use self::untimed::{take_untimed, untimed};
 pub use self::update::{blend, sgd, square_sum};
 
 /// The operations of training.
@@ -51,6 +53,12 @@ pub trait CubeKernels: Backend {
         bias: FloatTensor<Self>,
         epsilon: f64,
     ) -> FloatTensor<Self>;
+    /// A square convolution with padding `kernel / 2`, by a kernel that was not timed.
+    #[fusion(meta = untimed::convolved)]
+    fn convolve_untimed(x: FloatTensor<Self>, weight: FloatTensor<Self>, stride: usize) -> FloatTensor<Self>;
+    /// The product of two matrices, by a kernel that was not timed.
+    #[fusion(meta = untimed::multiplied)]
+    fn multiply_untimed(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
 /// What the gradients of [`CubeKernels`] are computed with.
@@ -86,6 +94,22 @@ pub trait CubeGradients: Backend {
         grad: FloatTensor<Self>,
         epsilon: f64,
     ) -> FloatTensor<Self>;
+    /// Of x.
+    #[fusion(meta = |x, _weight, _grad, _stride| x.clone())]
+    fn convolve_untimed_input_back(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        stride: usize,
+    ) -> FloatTensor<Self>;
+    /// Of the weight.
+    #[fusion(meta = |_x, weight, _grad, _stride| weight.clone())]
+    fn convolve_untimed_weight_back(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        stride: usize,
+    ) -> FloatTensor<Self>;
 }
 
 impl CubeKernels for CubeBackend {
@@ -110,6 +134,14 @@ impl CubeKernels for CubeBackend {
 
     fn normalise_rows(x: CubeTensor, weight: CubeTensor, bias: CubeTensor, epsilon: f64) -> CubeTensor {
         rows::layer_norm(x, weight, bias, epsilon)
+    }
+
+    fn convolve_untimed(x: CubeTensor, weight: CubeTensor, stride: usize) -> CubeTensor {
+        untimed::convolve(x, weight, stride)
+    }
+
+    fn multiply_untimed(a: CubeTensor, b: CubeTensor) -> CubeTensor {
+        untimed::multiply(a, b)
     }
 }
 
@@ -143,5 +175,13 @@ impl CubeGradients for CubeBackend {
 
     fn normalise_rows_back(x: CubeTensor, weight: CubeTensor, grad: CubeTensor, epsilon: f64) -> CubeTensor {
         rows::layer_norm_gradient(x, weight, grad, epsilon)
+    }
+
+    fn convolve_untimed_input_back(x: CubeTensor, weight: CubeTensor, grad: CubeTensor, stride: usize) -> CubeTensor {
+        untimed::input_gradient(x, weight, grad, stride)
+    }
+
+    fn convolve_untimed_weight_back(x: CubeTensor, weight: CubeTensor, grad: CubeTensor, stride: usize) -> CubeTensor {
+        untimed::weight_gradient(x, weight, grad, stride)
     }
 }
