@@ -58,10 +58,11 @@ impl Args {
 pub fn run(args: Args) -> Result<()> {
     let stop = progress::stop_signal()?;
     let save_every = Duration::from_secs(args.save_every);
-    let (device, _) = args.on.open()?;
+    let (device, device_name) = args.on.open()?;
     if args.worker {
         return worker::run(&args.study, &device, save_every, &stop);
     }
+    device::advice(&device_name).iter().for_each(|advice| eprintln!("{advice}"));
     let study = StudyDir::open(&args.study)?;
     args.here.keep(&args.study, &device)?;
     match &args.cell {
