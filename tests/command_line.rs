@@ -141,6 +141,10 @@ fn usage_errors_exit_2() {
         vec!["train", "--data", &data, "--out", "x", "--method", "vit"],
         vec!["train", "--data", &data, "--out", "x", "--method", "ce", "--epochs", "0"],
         vec!["train", "--data", &data, "--out", "x", "--method", "ce", "--device", "tpu"],
+        vec!["train", "--data", &data, "--out", "x", "--method", "ce", "--precision", "bf16"],
+        vec!["train", "--data", &data, "--out", "x", "--method", "clip", "--precision", "f8"],
+        vec!["doctor", "--warm", "--device", "cpu"],
+        vec!["doctor", "--warm", "--json"],
         vec!["predict"],
         vec!["explain", "--model", "m", &data, "--out", "picture.svg"],
         vec!["explain", "--model", "m", &data, "--out", "picture"],
@@ -153,6 +157,52 @@ fn usage_errors_exit_2() {
         assert!(ok(&[verb, "--help"]).contains("Usage"), "{verb}");
     }
     assert!(json(&ok(&["doctor", "--json"]))["devices"]["cpu"]["ok"] == true);
+}
+
+/// Kernels are chosen by time on NVIDIA GPUs alone: a program without CUDA says how to get one.
+#[test]
+fn warming_needs_cuda() {
+    let (code, message) = fails(&["doctor", "--warm", "--device", "cuda:99"]);
+    assert_eq!(code, 5, "{message}");
+    let part = if cfg!(feature = "cuda") { "CUDA device 99 can't be used" } else { "--features cuda" };
+    assert!(message.contains(part), "{message}");
+}
+
+/// A text encoder in bf16: the losses are nearly those of f32, every output says so, and a run goes on as it began.
+#[test]
+fn text_encoders_in_bf16() {
+    let place = Place::new();
+    let data = place.data();
+    let trained = |name: &str, more: &[&str]| {
+        let out = place.name(name);
+        let words = ["train", "--data", &data, "--out", &out, "--method", "clip", "--epochs", "1", "--json"];
+        let metrics = json(&ok(&[&words[..], &["--text-encoder", "random:minilm"], more].concat()));
+        let log = std::fs::read_to_string(place.path(name).join("log.jsonl")).unwrap();
+        let first = json(log.lines().find(|line| line.contains("\"loss\"")).unwrap())["loss"].as_f64().unwrap();
+        (metrics["text_encoder"].as_str().unwrap().to_owned(), first, out)
+    };
+    let (plain, coarse) = (trained("f32", &[]), trained("bf16", &["--precision", "bf16"]));
+    assert!(!plain.0.contains("bf16") && coarse.0.ends_with(", in bf16"), "{} / {}", plain.0, coarse.0);
+    assert!(plain.1 != coarse.1 && (plain.1 / coarse.1 - 1.0).abs() < 0.01, "{} / {}", plain.1, coarse.1);
+    let read = |run: &str, file: &str| std::fs::read_to_string(Path::new(run).join(file)).unwrap();
+    assert!(!read(&plain.2, "config.json").contains("precision"));
+    assert!(read(&coarse.2, "config.json").contains("\"precision\": \"bf16\""));
+    assert!(read(&coarse.2, "model/README.md").contains(", in bf16"));
+    ok(&["train", "--out", &coarse.2, "--resume"]);
+    let (code, message) = fails(&[
+        "train",
+        "--data",
+        &data,
+        "--out",
+        &coarse.2,
+        "--method",
+        "clip",
+        "--epochs",
+        "1",
+        "--text-encoder",
+        "random:minilm",
+    ]);
+    assert!(code == 3 && message.contains("its precision is"), "{code}: {message}");
 }
 
 /// A number below zero is judged as the option's value, not taken for an option of its own.

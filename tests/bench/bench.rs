@@ -1,47 +1,53 @@
 //! Training steps and inference of the Rust program for `make bench`: prints one JSON object of median seconds.
 //!
 //! `bench [cpu|cuda|wgpu] [STEPS] [METHOD ..]`: with methods, their steps alone. `bench cuda|wgpu --launches [METHOD ..]` prints what a step
-//! asks of the GPU, `--kernels` in its place each kernel's launches too.
+//! asks of the GPU, `--kernels` in its place each kernel's launches too. Anywhere: `--bf16`, text towers in bf16; `--untimed`, kernels
+//! that are not timed, as on a fresh machine.
 
 #![allow(clippy::unwrap_used)]
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use clip_lung_core::base::random::Stream;
-use clip_lung_core::dataset::task::Task;
-use clip_lung_core::methods::heads::trunk::Shape;
-use clip_lung_core::methods::pool::Pool;
-use clip_lung_core::methods::{Method, Setup, Truth};
-use clip_lung_core::model::network::ImageNet;
-use clip_lung_core::nn::layers::Initial;
-use clip_lung_core::nn::text::{
-    bert::config::BertConfig,
-    clip::{geometry::Geometry, tower::ClipTower},
-    side::TextSide,
-};
-use clip_lung_core::train::batch::Batch;
+use clip_lung_core::nn::kernels::take_untimed;
+use clip_lung_core::nn::text::clip::{geometry::Geometry, tower::ClipTower};
+use clip_lung_core::nn::text::products::Products;
 use clip_lung_core::train::config::TrainConfig;
 use clip_lung_core::train::numbers::Numbers;
-use clip_lung_core::train::step::Trainer;
-use clip_lung_core::train::steps::Steps;
 
+use exercise::{Exercise, images, runs};
+
+#[path = "../../cli/src/run/exercise.rs"]
+mod exercise;
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 #[path = "launches.rs"]
 mod launches;
 #[cfg(feature = "cuda")]
+#[allow(dead_code)]
 #[path = "../../cli/src/machine/tuning.rs"]
 mod tuning;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Text towers in bf16.
+const BF16: &str = "--bf16";
+/// Kernels that are not timed, as on a fresh machine.
+const UNTIMED: &str = "--untimed";
+const SWITCHES: [&str; 2] = [BF16, UNTIMED];
+
 fn main() {
-    let words: Vec<String> = std::env::args().collect();
+    let (switches, words): (Vec<String>, Vec<String>) = std::env::args().partition(|w| SWITCHES.contains(&w.as_str()));
+    let on = |switch: &str| switches.iter().any(|word| word == switch);
+    take_untimed(on(UNTIMED));
     let device = device(words.get(1).map_or("cpu", String::as_str));
     let named: Vec<&str> = words.iter().skip(3).map(String::as_str).collect();
-    let wanted: Vec<_> = runs().into_iter().filter(|(name, ..)| named.is_empty() || named.contains(name)).collect();
+    let mut wanted: Vec<_> = runs().into_iter().filter(|(name, ..)| named.is_empty() || named.contains(name)).collect();
+    if on(BF16) {
+        let with_text = wanted.iter_mut().filter(|(_, config, _)| config.method.needs_text());
+        with_text.for_each(|(_, config, _)| config.precision = Products::Bf16);
+    }
     #[cfg(any(feature = "cuda", feature = "wgpu"))]
     if let Some(word) = words.get(2).filter(|word| ["--launches", "--kernels"].contains(&word.as_str())) {
         return launches_of_steps(&device, wanted, word == "--kernels");
@@ -55,7 +61,7 @@ fn main() {
             seconds
                 .push((format!("{key}_pace"), pace(name, stepping(config.clone(), minilm, &device), steps, &device)));
             #[cfg(any(feature = "cuda", feature = "wgpu"))]
-            if let Some(step) = replaying(name, config, minilm, &device) {
+            if let Some(step) = replaying(config, minilm, &device) {
                 seconds.push((format!("{key}_replayed"), pace(&format!("{name}, replayed"), step, steps, &device)));
             }
         }
@@ -63,8 +69,7 @@ fn main() {
     if !named.is_empty() {
         return print(&seconds);
     }
-    let shape = Shape { pool: Pool::View, units: 3, bias: true, diameter: false };
-    let net = ImageNet::new(shape, Initial::Uniform(Stream::new(0, 1)), &device).fold();
+    let net = exercise::network(&device);
     let infer = |n: usize, repeats: usize| {
         let x = images(n, &device);
         median("inference", repeats, || drop(net.forward(x.clone(), None).1.outputs.into_data()))
@@ -81,31 +86,17 @@ fn print(seconds: &[(String, f64)]) {
     println!("{{\"threads\": {}{fields}}}", rayon::current_num_threads());
 }
 
-/// What is measured, by name: ce through clip-lung's view, every method as it comes, and clip-lung with MiniLM.
-fn runs() -> Vec<(&'static str, TrainConfig, bool)> {
-    let view = TrainConfig { pool: Pool::View, ..TrainConfig::of(Method::Ce) };
-    let methods = Method::ALL.map(|method| (method.name(), TrainConfig::of(method), false));
-    let minilm = ("clip-lung-minilm", TrainConfig::of(Method::ClipLung), true);
-    [("ce-view", view, false)].into_iter().chain(methods).chain([minilm]).collect()
-}
-
 fn device(name: &str) -> Device {
     match name {
         #[cfg(feature = "cuda")]
         "cuda" => {
-            tuning::keep();
+            tuning::keep(&tuning::card(0).unwrap());
             Device::cuda(0)
         }
         #[cfg(feature = "wgpu")]
         "wgpu" => Device::wgpu(Default::default()),
         _ => Device::flex(),
     }
-}
-
-fn images(n: usize, device: &Device) -> Tensor<4> {
-    let mut random = Stream::new(0, 0);
-    let values: Vec<f32> = (0..n * 32768).map(|_| random.normal() as f32).collect();
-    Tensor::from_data(TensorData::new(values, [n, 32, 32, 32]), device)
 }
 
 /// Median seconds, after two rounds that warm up; the first of these goes to stderr too, since a GPU's has kernels to compile.
@@ -167,48 +158,22 @@ fn pace(name: &str, mut step: impl FnMut() -> Numbers, steps: usize, device: &De
 
 /// A training step of 32 samples, again and again.
 fn stepping(config: TrainConfig, minilm: bool, device: &Device) -> impl FnMut() -> Numbers {
-    let (trainer, batch) = training_of(config, minilm, device);
-    repeating(Steps::launched(trainer), batch)
+    repeating(Exercise::new(config, minilm, 32, device).unwrap())
 }
 
 /// The same step recorded and replayed, where the device can.
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
-fn replaying(name: &str, config: TrainConfig, minilm: bool, device: &Device) -> Option<impl FnMut() -> Numbers> {
-    let (trainer, batch) = training_of(config, minilm, device);
-    let (steps, reason) = Steps::recorded(trainer, vec![batch.clone()]).unwrap();
-    match reason {
-        Some(reason) => eprintln!("{name}: not replayed: {reason}"),
-        None => return Some(repeating(steps, batch)),
-    }
-    None
+fn replaying(config: TrainConfig, minilm: bool, device: &Device) -> Option<impl FnMut() -> Numbers> {
+    Exercise::new(config, minilm, 32, device).unwrap().recorded().unwrap().map(repeating)
 }
 
-fn repeating(steps: Steps, batch: Batch) -> impl FnMut() -> Numbers {
-    let mut steps = Some(steps);
+fn repeating(exercise: Exercise) -> impl FnMut() -> Numbers {
+    let mut exercise = Some(exercise);
     move || {
-        let (next, numbers) = steps.take().unwrap().queue(&batch, 0);
-        steps = Some(next);
+        let (next, numbers) = exercise.take().unwrap().queue();
+        exercise = Some(next);
         numbers
     }
-}
-
-/// A trainer and a batch of 32 samples.
-fn training_of(config: TrainConfig, minilm: bool, device: &Device) -> (Trainer, Batch) {
-    let text = config.method.needs_text().then(|| {
-        let names: Vec<&str> = Task::LidcA.classes().iter().map(|c| c.name()).collect();
-        let on = device.clone().autodiff();
-        let side = match minilm {
-            true => TextSide::random_bert(BertConfig::MINILM, 2, &names, &on),
-            false => TextSide::random_clip(Geometry::VIT_B_16, 2, &names, &on),
-        };
-        Arc::new(side.unwrap())
-    });
-    let setup = Setup { class_counts: vec![11, 11, 10], pool: config.pool, diameter: false, seed: 2, text };
-    let trainer = Trainer::new(config, &setup, device).unwrap();
-    let on = device.clone().autodiff();
-    let labels: Vec<usize> = (0..32).map(|i| i % 3).collect();
-    let truth = Truth::new(labels, 3, vec![[3.0; 8]; 32], vec![3.0; 32], &on);
-    (trainer, Batch { images: images(32, &on), log_diameter: None, truth })
 }
 
 /// The third step of each method, by its launches, uploads and readings; a table for docs/benchmarks.md.
@@ -226,7 +191,7 @@ fn launches_of_steps(device: &Device, runs: Vec<(&'static str, TrainConfig, bool
             by_number.sort_by_key(|(_, n)| std::cmp::Reverse(**n));
             by_number.iter().for_each(|(kernel, n)| eprintln!("  {n:5} {kernel}"));
         }
-        if let Some(step) = replaying(name, config, minilm, device) {
+        if let Some(step) = replaying(config, minilm, device) {
             println!("| {name}, replayed | {}", counted(step, device));
         }
     }

@@ -53,9 +53,7 @@ impl Graphs {
 
 /// The device of `--device auto|cpu|cuda[:i]|wgpu`, with its name.
 pub fn select(choice: &str) -> Result<(Device, String)> {
-    let (kind, index) = choice.split_once(':').unwrap_or((choice, "0"));
-    let index: usize =
-        index.parse().map_err(|_| Failure::Usage(format!("--device {choice}: `{index}` is not a device number")))?;
+    let (kind, index) = parts(choice)?;
     match kind {
         "auto" => Ok(automatic()),
         "cpu" => cpu().ok_or_else(|| missing("cpu")),
@@ -65,11 +63,35 @@ pub fn select(choice: &str) -> Result<(Device, String)> {
     }
 }
 
-fn missing(feature: &str) -> anyhow::Error {
+/// `cuda:1` is `cuda` and 1, `cuda` alone 0.
+pub fn parts(choice: &str) -> Result<(&str, usize)> {
+    let (kind, index) = choice.split_once(':').unwrap_or((choice, "0"));
+    let number =
+        index.parse().map_err(|_| Failure::Usage(format!("--device {choice}: `{index}` is not a device number")))?;
+    Ok((kind, number))
+}
+
+/// That this program can't compute on such a device, and what to do.
+pub fn missing(feature: &str) -> anyhow::Error {
     Failure::Device(format!(
         "this binary was built without `{feature}`; build it with `cargo build --release -p clip-lung --features {feature}`"
     ))
     .into()
+}
+
+/// What to know before a training on this device begins.
+pub fn advice(name: &str) -> Option<&'static str> {
+    #[cfg(feature = "cuda")]
+    if let Ok(("cuda", index)) = parts(name)
+        && !super::tuning::timed(index)
+    {
+        return Some(
+            "the first steps wait for kernels to be compiled, one a size: `clip-lung doctor --warm` finds the fastest for this card, once \
+             (some minutes)",
+        );
+    }
+    let _ = name;
+    None
 }
 
 /// What was compiled in.
@@ -90,30 +112,40 @@ fn cpu() -> Option<(Device, String)> {
     None
 }
 
+/// What a driver does, in words where it panics.
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+fn attempt<T>(work: impl FnOnce() -> T) -> std::result::Result<T, String> {
+    let attempt = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+    attempt.map_err(|panic| panic.downcast_ref::<String>().cloned().unwrap_or_else(|| "it could not be opened".into()))
+}
+
 /// A computation that only succeeds on a device that is there.
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 fn probe(make: impl FnOnce() -> Device) -> std::result::Result<Device, String> {
-    let attempt = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+    let (device, two) = attempt(|| {
         let device = make();
         // element-wise on purpose: full sums crash some software drivers while they compile
         let two = (burn::tensor::Tensor::<1>::ones([4], &device) + 1.0).into_data().iter::<f32>().collect::<Vec<_>>();
         (device, two)
-    }));
-    match attempt {
-        Ok((device, two)) if two == [2.0; 4] => Ok(device),
-        Ok((_, two)) => Err(format!("it computes 1 + 1 = {two:?}")),
-        Err(panic) => Err(panic.downcast_ref::<String>().cloned().unwrap_or_else(|| "it could not be opened".into())),
-    }
+    })?;
+    if two == [2.0; 4] { Ok(device) } else { Err(format!("it computes 1 + 1 = {two:?}")) }
 }
 
 #[cfg(feature = "cuda")]
 fn cuda(index: usize) -> Result<(Device, String)> {
-    crate::machine::tuning::keep();
-    let device = probe(|| Device::cuda(index)).map_err(|e| {
+    use super::{kernel_bundles, tuning};
+    let unusable = |e| {
         Failure::Device(format!(
             "CUDA device {index} can't be used: it needs an NVIDIA GPU, its driver and NVRTC, or use --device cpu ({e})"
         ))
-    })?;
+    };
+    let card = attempt(|| tuning::card(index)).and_then(|named| named).map_err(unusable)?;
+    tuning::keep(&card);
+    for fault in kernel_bundles::import(&kernel_bundles::folders(), &card) {
+        eprintln!("warning: {fault}");
+    }
+    tuning::choose(index);
+    let device = probe(|| Device::cuda(index)).map_err(unusable)?;
     Ok((device, format!("cuda:{index}")))
 }
 

@@ -77,7 +77,7 @@ impl Trained {
                 intended_use: "research".into(),
                 training_data: self.training_data.clone(),
                 synthetic: data.header.synthetic,
-                text_encoder: run.encoder().into(),
+                text_encoder: run.encoder(),
                 attribute_means: self.attribute_means.clone(),
                 metrics,
                 git_commit: env!("CLIP_LUNG_COMMIT").into(),

@@ -9,6 +9,8 @@ pub mod cell;
 pub mod drawn;
 pub mod encoder;
 pub mod evidence;
+#[cfg(any(test, feature = "cuda"))]
+pub mod exercise;
 pub mod fit;
 pub mod hub;
 pub mod init;
@@ -21,3 +23,5 @@ pub mod scoring;
 pub mod shared;
 pub mod structured_reports;
 pub mod training;
+#[cfg(feature = "cuda")]
+pub mod warm;

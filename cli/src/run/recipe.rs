@@ -3,6 +3,7 @@
 use clip_lung_core::dataset::augment::Augment;
 use clip_lung_core::methods::MethodConfig;
 use clip_lung_core::methods::pool::Pool;
+use clip_lung_core::nn::text::products::Products;
 use clip_lung_core::train::config::{DataId, EmaBn, Grouping, HeldOut, TrainConfig};
 
 use crate::io::word::word;
@@ -50,6 +51,9 @@ pub struct Recipe {
     /// nodules by hand) or none
     #[arg(long, value_parser = word::<Augment>, default_value = "default")]
     pub augment: Augment,
+    /// Of the products of a frozen text encoder, where a method has one: f32 (TF32 on NVIDIA GPUs) or bf16; the image network computes in f32
+    #[arg(long, value_parser = word::<Products>, default_value = "f32")]
+    pub precision: Products,
 }
 
 impl Recipe {
@@ -71,6 +75,7 @@ impl Recipe {
             clip_norm: self.clip_norm,
             fold_seed: self.fold_seed,
             augment: self.augment,
+            precision: self.precision,
             data,
             ..TrainConfig::default()
         }

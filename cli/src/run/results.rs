@@ -61,7 +61,7 @@ impl Outcome {
                     None => format!("{name}, fold {}", config.fold),
                 };
                 let anchors = Anchors { size_only: scores.size_only.as_ref() };
-                print!("{}", render(&scores.report, &anchors, &heading, config.encoder(), &shown(data)));
+                print!("{}", render(&scores.report, &anchors, &heading, &config.encoder(), &shown(data)));
             }
             None => println!("{name}, trained on all nodules: none is held out to score it on"),
         }

@@ -9,6 +9,7 @@ use clip_lung_core::Error;
 use clip_lung_core::dataset::class::Class;
 use clip_lung_core::dataset::crops::Dataset;
 use clip_lung_core::dataset::task::Task;
+use clip_lung_core::nn::text::products::Products;
 use clip_lung_core::nn::text::side::TextSide;
 use clip_lung_core::study::cells::Study;
 use clip_lung_core::train::config::TrainConfig;
@@ -23,7 +24,15 @@ use crate::io::study_dir::StudyDir;
 pub struct Shared {
     pub data: Dataset,
     encoders: Vec<Encoder>,
-    loaded: Vec<(String, Task, Arc<TextSide>)>,
+    loaded: Vec<Loaded>,
+}
+
+/// A text encoder by what it was loaded for.
+struct Loaded {
+    name: String,
+    task: Task,
+    precision: Products,
+    side: Arc<TextSide>,
 }
 
 impl Shared {
@@ -41,22 +50,24 @@ impl Shared {
     /// The text encoder of a run, for methods that need one.
     pub fn text(&mut self, config: &TrainConfig, device: &Device) -> Result<Option<Arc<TextSide>>> {
         let Some(name) = config.text_encoder.as_deref().filter(|_| config.method.needs_text()) else { return Ok(None) };
-        let same = |(known, task, _): &&(String, Task, Arc<TextSide>)| {
-            known == name && task.classes() == config.task.classes()
+        let same = |known: &&Loaded| {
+            known.name == name && known.task.classes() == config.task.classes() && known.precision == config.precision
         };
-        if let Some((_, _, side)) = self.loaded.iter().find(same) {
-            return Ok(Some(Arc::clone(side)));
+        if let Some(known) = self.loaded.iter().find(same) {
+            return Ok(Some(Arc::clone(&known.side)));
         }
         let missing =
             || Failure::File(format!("nothing says where the text encoder `{name}` lies; give it with --text-encoder"));
         let encoder = self.encoders.iter().find(|e| e.name == name).ok_or_else(missing)?;
         let classes: Vec<&str> = config.task.classes().iter().map(|c| c.name()).collect();
-        let side = Arc::new(encoder::load(&encoder.choice, &classes, encoder.seed, device)?);
+        let side = encoder::load(&encoder.choice, &classes, encoder.seed, device)?.in_precision(config.precision)?;
+        let side = Arc::new(side);
         if side.name() != name {
             let reason = format!("it is {}, not {name}", side.name());
             return Err(Error::OtherRun { file: encoder.choice.clone(), reason }.into());
         }
-        self.loaded.push((name.to_owned(), config.task, Arc::clone(&side)));
+        let TrainConfig { task, precision, .. } = *config;
+        self.loaded.push(Loaded { name: name.to_owned(), task, precision, side: Arc::clone(&side) });
         Ok(Some(side))
     }
 }

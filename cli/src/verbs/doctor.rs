@@ -1,8 +1,11 @@
 //! `clip-lung doctor`: what is here, and what is missing and how to get it.
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 use serde_json::json;
 
+use crate::failure::Failure;
 use crate::io::default_model;
 use crate::machine::device;
 use crate::run::hub;
@@ -12,9 +15,21 @@ pub struct Args {
     /// Print as JSON
     #[arg(long)]
     json: bool,
+    /// Find the fastest kernels for an NVIDIA GPU, keep them, and write them as a bundle for other machines with such a card
+    #[arg(long, conflicts_with = "json")]
+    warm: bool,
+    /// The GPU of --warm, cuda or cuda:N, for whose number the choice is kept
+    #[arg(long, default_value = "cuda", requires = "warm")]
+    device: String,
+    /// The bundle's file [default: kernels-CARD-cubecl-VERSION.sqlite]
+    #[arg(long, requires = "warm")]
+    out: Option<PathBuf>,
 }
 
 pub fn run(args: Args) -> Result<()> {
+    if args.warm {
+        return warm(&args.device, args.out);
+    }
     let devices: Vec<(&str, std::result::Result<String, String>)> = ["cpu", "cuda:0", "wgpu"]
         .map(|name| (name, device::select(name).map(|(_, n)| n).map_err(|e| format!("{e:#}"))))
         .into();
@@ -56,4 +71,24 @@ pub fn run(args: Args) -> Result<()> {
     }
     println!("embedded data: lidc-phantom, 2651 synthetic nodules (`clip-lung phantom --out DIR` writes them)");
     Ok(())
+}
+
+/// Only where kernels are chosen by time: on an NVIDIA GPU.
+fn warm(choice: &str, out: Option<PathBuf>) -> Result<()> {
+    if device::parts(choice)?.0 != "cuda" {
+        let message = format!(
+            "--device {choice}: --warm is for NVIDIA GPUs, whose kernels are chosen by time: choose cuda or cuda:N"
+        );
+        return Err(Failure::Usage(message).into());
+    }
+    #[cfg(feature = "cuda")]
+    {
+        println!("{}", crate::run::warm::run(choice, out)?.display());
+        Ok(())
+    }
+    #[cfg(not(feature = "cuda"))]
+    {
+        let _ = out;
+        Err(device::missing("cuda"))
+    }
 }

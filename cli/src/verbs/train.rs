@@ -219,7 +219,8 @@ fn train(args: Args, mut config: TrainConfig, data: &Dataset) -> Result<Outcome>
     }
     if config.method.needs_text() {
         let classes: Vec<&str> = config.task.classes().iter().map(|c| c.name()).collect();
-        let side = encoder::load(&args.text_encoder, &classes, args.text_seed, &device)?;
+        let side =
+            encoder::load(&args.text_encoder, &classes, args.text_seed, &device)?.in_precision(config.precision)?;
         config.text_encoder = Some(side.name().to_owned());
         extras.text = Some(Arc::new(side));
     }
@@ -250,9 +251,7 @@ fn train(args: Args, mut config: TrainConfig, data: &Dataset) -> Result<Outcome>
         config.encoder(),
     );
     one_class(data, &fit.split.train).iter().for_each(|warning| eprintln!("warning: {warning}"));
-    if device_name.starts_with("cuda") {
-        eprintln!("a GPU's first training compiles its kernels for minutes before the first step, then keeps them");
-    }
+    device::advice(&device_name).iter().for_each(|advice| eprintln!("{advice}"));
     let stop = progress::stop_signal()?;
     let pace =
         Pace { save_every: Duration::from_secs(args.save_every), stop: &stop, graphs: args.graphs.on(&device_name) };

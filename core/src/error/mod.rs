@@ -140,6 +140,9 @@ pub enum Error {
     /// The embedded assets could not be decoded: a defect of the build.
     #[error("the embedded asset {0} can't be decoded: {1}; rebuild from a clean checkout")]
     Asset(&'static str, String),
+    /// A device without arithmetic of this precision.
+    #[error("the device {device} does not compute in {precision}; use --precision f32, or another device")]
+    Precision { precision: &'static str, device: String },
     /// The device failed while computing.
     #[error("the device failed: {0}")]
     Device(String),

@@ -164,7 +164,7 @@ impl Linear {
 
     /// `[n, inputs]` -> `[n, outputs]`
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        let y = x.matmul(self.weight.val().transpose());
+        let y = kernels::matmul(x, self.weight.val().transpose());
         match &self.bias {
             Some(bias) => y + bias.val().unsqueeze(),
             None => y,

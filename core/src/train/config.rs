@@ -11,6 +11,7 @@ use crate::dataset::task::Task;
 use crate::error::{Error, Result};
 use crate::methods::pool::Pool;
 use crate::methods::{Method, MethodConfig, Setup};
+use crate::nn::text::products::Products;
 use crate::nn::text::side::TextSide;
 
 /// How nodules are dealt to folds.
@@ -101,6 +102,9 @@ pub struct TrainConfig {
     /// The text encoder in words, with its digest or seed, for methods that have one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text_encoder: Option<String>,
+    /// Of the text encoder's products.
+    #[serde(skip_serializing_if = "is_default")]
+    pub precision: Products,
     /// The data set's name and SHA-256.
     pub data: DataId,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -115,8 +119,8 @@ pub struct TrainConfig {
     pub init: Option<String>,
 }
 
-fn is_default(choose: &Choose) -> bool {
-    *choose == Choose::default()
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// Which data a run saw.
@@ -165,6 +169,7 @@ impl Default for TrainConfig {
             fold_seed: 2,
             augment: Augment::default(),
             text_encoder: None,
+            precision: Products::default(),
             data: DataId::default(),
             validation: None,
             test: None,
@@ -211,6 +216,9 @@ impl TrainConfig {
         if self.choose == Choose::Best && self.validation.is_none() {
             return bad("the chosen epoch", "the best".into(), "the last, where nothing is validated on");
         }
+        if self.precision != Products::F32 && !self.method.needs_text() {
+            return bad("precision", self.precision.name().into(), "f32 for a method without a text encoder");
+        }
         self.method.check(self.pool)
     }
 
@@ -251,9 +259,10 @@ impl TrainConfig {
         Ok(Setup { class_counts, pool: self.pool, diameter: self.diameter, seed: self.seed, text })
     }
 
-    /// The encoder's name for outputs.
-    pub fn encoder(&self) -> &str {
-        self.text_encoder.as_deref().unwrap_or("none")
+    /// The encoder's name for outputs, with its precision where that is not f32.
+    pub fn encoder(&self) -> String {
+        let name = self.text_encoder.as_deref().unwrap_or("none");
+        if is_default(&self.precision) { name.into() } else { format!("{name}, in {}", self.precision.name()) }
     }
 
     /// A run's `config.json`, of this version or of 0.1; `file` names it in errors.
@@ -296,7 +305,7 @@ mod tests {
             assert_eq!(TrainConfig::parse(json.as_bytes(), "config.json").unwrap(), config);
         }
         let ce = serde_json::to_string(&TrainConfig::of(Method::Ce)).unwrap();
-        assert!(!ce.contains("attribute") && !ce.contains("text_encoder"), "{ce}");
+        assert!(["attribute", "text_encoder", "precision"].iter().all(|later| !ce.contains(later)), "{ce}");
         assert!(TrainConfig::parse(br#"{"method":{"name":"ce","ic":1}}"#, "config.json").is_err());
     }
 

@@ -112,8 +112,8 @@ fn same_run(stored: &TrainConfig, wanted: &TrainConfig, file: &str) -> Result<()
     }
     let value = |c: &TrainConfig| serde_json::to_value(c).unwrap_or_default();
     let (a, b) = (value(stored), value(wanted));
-    let fields = a.as_object().map(|m| m.keys().cloned().collect::<Vec<_>>()).unwrap_or_default();
-    let differing = fields.iter().find(|k| a[k.as_str()] != b[k.as_str()]);
+    let mut fields = [&a, &b].into_iter().filter_map(|config| config.as_object()).flat_map(|fields| fields.keys());
+    let differing = fields.find(|k| a[k.as_str()] != b[k.as_str()]);
     let reason = differing.map_or_else(String::new, |k| format!("its {k} is {}, not {}", a[k.as_str()], b[k.as_str()]));
     Err(Error::OtherRun { file: file.into(), reason })
 }

@@ -61,12 +61,13 @@ impl Args {
 pub fn run(args: Args) -> Result<()> {
     let stop = progress::stop_signal()?;
     let save_every = Duration::from_secs(args.save_every);
-    let (device, name) = args.on.open()?;
-    let pace = Pace { save_every, stop: &stop, graphs: args.graphs.on(&name) };
+    let (device, device_name) = args.on.open()?;
+    let pace = Pace { save_every, stop: &stop, graphs: args.graphs.on(&device_name) };
     if args.worker {
         worker::stop_with_the_input(Arc::clone(&stop));
         return worker::run(&args.study, &device, pace);
     }
+    device::advice(&device_name).iter().for_each(|advice| eprintln!("{advice}"));
     let study = StudyDir::open(&args.study)?;
     args.here.keep(&args.study, &device)?;
     match &args.cell {

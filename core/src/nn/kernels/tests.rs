@@ -68,6 +68,36 @@ fn flat_values_come_back() {
     assert_eq!(shaped(flat(matrix.clone()), [4, 7]).into_data(), matrix.into_data());
 }
 
+/// Convolutions, with both gradients and folded, and products by kernels that were not timed; on the CPU nothing changes.
+#[cfg(feature = "cube")]
+#[test]
+fn untimed_kernels_equal_burn() {
+    take_untimed(true);
+    for (n, inputs, outputs, k, stride, side) in [(3, 8, 16, 3, 1, 8), (2, 16, 8, 3, 2, 8), (2, 8, 16, 1, 2, 8)] {
+        let (x, w) = (draw(1, [n, inputs, side, side]), draw(2, [outputs, inputs, k, k]));
+        let ours = from_native(conv2d(to_native(x.clone()), w.clone(), stride));
+        let theirs = burn_conv2d(x.clone(), w.clone(), None, stride);
+        let what = format!("{n} {inputs}->{outputs} k{k} s{stride} {side}");
+        close(ours.clone().inner(), theirs.clone().inner(), &what);
+        let weight = draw(3, ours.dims()).detach();
+        let (a, b) = ((ours * weight.clone()).sum().backward(), (theirs * weight).sum().backward());
+        close(x.grad(&a).unwrap(), x.grad(&b).unwrap(), &format!("{what} dx"));
+        close(w.grad(&a).unwrap(), w.grad(&b).unwrap(), &format!("{what} dw"));
+        let (x, w, bias) = (x.inner(), w.inner(), draw(4, [outputs]).inner());
+        let theirs = burn_conv2d(x.clone(), w.clone(), Some(bias.clone()), stride);
+        let arranged = arrange(w, Tensor::ones([outputs], &device()), stride);
+        let ours = conv2d_inference(to_native(x), arranged, bias, stride, None, false);
+        close(from_native(ours), theirs, &format!("{what} folded"));
+    }
+    let (a, b, weight) = (draw(1, [33, 48]), draw(2, [7, 48]), draw(3, [33, 7]).detach());
+    let (ours, theirs) = (matmul(a.clone(), b.clone().transpose()), a.clone().matmul(b.clone().transpose()));
+    close(ours.clone().inner(), theirs.clone().inner(), "product");
+    let (p, q) = ((ours * weight.clone()).sum().backward(), (theirs * weight).sum().backward());
+    close(a.grad(&p).unwrap(), a.grad(&q).unwrap(), "product da");
+    close(b.grad(&p).unwrap(), b.grad(&q).unwrap(), "product db");
+    take_untimed(false);
+}
+
 #[test]
 fn normalisation_equals_burn() {
     for (residual, relu, shape) in [

@@ -1,10 +1,11 @@
 //! What the layers of a text tower are made of, frozen unless a tower is made trainable: LayerNorm and dense layers.
 
-use burn::module::{Module, Param};
+use burn::module::{Module, Param, ParamId};
 use burn::tensor::{Device, Tensor};
 
+use super::products::Products;
 use crate::base::tensors::Array;
-use crate::nn::kernels::layer_norm;
+use crate::nn::kernels::{layer_norm, matmul};
 use crate::nn::layers::buffer;
 
 /// LayerNorm.
@@ -57,11 +58,27 @@ impl Dense {
         Self { weight: buffer(values, [inputs, outputs], device), bias }
     }
 
+    /// With its products in this precision.
+    pub fn in_precision(self, precision: Products) -> Self {
+        Self { weight: held(self.weight, precision), ..self }
+    }
+
     /// # Shapes
     /// `[n, in]` -> `[n, out]`
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        x.matmul(self.weight.val()) + self.bias.val()
+        product(x, self.weight.val()) + self.bias.val()
     }
+}
+
+/// A constant matrix in the precision of its products.
+pub fn held(matrix: Param<Tensor<2>>, precision: Products) -> Param<Tensor<2>> {
+    Param::initialized(ParamId::new(), matrix.val().cast(precision.float()).set_require_grad(false))
+}
+
+/// `x @ matrix`, the factors in the precision that the matrix is held in, the result in that of `x`.
+pub fn product(x: Tensor<2>, matrix: Tensor<2>) -> Tensor<2> {
+    let (outside, inside) = (x.dtype(), matrix.dtype());
+    if outside == inside { matmul(x, matrix) } else { x.cast(inside).matmul(matrix).cast(outside) }
 }
 
 /// A matrix that is never trained.

@@ -5,6 +5,7 @@ pub mod clip;
 pub mod directory;
 pub mod encoder;
 pub mod layers;
+pub mod products;
 pub mod prompts;
 pub mod side;
 pub mod tokens;

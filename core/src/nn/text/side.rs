@@ -8,6 +8,7 @@ use super::clip::geometry::Geometry;
 use super::clip::tokenizer::ClipTokenizer;
 use super::clip::tower::ClipTower;
 use super::encoder::TextEncoder;
+use super::products::Products;
 use super::prompts::{ATTRIBUTE_PHRASES, ATTRIBUTE_WORDS, OpenPrompts, Prompts};
 use super::tower::TextTower;
 use crate::error::{Error, Result};
@@ -18,6 +19,8 @@ use crate::nn::layers::normalise;
 pub struct TextSide {
     name: String,
     pretrained: bool,
+    /// Of the tower's products; what is constant was computed in f32.
+    precision: Products,
     tower: TextTower,
     /// The class prompts, open for context.
     class_prompts: OpenPrompts,
@@ -41,6 +44,7 @@ impl TextSide {
         Ok(Self {
             name: name.into(),
             pretrained,
+            precision: Products::F32,
             class_prompts: OpenPrompts::new(&encoder.tokens, &prompts.classes)?,
             attribute_prompts: OpenPrompts::new(&encoder.tokens, &nine)?,
             classes: normalise(encoder.encode_ids(&prompts.classes)?).detach(),
@@ -71,6 +75,18 @@ impl TextSide {
         let (layers, width) = (config.layers, config.width);
         let name = format!("random tower of BERT's kind, {layers} layers of {width} (seed {seed}, not pretrained)");
         Self::new(encoder, &prompts, name, false)
+    }
+
+    /// With the tower's products in this precision.
+    ///
+    /// # Errors
+    /// When the device does not compute in it.
+    pub fn in_precision(self, precision: Products) -> Result<Self> {
+        if precision == self.precision {
+            return Ok(self);
+        }
+        precision.check(&self.classes.device())?;
+        Ok(Self { precision, tower: self.tower.in_precision(precision), ..self })
     }
 
     /// The encoder's name for every output.
@@ -130,8 +146,15 @@ impl TextSide {
     /// A copy of CLIP's tower of which every weight is trained, as in the published code.
     ///
     /// # Errors
-    /// Another kind of tower.
+    /// Another kind of tower, or one that is not in f32.
     pub fn trainable_tower(&self) -> Result<ClipTower> {
+        let Products::F32 = self.precision else {
+            return Err(Error::OutOfRange {
+                what: "precision".into(),
+                value: self.precision.name().into(),
+                expected: "f32 where the tower is trained".into(),
+            });
+        };
         match &self.tower {
             TextTower::Clip(tower) => Ok(tower.trainable()),
             TextTower::Bert(_) => Err(Error::OutOfRange {
@@ -204,6 +227,31 @@ mod tests {
         let own = OpenPrompts::new(&encoder.tokens, &prompts.attributes).unwrap().opening().unsqueeze::<3>();
         let attributes = normalise(side.encode_attributes(own)).squeeze_dim::<2>(0).slice([0..8, 0..48]);
         attributes.into_data().assert_approx_eq(&side.attributes().into_data(), tolerance);
+    }
+
+    /// A tower in bf16 gives nearly the features of f32, and nearly the slope of the context; it can't be trained.
+    #[test]
+    fn features_in_bf16() {
+        let clip = || TextSide::random_clip(GEOMETRY, 3, &CLASSES, &Device::flex().autodiff()).unwrap();
+        let config = BertConfig { width: 64, layers: 2, heads: 2, hidden: 96, ..BertConfig::MINILM };
+        let bert = || TextSide::random_bert(config, 3, &CLASSES, &Device::flex().autodiff()).unwrap();
+        for (plain, coarse) in [(clip(), clip()), (bert(), bert())] {
+            let coarse = coarse.in_precision(Products::Bf16).unwrap();
+            let of = |side: &TextSide| {
+                let context = side.opening().unsqueeze::<3>().detach().require_grad();
+                let features = normalise(side.encode_classes(context.clone()));
+                let grads = features.clone().slice([0..1, 0..3, 0..1]).sum().backward();
+                [features.inner(), context.grad(&grads).unwrap()]
+                    .map(|t| t.into_data().iter::<f32>().collect::<Vec<_>>())
+            };
+            for (what, (a, b)) in ["features", "slope"].into_iter().zip(of(&plain).into_iter().zip(of(&coarse))) {
+                assert_ne!(a, b, "{what}: bf16 is not used");
+                let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum::<f64>();
+                let cosine = dot(&a, &b) / (dot(&a, &a) * dot(&b, &b)).sqrt();
+                assert!(cosine > 0.999, "{what}: cosine {cosine}");
+            }
+            assert!(coarse.trainable_tower().is_err());
+        }
     }
 
     /// A trained copy gives the same features; every weight of it has a gradient, which equals finite differences, and no frozen one has.

@@ -4,6 +4,7 @@ use burn::tensor::Tensor;
 
 use super::bert::tower::BertTower;
 use super::clip::tower::ClipTower;
+use super::products::Products;
 
 /// A frozen text tower: token embeddings in, features out.
 // one of them is held at a time
@@ -17,6 +18,14 @@ pub enum TextTower {
 }
 
 impl TextTower {
+    /// With the products of matrices in this precision, but for attention's.
+    pub fn in_precision(self, precision: Products) -> Self {
+        match self {
+            Self::Clip(tower) => Self::Clip(tower.in_precision(precision)),
+            Self::Bert(tower) => Self::Bert(tower.in_precision(precision)),
+        }
+    }
+
     /// Values of a token's embedding.
     pub fn token_width(&self) -> usize {
         match self {

@@ -75,7 +75,12 @@ pub fn summarise(
         intended_use: "research",
         data: study.data.clone(),
         synthetic: finished.iter().any(|f| f.synthetic),
-        text_encoders: finished.iter().filter_map(|f| f.config.text_encoder.clone()).collect(),
+        text_encoders: finished
+            .iter()
+            .map(|f| &f.config)
+            .filter(|c| c.text_encoder.is_some())
+            .map(|c| c.encoder())
+            .collect(),
         planned: study.cells.len(),
         finished: finished.len(),
         missing,

@@ -81,7 +81,7 @@ impl Row {
             kind: entry.kind,
             folds: entry.folds.clone(),
             seeds: entry.seeds.clone(),
-            text_encoder: entry.config.as_ref().and_then(|c| c.text_encoder.clone()),
+            text_encoder: entry.config.as_ref().filter(|c| c.text_encoder.is_some()).map(|c| c.encoder()),
             nodules: seeds.first().map_or(0, |p| p.nodules.len()),
             levels,
             confusion,

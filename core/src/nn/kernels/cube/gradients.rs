@@ -102,6 +102,42 @@ impl<B: CubeGradients> Backward<B, 1> for Attend {
     }
 }
 
+struct ConvolveUntimed(usize);
+
+impl<B: CubeGradients> Backward<B, 2> for ConvolveUntimed {
+    type State = [FloatTensor<B>; 2];
+
+    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let grad = grads.consume::<B>(&ops.node);
+        let ([x, weight], [of_x, of_weight]) = (ops.state, ops.parents);
+        if let Some(node) = of_x {
+            let value = B::convolve_untimed_input_back(x.clone(), weight.clone(), grad.clone(), self.0);
+            grads.register::<B>(node.id, value);
+        }
+        if let Some(node) = of_weight {
+            grads.register::<B>(node.id, B::convolve_untimed_weight_back(x, weight, grad, self.0));
+        }
+    }
+}
+
+#[derive(Debug)]
+struct MultiplyUntimed;
+
+impl<B: CubeKernels> Backward<B, 2> for MultiplyUntimed {
+    type State = [FloatTensor<B>; 2];
+
+    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let grad = grads.consume::<B>(&ops.node);
+        let ([a, b], [of_a, of_b]) = (ops.state, ops.parents);
+        if let Some(node) = of_a {
+            grads.register::<B>(node.id, B::multiply_untimed(grad.clone(), B::float_transpose(b)));
+        }
+        if let Some(node) = of_b {
+            grads.register::<B>(node.id, B::multiply_untimed(B::float_transpose(a), grad));
+        }
+    }
+}
+
 impl<B: Backend + CubeKernels + CubeGradients, C: CheckpointStrategy> CubeKernels for Autodiff<B, C> {
     fn convolve_square(x: Tracked<B, C>, weight: Tracked<B, C>, square: Square) -> Tracked<B, C> {
         let [px, pw] = [&x, &weight].map(|t| t.primitive().clone());
@@ -167,5 +203,24 @@ impl<B: Backend + CubeKernels + CubeGradients, C: CheckpointStrategy> CubeKernel
             OpsKind::UnTracked(prep) => prep.finish(output),
         };
         (output, untracked)
+    }
+
+    fn convolve_untimed(x: Tracked<B, C>, weight: Tracked<B, C>, stride: usize) -> Tracked<B, C> {
+        let [px, pw] = [&x, &weight].map(|t| t.primitive().clone());
+        let output = B::convolve_untimed(px.clone(), pw.clone(), stride);
+        let nodes = [x.node(), weight.node()];
+        match Backward::<B, 2>::prepare::<C>(ConvolveUntimed(stride), nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish([px, pw], output),
+            OpsKind::UnTracked(prep) => prep.finish(output),
+        }
+    }
+
+    fn multiply_untimed(a: Tracked<B, C>, b: Tracked<B, C>) -> Tracked<B, C> {
+        let [pa, pb] = [&a, &b].map(|t| t.primitive().clone());
+        let output = B::multiply_untimed(pa.clone(), pb.clone());
+        match Backward::<B, 2>::prepare::<C>(MultiplyUntimed, [a.node(), b.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish([pa, pb], output),
+            OpsKind::UnTracked(prep) => prep.finish(output),
+        }
     }
 }

@@ -16,6 +16,7 @@ mod norm_gradients;
 mod pixels;
 mod rows;
 mod seen;
+mod untimed;
 mod update;
 mod weight_gradient;
 
@@ -30,6 +31,7 @@ pub use self::descent::Descending;
 pub use self::gather::CubeGather;
 pub use self::norm::Around;
 use self::norm_gradients::Passed;
+pub use self::untimed::{take_untimed, untimed};
 pub use self::update::{blend, copies, sgd, square_sum, write};
 use super::attention::Sequences;
 
@@ -67,6 +69,12 @@ pub trait CubeKernels: Backend {
     /// Attention of rows, `[rows, 3 width]` -> `[rows, width]`, and the logarithms of the weights' sums, `[rows, heads]`.
     #[fusion(meta = |qkv, rows| attended(qkv, rows))]
     fn attend(qkv: FloatTensor<Self>, rows: Sequences) -> (FloatTensor<Self>, FloatTensor<Self>);
+    /// A square convolution with padding `kernel / 2`, by a kernel that was not timed.
+    #[fusion(meta = untimed::convolved)]
+    fn convolve_untimed(x: FloatTensor<Self>, weight: FloatTensor<Self>, stride: usize) -> FloatTensor<Self>;
+    /// The product of two matrices, by a kernel that was not timed.
+    #[fusion(meta = untimed::multiplied)]
+    fn multiply_untimed(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
 /// What the gradients of [`CubeKernels`] are computed with.
@@ -119,6 +127,22 @@ pub trait CubeGradients: Backend {
         grad: FloatTensor<Self>,
         rows: Sequences,
     ) -> FloatTensor<Self>;
+    /// Of x.
+    #[fusion(meta = |x, _weight, _grad, _stride| x.clone())]
+    fn convolve_untimed_input_back(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        stride: usize,
+    ) -> FloatTensor<Self>;
+    /// Of the weight.
+    #[fusion(meta = |_x, weight, _grad, _stride| weight.clone())]
+    fn convolve_untimed_weight_back(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        stride: usize,
+    ) -> FloatTensor<Self>;
 }
 
 /// The shapes of what attention gives.
@@ -157,6 +181,14 @@ impl CubeKernels for CubeBackend {
 
     fn attend(qkv: CubeTensor, rows: Sequences) -> (CubeTensor, CubeTensor) {
         attention::forward(qkv, rows)
+    }
+
+    fn convolve_untimed(x: CubeTensor, weight: CubeTensor, stride: usize) -> CubeTensor {
+        untimed::convolve(x, weight, stride)
+    }
+
+    fn multiply_untimed(a: CubeTensor, b: CubeTensor) -> CubeTensor {
+        untimed::multiply(a, b)
     }
 }
 
@@ -204,5 +236,13 @@ impl CubeGradients for CubeBackend {
         rows: Sequences,
     ) -> CubeTensor {
         attention::backward([qkv, output, logs, grad], rows)
+    }
+
+    fn convolve_untimed_input_back(x: CubeTensor, weight: CubeTensor, grad: CubeTensor, stride: usize) -> CubeTensor {
+        untimed::input_gradient(x, weight, grad, stride)
+    }
+
+    fn convolve_untimed_weight_back(x: CubeTensor, weight: CubeTensor, grad: CubeTensor, stride: usize) -> CubeTensor {
+        untimed::weight_gradient(x, weight, grad, stride)
     }
 }

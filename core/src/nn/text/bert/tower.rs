@@ -17,7 +17,8 @@ use crate::error::Result;
 use crate::nn::kernels::attention::Sequences;
 use crate::nn::kernels::gelu;
 use crate::nn::layers::buffer;
-use crate::nn::text::layers::{Dense, Norm, matrix};
+use crate::nn::text::layers::{Dense, Norm, held, matrix, product};
+use crate::nn::text::products::Products;
 
 /// BERT's deviation of every weight before training.
 const DEVIATION: f64 = 0.02;
@@ -122,6 +123,19 @@ impl BertTower {
         ids.iter().flat_map(|&id| uniform(seed, 1000 + u64::from(id), config.width, DEVIATION)).collect()
     }
 
+    /// With the products of matrices in this precision, but for attention's.
+    pub fn in_precision(self, precision: Products) -> Self {
+        let layer = |l: Layer| Layer {
+            qkv: l.qkv.in_precision(precision),
+            out: l.out.in_precision(precision),
+            intermediate: l.intermediate.in_precision(precision),
+            output: l.output.in_precision(precision),
+            ..l
+        };
+        let layers = self.layers.into_iter().map(layer).collect();
+        Self { layers, projection: self.projection.map(|two| two.map(|matrix| held(matrix, precision))), ..self }
+    }
+
     /// The tower's dimensions.
     pub fn config(&self) -> BertConfig {
         self.config
@@ -176,8 +190,8 @@ impl BertTower {
         match &self.projection {
             None => pooled,
             Some([first, second]) => {
-                let hidden = gelu(pooled.reshape([n * ends.len(), w]).matmul(first.val()));
-                hidden.matmul(second.val()).reshape([n, ends.len(), second.val().dims()[1]])
+                let hidden = gelu(product(pooled.reshape([n * ends.len(), w]), first.val()));
+                product(hidden, second.val()).reshape([n, ends.len(), second.val().dims()[1]])
             }
         }
     }

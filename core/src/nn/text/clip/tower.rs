@@ -14,7 +14,8 @@ use crate::error::Result;
 use crate::nn::kernels::attention::Sequences;
 use crate::nn::kernels::quick_gelu;
 use crate::nn::layers::buffer;
-use crate::nn::text::layers::{Dense, Norm, matrix};
+use crate::nn::text::layers::{Dense, Norm, held, matrix, product};
+use crate::nn::text::products::Products;
 
 /// LayerNorm's.
 const EPSILON: f64 = 1e-5;
@@ -121,6 +122,19 @@ impl ClipTower {
         self.geometry
     }
 
+    /// With the products of matrices in this precision, but for attention's.
+    pub fn in_precision(self, precision: Products) -> Self {
+        let block = |b: Block| Block {
+            qkv: b.qkv.in_precision(precision),
+            out: b.out.in_precision(precision),
+            fc: b.fc.in_precision(precision),
+            proj: b.proj.in_precision(precision),
+            ..b
+        };
+        let blocks = self.blocks.into_iter().map(block).collect();
+        Self { blocks, projection: held(self.projection, precision), ..self }
+    }
+
     /// A copy of which every weight is trained.
     pub fn trainable(&self) -> Self {
         struct Train;
@@ -158,7 +172,7 @@ impl ClipTower {
             }
             x = x.clone() + block.mlp(x);
         }
-        self.ln_final.forward(x).matmul(self.projection.val()).reshape([n, c, self.geometry.output])
+        product(self.ln_final.forward(x), self.projection.val()).reshape([n, c, self.geometry.output])
     }
 }
 
