@@ -66,9 +66,10 @@ pub fn run(trainer: Trainer, dir: &mut RunDir, on: Data<'_>, pace: Pace<'_>, wat
 /// Steps that are replayed, where that works; else it is said why not.
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 fn recorded(trainer: Trainer, on: Data<'_>) -> Result<Steps> {
-    let (steps, reason) = Steps::recorded(trainer.clone(), ahead::one_of_each_size(on, &trainer)?)?;
+    let batches = ahead::one_of_each_size(on, &trainer)?;
+    let (steps, reason) = Steps::recorded(trainer, batches)?;
     if let Some(reason) = reason {
-        eprintln!("note: steps are not replayed, which is slower: {reason}");
+        eprintln!("note: steps are not replayed, which is slower: {reason}; --graphs off does not try it");
     }
     Ok(steps)
 }
