@@ -14,6 +14,7 @@ mod norm_gradients;
 mod pixels;
 mod rows;
 mod seen;
+mod square;
 mod update;
 mod weight_gradient;
 
@@ -23,10 +24,10 @@ use burn::backend::{Backend, backend_extension};
 use burn_cubecl::CubeBackend;
 use burn_cubecl::tensor::CubeTensor;
 
-pub use self::convolution::Square;
 pub use self::many::Descending;
 pub use self::norm::Around;
 use self::norm_gradients::Passed;
+pub use self::square::Square;
 pub use self::update::{blend, sgd, square_sum};
 use super::attention::Sequences;
 
