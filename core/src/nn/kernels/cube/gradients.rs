@@ -6,8 +6,8 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend};
 
-use super::convolution::Square;
 use super::norm::Around;
+use super::square::Square;
 use super::{CubeGradients, CubeKernels};
 use crate::nn::kernels::attention::Sequences;
 

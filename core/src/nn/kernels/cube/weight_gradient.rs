@@ -6,8 +6,8 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 use super::arrays::empty;
-use super::convolution::Square;
 use super::pixels::channels_last;
+use super::square::Square;
 
 /// Units of a cube, along outputs and along inputs.
 const SIDE: u32 = 16;
