@@ -142,6 +142,19 @@ fn usage_errors_exit_2() {
         vec!["train", "--data", &data, "--out", "x", "--method", "ce", "--epochs", "0"],
         vec!["train", "--data", &data, "--out", "x", "--method", "ce", "--device", "tpu"],
         vec!["train", "--data", &data, "--out", "x", "--method", "ce", "--precision", "bf16"],
+        vec![
+            "train",
+            "--data",
+            &data,
+            "--out",
+            "x",
+            "--method",
+            "clip",
+            "--text-encoder",
+            "random:minilm",
+            "--precision",
+            "bf16",
+        ],
         vec!["train", "--data", &data, "--out", "x", "--method", "clip", "--precision", "f8"],
         vec!["doctor", "--warm", "--device", "cpu"],
         vec!["doctor", "--warm", "--json"],
@@ -175,7 +188,7 @@ fn text_encoders_in_bf16() {
     let data = place.data();
     let trained = |name: &str, more: &[&str]| {
         let out = place.name(name);
-        let words = ["train", "--data", &data, "--out", &out, "--method", "clip", "--epochs", "1", "--json"];
+        let words = ["train", "--data", &data, "--out", &out, "--method", "cocoop", "--epochs", "1", "--json"];
         let metrics = json(&ok(&[&words[..], &["--text-encoder", "random:minilm"], more].concat()));
         let log = std::fs::read_to_string(place.path(name).join("log.jsonl")).unwrap();
         let first = json(log.lines().find(|line| line.contains("\"loss\"")).unwrap())["loss"].as_f64().unwrap();
@@ -196,7 +209,7 @@ fn text_encoders_in_bf16() {
         "--out",
         &coarse.2,
         "--method",
-        "clip",
+        "cocoop",
         "--epochs",
         "1",
         "--text-encoder",

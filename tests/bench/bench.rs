@@ -45,7 +45,7 @@ fn main() {
     let named: Vec<&str> = words.iter().skip(3).map(String::as_str).collect();
     let mut wanted: Vec<_> = runs().into_iter().filter(|(name, ..)| named.is_empty() || named.contains(name)).collect();
     if on(BF16) {
-        let with_text = wanted.iter_mut().filter(|(_, config, _)| config.method.needs_text());
+        let with_text = wanted.iter_mut().filter(|(_, config, _)| config.method.encodes_text());
         with_text.for_each(|(_, config, _)| config.precision = Products::Bf16);
     }
     #[cfg(any(feature = "cuda", feature = "wgpu"))]

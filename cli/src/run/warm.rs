@@ -48,7 +48,7 @@ pub fn run(choice: &str, out: Option<PathBuf>) -> Result<PathBuf> {
 fn exercise(device: &Device, mut done: impl FnMut(&str, f64)) -> Result<()> {
     let mut all = runs();
     if Products::Bf16.check(device).is_ok() {
-        let with_text = runs().into_iter().filter(|(_, config, _)| config.method.needs_text());
+        let with_text = runs().into_iter().filter(|(_, config, _)| config.method.encodes_text());
         let bf16 = |config| TrainConfig { precision: Products::Bf16, ..config };
         all.extend(with_text.map(|(name, config, minilm)| (name, bf16(config), minilm)));
     }

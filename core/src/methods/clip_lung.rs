@@ -134,6 +134,10 @@ impl MethodHead for Head {
         config.ia != 0.0 || config.ca != 0.0
     }
 
+    fn encodes_text(config: &Config) -> bool {
+        !config.train_text
+    }
+
     fn check(config: &Config, pool: Pool) -> Result<()> {
         let bad = |what: &str, value: String, expected: &str| {
             Err(Error::OutOfRange { what: what.into(), value, expected: expected.into() })

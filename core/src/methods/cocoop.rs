@@ -33,6 +33,10 @@ impl MethodHead for Head {
 
     const NEEDS_TEXT: bool = true;
 
+    fn encodes_text(_: &Config) -> bool {
+        true
+    }
+
     fn new(_: &Config, setup: &Setup, initial: &mut Initial, device: &Device) -> Result<Self> {
         let text = text_of(setup)?;
         Ok(Self {

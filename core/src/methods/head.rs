@@ -26,6 +26,11 @@ pub trait MethodHead: Module + Sized {
         false
     }
 
+    /// Whether every step runs the frozen text tower, not only what makes the head.
+    fn encodes_text(_config: &Self::Config) -> bool {
+        false
+    }
+
     /// That every setting is usable, with this pooling.
     ///
     /// # Errors

@@ -81,6 +81,13 @@ macro_rules! method_heads {
                 }
             }
 
+            /// Whether every step runs the frozen text tower.
+            pub fn encodes_text(&self) -> bool {
+                match self {
+                    $(Self::$variant(config) => <$module::Head as $crate::methods::MethodHead>::encodes_text(config),)+
+                }
+            }
+
             /// Whether training needs the readers' ratings.
             pub fn needs_ratings(&self) -> bool {
                 match self {

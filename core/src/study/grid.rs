@@ -5,6 +5,7 @@ use super::variants::Variant;
 use crate::dataset::task::Task;
 use crate::error::{Error, Result};
 use crate::methods::Method;
+use crate::nn::text::products::Products;
 use crate::train::config::TrainConfig;
 
 /// What a study is to run.
@@ -47,7 +48,9 @@ impl Grid {
                             continue; // the study's own text encoder, say
                         }
                     }
-                    let config = TrainConfig { task, fold, seed, ..config };
+                    // of other methods nothing would be in it
+                    let precision = if config.method.encodes_text() { config.precision } else { Products::F32 };
+                    let config = TrainConfig { task, fold, seed, precision, ..config };
                     config.check()?;
                     cells.push(Cell::of(&config, variant.map(|v| v.name))?);
                 }
@@ -130,6 +133,20 @@ mod tests {
         assert_eq!(cells.len(), 8 + 2);
         assert!(cells[8..].iter().all(|c| c.variant.as_deref() == Some("random-minilm")));
         assert_eq!(cells[8].config().unwrap().text_encoder.as_deref(), Some("random:minilm"));
+    }
+
+    /// In bf16 are the cells whose steps run a frozen tower; the others are those of a study in f32.
+    #[test]
+    fn frozen_towers_alone_are_in_bf16() {
+        let coarse = |method: Method, text: Option<&str>| {
+            Ok::<_, Error>(TrainConfig { precision: Products::Bf16, ..recipe(method, text)? })
+        };
+        let (plain, coarse) = (grid(&[]).cells(recipe).unwrap(), grid(&[]).cells(coarse).unwrap());
+        for (plain, coarse) in plain.iter().zip(&coarse) {
+            let config = coarse.config().unwrap();
+            assert_eq!(config.precision == Products::Bf16, config.method.method() == Method::ClipLung);
+            assert_eq!(plain.config().unwrap() == config, config.method.method() == Method::Ce);
+        }
     }
 
     #[test]

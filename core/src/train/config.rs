@@ -216,8 +216,8 @@ impl TrainConfig {
         if self.choose == Choose::Best && self.validation.is_none() {
             return bad("the chosen epoch", "the best".into(), "the last, where nothing is validated on");
         }
-        if self.precision != Products::F32 && !self.method.needs_text() {
-            return bad("precision", self.precision.name().into(), "f32 for a method without a text encoder");
+        if self.precision != Products::F32 && !self.method.encodes_text() {
+            return bad("precision", self.precision.name().into(), "f32 where no step runs a frozen text encoder");
         }
         self.method.check(self.pool)
     }

@@ -7,7 +7,6 @@ use clap::ValueEnum;
 use clip_lung_core::dataset::class::Class;
 use clip_lung_core::dataset::task::Task;
 use clip_lung_core::methods::{Method, MethodOptions};
-use clip_lung_core::nn::text::products::Products;
 use clip_lung_core::study::cells::Study;
 use clip_lung_core::study::grid::{Grid, numbers};
 use clip_lung_core::study::variants::Variant;
@@ -69,8 +68,6 @@ pub fn run(args: Args) -> Result<()> {
         if config.method.needs_text() {
             let choice = text.unwrap_or(&args.text_encoder);
             config.text_encoder = Some(named(choice, args.text_seed, &mut places)?);
-        } else {
-            config.precision = Products::F32;
         }
         Ok(config)
     };
