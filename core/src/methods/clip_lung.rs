@@ -170,8 +170,10 @@ impl MethodHead for Head {
         &self.trunk
     }
 
+    /// Eq. (1), `[n, 8]` or with malignancy `[n, 9]`.
     fn attribute_weights(&self, truth: &Truth) -> Option<Tensor<2>> {
-        Some(self.weights(truth))
+        let malignancy = self.config.conditioned_attributes.then_some(&truth.malignancy[..]);
+        Some(self.config.attribute_weights.rows(&truth.ratings, malignancy, &truth.target.device()))
     }
 
     fn loss(&self, pass: &Pass, truth: &Truth) -> Loss {
@@ -202,16 +204,6 @@ impl MethodHead for Head {
 }
 
 impl Head {
-    /// Eq. (1) of a batch, `[n, 8]` or with malignancy `[n, 9]`.
-    fn weights(&self, truth: &Truth) -> Tensor<2> {
-        let nine = self.config.conditioned_attributes;
-        let rows = truth.ratings.iter().zip(&truth.malignancy).map(|(ratings, malignancy)| {
-            let malignancy = nine.then_some(malignancy);
-            ratings.iter().chain(malignancy).copied().collect()
-        });
-        self.config.attribute_weights.rows(rows, &truth.target.device())
-    }
-
     /// The alignment losses of eqs. (2)-(4) with their weights in eq. (5); one of weight 0 is not computed.
     ///
     /// # Shapes
@@ -234,7 +226,9 @@ impl Head {
             }),
             None => self.prompt.attributes(&self.text),
         };
-        let weights = truth.attribute_weights.clone().unwrap_or_else(|| self.weights(truth));
+        let Some(weights) = truth.attribute_weights.clone().or_else(|| self.attribute_weights(truth)) else {
+            return Vec::new();
+        };
         let target = || truth.target.clone();
         let ic = classes.clone().filter(|_| config.ic != 0.0);
         let ic = ic.map(|c| image_class(features.clone(), c, scale.clone(), target(), config.ic_form));

@@ -37,8 +37,12 @@ impl AttributeWeights {
     }
 
     /// The weights of a batch's nodules, `[n, 8]` or with malignancy `[n, 9]`.
-    pub fn rows(self, ratings: impl Iterator<Item = Vec<f64>>, device: &Device) -> Tensor<2> {
-        let rows: Vec<Vec<f64>> = ratings.map(|r| self.of(&r)).collect();
+    pub fn rows(self, ratings: &[[f64; 8]], malignancy: Option<&[f64]>, device: &Device) -> Tensor<2> {
+        let of = |(i, eight): (usize, &[f64; 8])| {
+            let ninth = malignancy.and_then(|all| all.get(i));
+            self.of(&eight.iter().chain(ninth).copied().collect::<Vec<_>>())
+        };
+        let rows: Vec<Vec<f64>> = ratings.iter().enumerate().map(of).collect();
         let shape = [rows.len(), rows.first().map_or(8, Vec::len)];
         let values: Vec<f32> = rows.into_iter().flatten().map(|w| w as f32).collect();
         Tensor::from_data(TensorData::new(values, shape), device)
