@@ -20,13 +20,12 @@ impl Choice {
     }
 }
 
-/// Whether a training's step is recorded once, as a graph, and replayed: the kernels are then launched by one call a step.
+/// Whether a training's step is recorded once, as a graph, and replayed: the kernels are then launched by one call a step. `Auto`: on an
+/// NVIDIA GPU; `On`: wherever a step can be recorded.
 #[derive(clap::ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Graphs {
-    /// On an NVIDIA GPU
     #[default]
     Auto,
-    /// Wherever a step can be recorded
     On,
     Off,
 }

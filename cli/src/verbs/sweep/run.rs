@@ -40,7 +40,7 @@ pub struct Args {
     here: Here,
     #[command(flatten)]
     on: device::Choice,
-    /// Record a training step on the GPU once and replay it
+    /// Record a training step on a GPU once and replay it; auto: on an NVIDIA GPU
     #[arg(long, value_enum, default_value_t)]
     graphs: device::Graphs,
     /// Seconds between saved states; 0 saves after each step
