@@ -102,6 +102,7 @@ impl<B: CubeGradients> Backward<B, 1> for Attend {
     }
 }
 
+#[derive(Debug)]
 struct ConvolveUntimed(usize);
 
 impl<B: CubeGradients> Backward<B, 2> for ConvolveUntimed {
