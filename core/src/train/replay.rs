@@ -127,7 +127,7 @@ impl Replay {
         let device = trainer.device().clone().without_autodiff();
         let read = inputs.clone();
         let recorded = Recorded::new(&device, move || {
-            let (after, numbers) = trainer.clone().queue_at(&read, 0, LearningRate::Array(lr.clone()));
+            let (after, numbers) = trainer.clone().queue_at(&read, 0, LearningRate::Array(Box::new(lr.clone())));
             Made { numbers, _written: kept.write(&Changing::of(&after)) }
         });
         recorded.map(|recorded| Step { inputs, recorded })

@@ -28,7 +28,7 @@ pub struct Descent {
 pub enum LearningRate {
     Number(f64),
     /// Kept on the device, `[1]`, for steps that are recorded.
-    Array(Tensor<1>),
+    Array(Box<Tensor<1>>),
 }
 
 impl From<f64> for LearningRate {
@@ -71,7 +71,7 @@ fn cube_sgd(
     let scale = scale.unwrap_or_else(|| Tensor::ones([1], &device));
     let lr = match lr {
         LearningRate::Number(lr) => Tensor::full([1], lr, &device),
-        LearningRate::Array(lr) => lr,
+        LearningRate::Array(lr) => *lr,
     };
     let decays = all.iter().map(|one| one.decay as f32).collect();
     let by = cube::Descending { decays, momentum: momentum as f32 };
@@ -115,7 +115,7 @@ pub(super) fn burn_sgd(
     };
     let step = match lr {
         LearningRate::Number(lr) => v.clone() * *lr,
-        LearningRate::Array(lr) => v.clone() * lr.clone(),
+        LearningRate::Array(lr) => v.clone() * (**lr).clone(),
     };
     (p - step, v)
 }
