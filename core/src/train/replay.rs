@@ -75,7 +75,7 @@ impl Replay {
                 return Ok(Err((before.put_into(replay.trainer), NotRecorded::Fell)));
             };
             replay.steps.push(step);
-            if replay.differs(&before)? {
+            if !replay.agrees(&before)? {
                 return Ok(Err((before.put_into(replay.trainer), NotRecorded::Differs)));
             }
             drop(replay.kept.write(&before));
@@ -133,10 +133,10 @@ impl Replay {
         recorded.map(|recorded| Step { inputs, recorded })
     }
 
-    /// Whether two replays of the last step recorded and two launched steps lead to different places.
-    fn differs(&mut self, before: &Changing) -> Result<bool> {
+    /// Whether two replays of the last step recorded and two launched steps lead to the same place.
+    fn agrees(&mut self, before: &Changing) -> Result<bool> {
         drop(self.kept.write(before));
-        let Some(Step { inputs, recorded }) = self.steps.last_mut() else { return Ok(false) };
+        let Some(Step { inputs, recorded }) = self.steps.last_mut() else { return Ok(true) };
         for _ in 0..2 {
             recorded.replay();
         }
@@ -145,8 +145,7 @@ impl Replay {
         for _ in 0..2 {
             (launched, _) = launched.queue_at(inputs, 0, LearningRate::Number(self.lr.1));
         }
-        let distance = number(replayed.distance(&Changing::of(&launched), before))?;
-        Ok(!(distance <= TOLERANCE))
+        Ok(number(replayed.distance(&Changing::of(&launched), before))? <= TOLERANCE)
     }
 }
 
