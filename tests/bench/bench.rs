@@ -15,6 +15,8 @@ use clip_lung_core::nn::text::clip::{geometry::Geometry, tower::ClipTower};
 use clip_lung_core::nn::text::products::Products;
 use clip_lung_core::train::config::TrainConfig;
 use clip_lung_core::train::numbers::Numbers;
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+use clip_lung_core::train::steps::Steps;
 
 use exercise::{Exercise, images, runs};
 
@@ -164,7 +166,10 @@ fn stepping(config: TrainConfig, minilm: bool, device: &Device) -> impl FnMut() 
 /// The same step recorded and replayed, where the device can.
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 fn replaying(config: TrainConfig, minilm: bool, device: &Device) -> Option<impl FnMut() -> Numbers> {
-    Exercise::new(config, minilm, 32, device).unwrap().recorded().unwrap().map(repeating)
+    let Exercise { steps, batch } = Exercise::new(config, minilm, 32, device).unwrap();
+    let (steps, reason) = Steps::recorded(steps.into_trainer(), vec![batch.clone()]).unwrap();
+    reason.iter().for_each(|reason| eprintln!("a step is not replayed: {reason}"));
+    reason.is_none().then(|| repeating(Exercise { steps, batch }))
 }
 
 fn repeating(exercise: Exercise) -> impl FnMut() -> Numbers {

@@ -45,8 +45,8 @@ pub fn network(device: &Device) -> ImageNet {
 
 /// A training on one batch again and again, its text tower with random weights.
 pub struct Exercise {
-    steps: Steps,
-    batch: Batch,
+    pub steps: Steps,
+    pub batch: Batch,
 }
 
 impl Exercise {
@@ -67,14 +67,6 @@ impl Exercise {
         let truth = Truth::new(labels, 3, vec![[3.0; 8]; n], vec![3.0; n], &on);
         let batch = Batch { images: images(n, &on), log_diameter: None, truth };
         Ok(Self { steps: Steps::launched(trainer), batch })
-    }
-
-    /// With its step recorded, where the device can; else it is said why not.
-    #[cfg(any(feature = "cuda", feature = "wgpu"))]
-    pub fn recorded(self) -> Result<Option<Self>> {
-        let (steps, reason) = Steps::recorded(self.steps.into_trainer(), vec![self.batch.clone()])?;
-        reason.iter().for_each(|reason| eprintln!("a step is not replayed: {reason}"));
-        Ok(reason.is_none().then_some(Self { steps, batch: self.batch }))
     }
 
     /// A step, of which nothing is read.
