@@ -176,6 +176,6 @@ fn with_own_arrays(mut batch: Batch) -> Batch {
     batch
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "flex"))]
 #[path = "replay_tests.rs"]
 mod tests;

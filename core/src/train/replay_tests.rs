@@ -7,25 +7,14 @@ use burn::tensor::{Device, TensorData};
 use super::*;
 use crate::base::random::Stream;
 use crate::methods::{Method, Setup, Truth};
+use crate::nn::kernels::is_cpu;
+use crate::nn::kernels::tests::device;
 use crate::nn::parameters::collect;
 use crate::nn::text::clip::geometry::Geometry;
 use crate::nn::text::side::TextSide;
 use crate::train::config::TrainConfig;
 use crate::train::log::StepLog;
 use crate::train::steps::Steps;
-
-fn device() -> Option<Device> {
-    match std::env::var("CLIP_LUNG_TEST_DEVICE").as_deref() {
-        #[cfg(feature = "wgpu")]
-        Ok("wgpu") => Some(Device::wgpu(Default::default())),
-        #[cfg(feature = "cuda")]
-        Ok("cuda") => Some(Device::cuda(0)),
-        _ => {
-            println!("skipped: CLIP_LUNG_TEST_DEVICE names no GPU");
-            None
-        }
-    }
-}
 
 fn trainer(method: Method, device: &Device) -> Trainer {
     let config = TrainConfig { epochs: 4, lr: 0.01, ema: 0.9, ..TrainConfig::of(method) };
@@ -69,7 +58,11 @@ fn logs(mut steps: Steps) -> (Trainer, Vec<StepLog>) {
 }
 
 fn replays_as_launched(method: Method) {
-    let Some(device) = device() else { return };
+    let device = device();
+    if is_cpu(&device) {
+        println!("skipped: CLIP_LUNG_TEST_DEVICE names no GPU");
+        return;
+    }
     let on = device.clone().autodiff();
     let sizes = vec![batch(2, 7, &on), batch(3, 8, &on)];
     let (steps, reason) = Steps::recorded(trainer(method, &device), sizes).unwrap();

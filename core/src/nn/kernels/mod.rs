@@ -83,13 +83,9 @@ pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, stride: usize) -> Tensor<4> {
     if on_cpu(&x) {
         return Tensor::from_dispatch(Dispatch::convolve(x.into_dispatch(), weight.into_dispatch(), stride));
     }
-    if let Some(found) = untimed_conv2d(&x, &weight, stride) {
-        return found;
-    }
     #[cfg(all(feature = "cube", feature = "train"))]
     if on_cube(&x) {
-        let square = Square { kernel: weight.dims()[2], stride };
-        return Tensor::from_dispatch(Dispatch::convolve_square(x.into_dispatch(), weight.into_dispatch(), square));
+        return cube_conv2d(x, weight, stride);
     }
     burn_conv2d(x, weight, None, stride)
 }
@@ -102,15 +98,10 @@ pub fn take_untimed(on: bool) {
     let _ = on;
 }
 
-/// On a GPU whose kernels were not timed yet: by one a size.
-fn untimed_conv2d(x: &Tensor<4>, weight: &Tensor<4>, stride: usize) -> Option<Tensor<4>> {
-    #[cfg(all(feature = "cube", feature = "train"))]
-    if untimed() && on_cube(x) {
-        let (x, weight) = (x.clone().into_dispatch(), weight.clone().into_dispatch());
-        return Some(Tensor::from_dispatch(Dispatch::convolve_untimed(x, weight, stride)));
-    }
-    let _ = (x, weight, stride);
-    None
+#[cfg(all(feature = "cube", feature = "train"))]
+fn cube_conv2d(x: Tensor<4>, weight: Tensor<4>, stride: usize) -> Tensor<4> {
+    let square = Square { kernel: weight.dims()[2], stride, untimed: untimed() };
+    Tensor::from_dispatch(Dispatch::convolve_square(x.into_dispatch(), weight.into_dispatch(), square))
 }
 
 fn burn_conv2d(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>, stride: usize) -> Tensor<4> {
@@ -167,11 +158,12 @@ pub fn conv2d_inference(
             None => Dispatch::convolve_bias(x, matrix, bias, kernel, stride),
         });
     }
-    let y = match untimed_conv2d(&x, &weight, stride) {
-        Some(y) => y + bias.reshape([1, weight.dims()[0], 1, 1]),
-        None => burn_conv2d(x, weight, Some(bias), stride),
-    };
-    finish(y, residual, relu)
+    #[cfg(all(feature = "cube", feature = "train"))]
+    if untimed() && on_cube(&x) {
+        let outputs = weight.dims()[0];
+        return finish(cube_conv2d(x, weight, stride) + bias.reshape([1, outputs, 1, 1]), residual, relu);
+    }
+    finish(burn_conv2d(x, weight, Some(bias), stride), residual, relu)
 }
 
 /// Normalisation of native activations with the batch's own statistics, `+ residual` and ReLU where asked for.

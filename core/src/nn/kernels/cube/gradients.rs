@@ -27,8 +27,12 @@ impl<B: CubeGradients> Backward<B, 2> for ConvolveSquare {
         let [x, weight] = ops.state;
         let [of_x, of_weight] = ops.parents;
         if let Some(node) = of_x {
-            let grad = B::conv2d_x_backward(x.clone(), weight.clone(), grad.clone(), self.0.options());
-            grads.register::<B>(node.id, grad);
+            let (x, weight, grad) = (x.clone(), weight.clone(), grad.clone());
+            let value = match self.0.untimed {
+                true => B::convolve_untimed_back(x, weight, grad, self.0),
+                false => B::conv2d_x_backward(x, weight, grad, self.0.options()),
+            };
+            grads.register::<B>(node.id, value);
         }
         if let Some(node) = of_weight {
             grads.register::<B>(node.id, B::convolve_square_back(x, weight, grad, self.0));
@@ -98,25 +102,6 @@ impl<B: CubeGradients> Backward<B, 1> for Attend {
         let [qkv, output, logs] = ops.state;
         if let [Some(node)] = ops.parents {
             grads.register::<B>(node.id, B::attend_back(qkv, output, logs, grad, self.0));
-        }
-    }
-}
-
-#[derive(Debug)]
-struct ConvolveUntimed(usize);
-
-impl<B: CubeGradients> Backward<B, 2> for ConvolveUntimed {
-    type State = [FloatTensor<B>; 2];
-
-    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let grad = grads.consume::<B>(&ops.node);
-        let ([x, weight], [of_x, of_weight]) = (ops.state, ops.parents);
-        if let Some(node) = of_x {
-            let value = B::convolve_untimed_input_back(x.clone(), weight.clone(), grad.clone(), self.0);
-            grads.register::<B>(node.id, value);
-        }
-        if let Some(node) = of_weight {
-            grads.register::<B>(node.id, B::convolve_untimed_weight_back(x, weight, grad, self.0));
         }
     }
 }
@@ -204,16 +189,6 @@ impl<B: Backend + CubeKernels + CubeGradients, C: CheckpointStrategy> CubeKernel
             OpsKind::UnTracked(prep) => prep.finish(output),
         };
         (output, untracked)
-    }
-
-    fn convolve_untimed(x: Tracked<B, C>, weight: Tracked<B, C>, stride: usize) -> Tracked<B, C> {
-        let [px, pw] = [&x, &weight].map(|t| t.primitive().clone());
-        let output = B::convolve_untimed(px.clone(), pw.clone(), stride);
-        let nodes = [x.node(), weight.node()];
-        match Backward::<B, 2>::prepare::<C>(ConvolveUntimed(stride), nodes).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => prep.finish([px, pw], output),
-            OpsKind::UnTracked(prep) => prep.finish(output),
-        }
     }
 
     fn multiply_untimed(a: Tracked<B, C>, b: Tracked<B, C>) -> Tracked<B, C> {

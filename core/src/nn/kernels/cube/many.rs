@@ -5,6 +5,7 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 use super::arrays::{empty, like};
+use super::sums::total;
 
 /// Units of a cube, and cubes that share an array, by the number of values alone.
 pub const UNITS: u32 = 256;
@@ -77,20 +78,15 @@ fn square_parts(values: Sequence<Box<[f32]>>, parts: &mut [f32], at: u32, #[comp
             }
         }
     }
-    shared[UNIT_POS_X as usize] = sum;
-    sync_cube();
+    let sum = total(sum, &mut shared, units);
     if UNIT_POS_X == 0 {
-        let mut total = 0.0f32;
-        for u in 0..units {
-            total += shared[u];
-        }
-        parts[(at + CUBE_POS_Y * CUBE_COUNT_X + CUBE_POS_X) as usize] = total;
+        parts[(at + CUBE_POS_Y * CUBE_COUNT_X + CUBE_POS_X) as usize] = sum;
     }
 }
 
 /// The sum of all values, by one cube.
 #[cube(launch)]
-fn sum(values: &[f32], total: &mut [f32], #[comptime] units: usize) {
+fn sum(values: &[f32], all: &mut [f32], #[comptime] units: usize) {
     let mut shared = Shared::<[f32]>::new_slice(units);
     let mut own = 0.0f32;
     let mut i = UNIT_POS_X as usize;
@@ -98,14 +94,9 @@ fn sum(values: &[f32], total: &mut [f32], #[comptime] units: usize) {
         own += values[i];
         i += units;
     }
-    shared[UNIT_POS_X as usize] = own;
-    sync_cube();
+    let sum = total(own, &mut shared, units);
     if UNIT_POS_X == 0 {
-        let mut all = 0.0f32;
-        for u in 0..units {
-            all += shared[u];
-        }
-        total[0] = all;
+        all[0] = sum;
     }
 }
 
@@ -164,7 +155,7 @@ pub fn copies(values: Vec<CubeTensor>) -> Vec<CubeTensor> {
 pub fn square_sum(arrays: Vec<CubeTensor>) -> CubeTensor {
     let arrays: Vec<CubeTensor> = arrays.into_iter().map(into_contiguous).collect();
     let first = &arrays[0];
-    let (parts, total) = (empty(first, [arrays.len() * CUBES as usize]), empty(first, [1]));
+    let (parts, all) = (empty(first, [arrays.len() * CUBES as usize]), empty(first, [1]));
     let size = at_once(first, 1);
     for (group, some) in arrays.chunks(size).enumerate() {
         square_parts::launch(
@@ -182,8 +173,8 @@ pub fn square_sum(arrays: Vec<CubeTensor>) -> CubeTensor {
         CubeCount::Static(1, 1, 1),
         CubeDim::new_1d(UNITS),
         parts.into_buffer_arg(),
-        total.clone().into_buffer_arg(),
+        all.clone().into_buffer_arg(),
         UNITS as usize,
     );
-    total
+    all
 }

@@ -17,6 +17,7 @@ mod pixels;
 mod rows;
 mod seen;
 mod square;
+mod sums;
 mod untimed;
 mod update;
 mod weight_gradient;
@@ -70,9 +71,6 @@ pub trait CubeKernels: Backend {
     /// Attention of rows, `[rows, 3 width]` -> `[rows, width]`, and the logarithms of the weights' sums, `[rows, heads]`.
     #[fusion(meta = |qkv, rows| attended(qkv, rows))]
     fn attend(qkv: FloatTensor<Self>, rows: Sequences) -> (FloatTensor<Self>, FloatTensor<Self>);
-    /// A square convolution with padding `kernel / 2`, by a kernel that was not timed.
-    #[fusion(meta = untimed::convolved)]
-    fn convolve_untimed(x: FloatTensor<Self>, weight: FloatTensor<Self>, stride: usize) -> FloatTensor<Self>;
     /// The product of two matrices, by a kernel that was not timed.
     #[fusion(meta = untimed::multiplied)]
     fn multiply_untimed(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self>;
@@ -128,21 +126,13 @@ pub trait CubeGradients: Backend {
         grad: FloatTensor<Self>,
         rows: Sequences,
     ) -> FloatTensor<Self>;
-    /// Of x.
-    #[fusion(meta = |x, _weight, _grad, _stride| x.clone())]
-    fn convolve_untimed_input_back(
+    /// Of x, by a kernel that was not timed.
+    #[fusion(meta = |x, _weight, _grad, _square| x.clone())]
+    fn convolve_untimed_back(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         grad: FloatTensor<Self>,
-        stride: usize,
-    ) -> FloatTensor<Self>;
-    /// Of the weight.
-    #[fusion(meta = |_x, weight, _grad, _stride| weight.clone())]
-    fn convolve_untimed_weight_back(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        grad: FloatTensor<Self>,
-        stride: usize,
+        square: Square,
     ) -> FloatTensor<Self>;
 }
 
@@ -154,7 +144,7 @@ fn attended(qkv: &TensorSpec, rows: &Sequences) -> (TensorSpec, TensorSpec) {
 
 impl CubeKernels for CubeBackend {
     fn convolve_square(x: CubeTensor, weight: CubeTensor, square: Square) -> CubeTensor {
-        convolution::forward::<Self>(x, weight, square)
+        convolution::forward(x, weight, square)
     }
 
     fn normalise_batch(
@@ -182,10 +172,6 @@ impl CubeKernels for CubeBackend {
 
     fn attend(qkv: CubeTensor, rows: Sequences) -> (CubeTensor, CubeTensor) {
         attention::forward(qkv, rows)
-    }
-
-    fn convolve_untimed(x: CubeTensor, weight: CubeTensor, stride: usize) -> CubeTensor {
-        untimed::convolve(x, weight, stride)
     }
 
     fn multiply_untimed(a: CubeTensor, b: CubeTensor) -> CubeTensor {
@@ -239,11 +225,7 @@ impl CubeGradients for CubeBackend {
         attention::backward([qkv, output, logs, grad], rows)
     }
 
-    fn convolve_untimed_input_back(x: CubeTensor, weight: CubeTensor, grad: CubeTensor, stride: usize) -> CubeTensor {
-        untimed::input_gradient(x, weight, grad, stride)
-    }
-
-    fn convolve_untimed_weight_back(x: CubeTensor, weight: CubeTensor, grad: CubeTensor, stride: usize) -> CubeTensor {
-        untimed::weight_gradient(x, weight, grad, stride)
+    fn convolve_untimed_back(x: CubeTensor, weight: CubeTensor, grad: CubeTensor, square: Square) -> CubeTensor {
+        untimed::input_gradient(x, weight, grad, square)
     }
 }

@@ -7,6 +7,7 @@ use cubecl::prelude::*;
 
 use super::arrays::{empty, like};
 use super::pixels::{Cut, HEIGHT, WIDTH, channels_last};
+use super::sums::{read_parts, write_part};
 
 /// What surrounds the normalisation.
 #[derive(Clone, Copy, Debug)]
@@ -35,9 +36,6 @@ fn sum_parts(
     #[comptime] height: usize,
 ) {
     let channel = CUBE_POS_X as usize * width + UNIT_POS_X as usize;
-    let mut sums = Shared::<[f32]>::new_slice(width * height);
-    let mut squares = Shared::<[f32]>::new_slice(width * height);
-    let at = UNIT_POS_Y as usize * width + UNIT_POS_X as usize;
     let mut sum = 0.0f32;
     let mut square = 0.0f32;
     if channel < channels as usize {
@@ -53,20 +51,7 @@ fn sum_parts(
             row += height as u32;
         }
     }
-    sums[at] = sum;
-    squares[at] = square;
-    sync_cube();
-    if UNIT_POS_Y == 0 && channel < channels as usize {
-        let mut total = 0.0f32;
-        let mut total_square = 0.0f32;
-        for y in 0..height {
-            total += sums[y * width + UNIT_POS_X as usize];
-            total_square += squares[y * width + UNIT_POS_X as usize];
-        }
-        let to = CUBE_POS_Y as usize * 2 * channels as usize + channel;
-        parts[to] = total;
-        parts[to + channels as usize] = total_square;
-    }
+    write_part(sum, square, parts, channels, width, height);
 }
 
 /// Every part's sums together, then the normalised rows; the first cubes write mean and unbiased variance too.
@@ -92,13 +77,7 @@ fn normalise_rows(
 ) {
     let channel = CUBE_POS_X as usize * width + UNIT_POS_X as usize;
     if channel < channels as usize {
-        let mut sum = 0.0f32;
-        let mut square = 0.0f32;
-        for p in 0..count {
-            let from = p as usize * 2 * channels as usize + channel;
-            sum += parts[from];
-            square += parts[from + channels as usize];
-        }
+        let (sum, square) = read_parts(parts, channel, channels, count);
         let n = f32::cast_from(rows);
         let offset = sum / n;
         let mut spread = square / n - offset * offset;

@@ -8,6 +8,7 @@ use cubecl::prelude::*;
 use super::arrays::{empty, like};
 use super::norm::{Around, inverse_deviation};
 use super::pixels::{Cut, HEIGHT, WIDTH, channels_last};
+use super::sums::{read_parts, write_part};
 
 /// Sums over a cube's rows of the gradient behind the ReLU and of its product with the normalised values.
 #[cube(launch)]
@@ -27,9 +28,6 @@ fn gradient_parts(
     #[comptime] height: usize,
 ) {
     let channel = CUBE_POS_X as usize * width + UNIT_POS_X as usize;
-    let mut sums = Shared::<[f32]>::new_slice(width * height);
-    let mut products = Shared::<[f32]>::new_slice(width * height);
-    let at = UNIT_POS_Y as usize * width + UNIT_POS_X as usize;
     let mut sum = 0.0f32;
     let mut product = 0.0f32;
     if channel < channels as usize {
@@ -50,20 +48,7 @@ fn gradient_parts(
             row += height as u32;
         }
     }
-    sums[at] = sum;
-    products[at] = product;
-    sync_cube();
-    if UNIT_POS_Y == 0 && channel < channels as usize {
-        let mut total = 0.0f32;
-        let mut total_product = 0.0f32;
-        for y in 0..height {
-            total += sums[y * width + UNIT_POS_X as usize];
-            total_product += products[y * width + UNIT_POS_X as usize];
-        }
-        let to = CUBE_POS_Y as usize * 2 * channels as usize + channel;
-        parts[to] = total;
-        parts[to + channels as usize] = total_product;
-    }
+    write_part(sum, product, parts, channels, width, height);
 }
 
 /// The gradients, with g behind the ReLU and h the normalised values: dx = gamma / std (g - mean(g) - h mean(g h)), dbeta = sum g,
@@ -93,13 +78,7 @@ fn gradient_rows(
 ) {
     let channel = CUBE_POS_X as usize * width + UNIT_POS_X as usize;
     if channel < channels as usize {
-        let mut sum = 0.0f32;
-        let mut product = 0.0f32;
-        for p in 0..count {
-            let from = p as usize * 2 * channels as usize + channel;
-            sum += parts[from];
-            product += parts[from + channels as usize];
-        }
+        let (sum, product) = read_parts(parts, channel, channels, count);
         if CUBE_POS_Y == 0 && UNIT_POS_Y == 0 {
             gamma_grad[channel] = product;
             beta_grad[channel] = sum;

@@ -5,21 +5,41 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 use super::arrays::like;
+use super::sums::total;
 
 /// Units of a cube.
 const UNITS: u32 = 64;
 
-/// The sum of what every unit of the cube gives.
+/// Mean of a cube's row and 1 / its deviation.
 #[cube]
-fn total(value: f32, shared: &mut Shared<[f32]>, #[comptime] units: usize) -> f32 {
-    sync_cube();
-    shared[UNIT_POS_X as usize] = value;
-    sync_cube();
+fn moments(
+    x: &[f32],
+    n: f32,
+    epsilon: f32,
+    shared: &mut Shared<[f32]>,
+    #[comptime] width: usize,
+    #[comptime] units: usize,
+) -> (f32, f32) {
+    let first = CUBE_POS_X as usize * width;
+    let unit = UNIT_POS_X as usize;
+    let steps = comptime![width.div_ceil(units)];
     let mut sum = 0.0f32;
-    for u in 0..units {
-        sum += shared[u];
+    for k in 0..steps {
+        let i = k * units + unit;
+        if i < width {
+            sum += x[first + i];
+        }
     }
-    sum
+    let mean = total(sum, shared, units) / n;
+    let mut square = 0.0f32;
+    for k in 0..steps {
+        let i = k * units + unit;
+        if i < width {
+            let centred = x[first + i] - mean;
+            square += centred * centred;
+        }
+    }
+    (mean, 1.0f32 / (total(square, shared, units) / n + epsilon).sqrt())
 }
 
 #[cube(launch)]
@@ -37,23 +57,7 @@ fn normalise_row(
     let first = CUBE_POS_X as usize * width;
     let unit = UNIT_POS_X as usize;
     let steps = comptime![width.div_ceil(units)];
-    let mut sum = 0.0f32;
-    for k in 0..steps {
-        let i = k * units + unit;
-        if i < width {
-            sum += x[first + i];
-        }
-    }
-    let mean = total(sum, &mut shared, units) / n;
-    let mut square = 0.0f32;
-    for k in 0..steps {
-        let i = k * units + unit;
-        if i < width {
-            let centred = x[first + i] - mean;
-            square += centred * centred;
-        }
-    }
-    let scale = 1.0f32 / (total(square, &mut shared, units) / n + epsilon).sqrt();
+    let (mean, scale) = moments(x, n, epsilon, &mut shared, width, units);
     for k in 0..steps {
         let i = k * units + unit;
         if i < width {
@@ -78,23 +82,7 @@ fn normalise_row_back(
     let first = CUBE_POS_X as usize * width;
     let unit = UNIT_POS_X as usize;
     let steps = comptime![width.div_ceil(units)];
-    let mut sum = 0.0f32;
-    for k in 0..steps {
-        let i = k * units + unit;
-        if i < width {
-            sum += x[first + i];
-        }
-    }
-    let mean = total(sum, &mut shared, units) / n;
-    let mut square = 0.0f32;
-    for k in 0..steps {
-        let i = k * units + unit;
-        if i < width {
-            let centred = x[first + i] - mean;
-            square += centred * centred;
-        }
-    }
-    let scale = 1.0f32 / (total(square, &mut shared, units) / n + epsilon).sqrt();
+    let (mean, scale) = moments(x, n, epsilon, &mut shared, width, units);
     let mut slopes = 0.0f32;
     let mut products = 0.0f32;
     for k in 0..steps {

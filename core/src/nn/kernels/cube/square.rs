@@ -8,6 +8,8 @@ use burn::tensor::ops::ConvOptions;
 pub struct Square {
     pub kernel: usize,
     pub stride: usize,
+    /// By one kernel a size that is not timed, or by burn's choice.
+    pub untimed: bool,
 }
 
 impl Square {

@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::backend::fusion::custom::TensorSpec;
 use burn::backend::ops::{FloatTensorOps, ModuleOps};
-use burn::tensor::ops::ConvOptions;
 use burn_cubecl::CubeBackend;
 use burn_cubecl::kernel::conv::{ConvStrategy, conv_data_backward, conv_forward, conv_weight_backward};
 use burn_cubecl::kernel::matmul::{MatmulStrategy, matmul};
 use burn_cubecl::tensor::CubeTensor;
+
+use super::square::Square;
 
 static UNTIMED: AtomicBool = AtomicBool::new(false);
 
@@ -21,16 +22,6 @@ pub fn take_untimed(on: bool) {
 /// What [`take_untimed`] said last.
 pub fn untimed() -> bool {
     UNTIMED.load(Ordering::Relaxed)
-}
-
-/// What is known of a convolution's output before it is computed.
-pub fn convolved(x: &TensorSpec, weight: &TensorSpec, stride: &usize) -> TensorSpec {
-    let side = |axis: usize| (x.shape[axis] + 2 * (weight.shape[2] / 2) - weight.shape[2]) / stride + 1;
-    TensorSpec::new([x.shape[0], weight.shape[0], side(2), side(3)].into(), x.dtype)
-}
-
-fn options(weight: &CubeTensor, stride: usize) -> ConvOptions<2> {
-    ConvOptions::new([stride; 2], [weight.meta.shape()[2] / 2; 2], [1; 2], 1)
 }
 
 /// What is known of a product of two matrices before it is computed.
@@ -45,22 +36,22 @@ pub fn multiply(a: CubeTensor, b: CubeTensor) -> CubeTensor {
 }
 
 /// As a product of matrices that are never written out, on the card's units for such; where it has none, burn's choice.
-pub fn convolve(x: CubeTensor, weight: CubeTensor, stride: usize) -> CubeTensor {
-    let options = options(&weight, stride);
+pub fn convolve(x: CubeTensor, weight: CubeTensor, square: Square) -> CubeTensor {
+    let options = square.options();
     conv_forward(x.clone(), weight.clone(), None, options.clone(), ConvStrategy::ImplicitGemm)
         .unwrap_or_else(|_| CubeBackend::conv2d(x, weight, None, options))
 }
 
 /// The gradient of the input.
-pub fn input_gradient(x: CubeTensor, weight: CubeTensor, grad: CubeTensor, stride: usize) -> CubeTensor {
-    let (options, shape) = (options(&weight, stride), x.meta.shape().clone());
+pub fn input_gradient(x: CubeTensor, weight: CubeTensor, grad: CubeTensor, square: Square) -> CubeTensor {
+    let (options, shape) = (square.options(), x.meta.shape().clone());
     conv_data_backward(grad.clone(), weight.clone(), shape, options.clone(), ConvStrategy::ImplicitGemm)
         .unwrap_or_else(|_| CubeBackend::conv2d_x_backward(x, weight, grad, options))
 }
 
 /// The gradient of the weight.
-pub fn weight_gradient(x: CubeTensor, weight: CubeTensor, grad: CubeTensor, stride: usize) -> CubeTensor {
-    let (options, shape) = (options(&weight, stride), weight.meta.shape().clone());
+pub fn weight_gradient(x: CubeTensor, weight: CubeTensor, grad: CubeTensor, square: Square) -> CubeTensor {
+    let (options, shape) = (square.options(), weight.meta.shape().clone());
     conv_weight_backward(x.clone(), grad.clone(), shape, options.clone(), ConvStrategy::ImplicitGemm)
         .unwrap_or_else(|_| CubeBackend::conv2d_weight_backward(x, weight, grad, options))
 }

@@ -142,7 +142,7 @@ fn add_parts(parts: &[f32], total: &mut [f32], count: u32) {
 }
 
 /// `x` `[n, inputs, h, w]`, `grad` that of the output -> `[outputs, inputs, kernel, kernel]`, channels last in memory.
-pub fn weight_gradient(x: CubeTensor, grad: CubeTensor, Square { kernel, stride }: Square) -> CubeTensor {
+pub fn weight_gradient(x: CubeTensor, grad: CubeTensor, Square { kernel, stride, .. }: Square) -> CubeTensor {
     let (x, grad) = (channels_last(x), channels_last(grad));
     let [_, height, width, inputs] = x.meta.shape().dims();
     let [n, output_height, output_width, outputs] = grad.meta.shape().dims();
