@@ -2,7 +2,7 @@
 //!
 //! `bench [cpu|cuda|wgpu] [STEPS] [METHOD ..]`: with methods, their steps alone. `bench cuda|wgpu --launches [METHOD ..]` prints what a step
 //! asks of the GPU, `--kernels` in its place each kernel's launches too. Anywhere: `--bf16`, text towers in bf16; `--untimed`, kernels
-//! that are not timed, as on a fresh machine.
+//! that are not timed, as on a fresh machine; `--batch=N`, steps of N samples in place of 32.
 
 #![allow(clippy::unwrap_used)]
 
@@ -37,11 +37,14 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const BF16: &str = "--bf16";
 /// Kernels that are not timed, as on a fresh machine.
 const UNTIMED: &str = "--untimed";
-const SWITCHES: [&str; 2] = [BF16, UNTIMED];
+/// Samples a step.
+const BATCH: &str = "--batch=";
 
 fn main() {
-    let (switches, words): (Vec<String>, Vec<String>) = std::env::args().partition(|w| SWITCHES.contains(&w.as_str()));
+    let switch = |word: &String| [BF16, UNTIMED].contains(&word.as_str()) || word.starts_with(BATCH);
+    let (switches, words): (Vec<String>, Vec<String>) = std::env::args().partition(switch);
     let on = |switch: &str| switches.iter().any(|word| word == switch);
+    let n = switches.iter().find_map(|word| word.strip_prefix(BATCH)).map_or(32, |n| n.parse().unwrap());
     take_untimed(on(UNTIMED));
     let device = device(words.get(1).map_or("cpu", String::as_str));
     let named: Vec<&str> = words.iter().skip(3).map(String::as_str).collect();
@@ -52,18 +55,23 @@ fn main() {
     }
     #[cfg(any(feature = "cuda", feature = "wgpu"))]
     if let Some(word) = words.get(2).filter(|word| ["--launches", "--kernels"].contains(&word.as_str())) {
-        return launches_of_steps(&device, wanted, word == "--kernels");
+        return launches_of_steps(&device, wanted, n, word == "--kernels");
     }
     let steps = words.get(2).and_then(|n| n.parse().ok()).unwrap_or(9);
     let mut seconds: Vec<(String, f64)> = Vec::new();
     for (name, config, minilm) in wanted {
         let key = name.replace('-', "_");
-        seconds.push((format!("{key}_step"), training(name, config.clone(), minilm, steps, &device)));
+        seconds.push((
+            format!("{key}_step"),
+            training(name, stepping(config.clone(), minilm, n, &device), steps, &device),
+        ));
         if device != Device::flex() {
-            seconds
-                .push((format!("{key}_pace"), pace(name, stepping(config.clone(), minilm, &device), steps, &device)));
+            seconds.push((
+                format!("{key}_pace"),
+                pace(name, stepping(config.clone(), minilm, n, &device), steps, &device),
+            ));
             #[cfg(any(feature = "cuda", feature = "wgpu"))]
-            if let Some(step) = replaying(config, minilm, &device) {
+            if let Some(step) = replaying(config, minilm, n, &device) {
                 seconds.push((format!("{key}_replayed"), pace(&format!("{name}, replayed"), step, steps, &device)));
             }
         }
@@ -135,8 +143,7 @@ fn tower(samples: usize, classes: usize, repeats: usize, device: &Device) -> f64
 }
 
 /// A step that waits for the device at its end.
-fn training(name: &str, config: TrainConfig, minilm: bool, steps: usize, device: &Device) -> f64 {
-    let mut step = stepping(config, minilm, device);
+fn training(name: &str, mut step: impl FnMut() -> Numbers, steps: usize, device: &Device) -> f64 {
     median(name, steps, || {
         step().read().unwrap();
         device.sync().unwrap();
@@ -158,15 +165,23 @@ fn pace(name: &str, mut step: impl FnMut() -> Numbers, steps: usize, device: &De
     pace
 }
 
-/// A training step of 32 samples, again and again.
-fn stepping(config: TrainConfig, minilm: bool, device: &Device) -> impl FnMut() -> Numbers {
-    repeating(Exercise::new(config, minilm, 32, device).unwrap())
+/// A training step of `n` samples, again and again.
+fn stepping(config: TrainConfig, minilm: bool, n: usize, device: &Device) -> impl FnMut() -> Numbers {
+    repeating(set_up(config, minilm, n, device))
+}
+
+/// What there is to repeat; a device that can't says why.
+fn set_up(config: TrainConfig, minilm: bool, n: usize, device: &Device) -> Exercise {
+    Exercise::new(config, minilm, n, device).unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        std::process::exit(5)
+    })
 }
 
 /// The same step recorded and replayed, where the device can.
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
-fn replaying(config: TrainConfig, minilm: bool, device: &Device) -> Option<impl FnMut() -> Numbers> {
-    let Exercise { steps, batch } = Exercise::new(config, minilm, 32, device).unwrap();
+fn replaying(config: TrainConfig, minilm: bool, n: usize, device: &Device) -> Option<impl FnMut() -> Numbers> {
+    let Exercise { steps, batch } = set_up(config, minilm, n, device);
     let (steps, reason) = Steps::recorded(steps.into_trainer(), vec![batch.clone()]).unwrap();
     reason.iter().for_each(|reason| eprintln!("a step is not replayed: {reason}"));
     reason.is_none().then(|| repeating(Exercise { steps, batch }))
@@ -183,20 +198,20 @@ fn repeating(exercise: Exercise) -> impl FnMut() -> Numbers {
 
 /// The third step of each method, by its launches, uploads and readings; a table for docs/benchmarks.md.
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
-fn launches_of_steps(device: &Device, runs: Vec<(&'static str, TrainConfig, bool)>, kernels: bool) {
+fn launches_of_steps(device: &Device, runs: Vec<(&'static str, TrainConfig, bool)>, n: usize, kernels: bool) {
     launches::listen();
     println!(
         "| step | kernels launched | uploads (bytes) | reads (bytes) | reads before the last launch |\n|---|---|---|---|---|"
     );
     for (name, config, minilm) in runs {
-        let counts = counted(stepping(config.clone(), minilm, device), device);
+        let counts = counted(stepping(config.clone(), minilm, n, device), device);
         println!("| {name} | {counts}");
         if kernels {
             let mut by_number: Vec<_> = counts.kernels.iter().collect();
             by_number.sort_by_key(|(_, n)| std::cmp::Reverse(**n));
-            by_number.iter().for_each(|(kernel, n)| eprintln!("  {n:5} {kernel}"));
+            by_number.iter().for_each(|(kernel, launches)| eprintln!("  {launches:5} {kernel}"));
         }
-        if let Some(step) = replaying(config, minilm, device) {
+        if let Some(step) = replaying(config, minilm, n, device) {
             println!("| {name}, replayed | {}", counted(step, device));
         }
     }

@@ -3,23 +3,24 @@
 # and bfloat16), first step of a first run, launches, a training scored beside the CPU's, Vulkan on the same card.
 #   gpu.sh PATH/TO/bench PATH/TO/clip-lung [cuda|wgpu] [PATH/TO/RESULTS]
 # Both programs are built with that device; with `wgpu` too for Vulkan. python3 has PyTorch, or CLIP_LUNG_PYTHON_ENV names an environment
-# that has. Each part writes a file of its own; what no time was left for is said. Small runs: GPU_STEPS, GPU_ROUNDS, GPU_LIMIT, GPU_EPOCHS,
-# GPU_METHODS; GPU_SECONDS for another limit.
+# that has. Each part writes a file of its own; what no time was left for is said. Small runs: GPU_STEPS, GPU_BATCH, GPU_ROUNDS, GPU_LIMIT,
+# GPU_EPOCHS, GPU_METHODS; GPU_SECONDS for another limit, with which the parts' own limits grow.
 set -u
 bench=$1 program=$2 device=${3:-cuda} out=${4:-gpu-results}
 here=$(cd "$(dirname "$0")" && pwd)
 python=python3
 [ -z "${CLIP_LUNG_PYTHON_ENV:-}" ] || python=$CLIP_LUNG_PYTHON_ENV/bin/python
-steps=${GPU_STEPS:-50} rounds=${GPU_ROUNDS:-3} limit=${GPU_LIMIT:-600} epochs=${GPU_EPOCHS:-4}
+steps=${GPU_STEPS:-50} batch=${GPU_BATCH:-32} rounds=${GPU_ROUNDS:-3} limit=${GPU_LIMIT:-600} epochs=${GPU_EPOCHS:-4}
 read -r -a methods <<<"${GPU_METHODS:-ce clip-lung}"
-end=$((SECONDS + ${GPU_SECONDS:-590}))
+seconds=${GPU_SECONDS:-590}
+end=$((SECONDS + seconds))
 export MIMALLOC_PURGE_DELAY=-1
 mkdir -p "$out"
 out=$(cd "$out" && pwd)
 
 # part NAME MOST_SECONDS COMMAND..: its output into NAME.txt and NAME.err, unless the time is up
 part() {
-    local name=$1 most=$2 left=$((end - SECONDS)) begun=$SECONDS
+    local name=$1 most=$(($2 * seconds / 590)) left=$((end - SECONDS)) begun=$SECONDS
     shift 2
     if [ "$left" -lt 5 ]; then
         echo "$name: no time left"
@@ -37,22 +38,22 @@ torch=cpu
 [ "$device" = wgpu ] || torch=cuda
 part card 20 nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv
 # nothing kept: the first steps of a first run, which the benchmark says on stderr, by kernels that are not timed, as a fresh machine has them
-part first 60 env XDG_CACHE_HOME="$out/first-cache" "$bench" "$device" 1 --untimed "${methods[@]}"
-part untimed 30 env XDG_CACHE_HOME="$out/first-cache" "$bench" "$device" "$steps" --untimed "${methods[@]}"
+part first 60 env XDG_CACHE_HOME="$out/first-cache" "$bench" "$device" 1 "--batch=$batch" --untimed "${methods[@]}"
+part untimed 30 env XDG_CACHE_HOME="$out/first-cache" "$bench" "$device" "$steps" "--batch=$batch" --untimed "${methods[@]}"
 # from here on kernels are timed and kept
 if [ "$device" = wgpu ]; then
-    part warm 120 "$bench" wgpu 1 "${methods[@]}"
+    part warm 120 "$bench" wgpu 1 "--batch=$batch" "${methods[@]}"
 else
     part warm 260 "$program" doctor --warm --device "$device" --out "$out/kernels/card.sqlite"
 fi
-part launches 60 "$bench" "$device" --kernels "${methods[@]}"
+part launches 60 "$bench" "$device" --kernels "--batch=$batch" "${methods[@]}"
 for round in $(seq "$rounds"); do
-    part "ours-$round" 40 "$bench" "$device" "$steps" "${methods[@]}"
-    part "eager-$round" 40 "$python" "$here/pytorch.py" --device "$torch" --steps "$steps" --method "${methods[@]}"
+    part "ours-$round" 40 "$bench" "$device" "$steps" "--batch=$batch" "${methods[@]}"
+    part "eager-$round" 40 "$python" "$here/pytorch.py" --device "$torch" --steps "$steps" --batch "$batch" --method "${methods[@]}"
 done
 # text towers in bf16
-part bf16 60 "$bench" "$device" "$steps" --bf16 "${methods[@]}"
-part compiled 120 "$python" "$here/pytorch.py" --device "$torch" --steps "$steps" --compile --method "${methods[@]}"
+part bf16 60 "$bench" "$device" "$steps" "--batch=$batch" --bf16 "${methods[@]}"
+part compiled 120 "$python" "$here/pytorch.py" --device "$torch" --steps "$steps" --batch "$batch" --compile --method "${methods[@]}"
 # a training of one fold on both, scored on the nodules held out
 part data 30 "$program" phantom --limit "$limit" --out "$out/data"
 for on in "$device" cpu; do
@@ -62,7 +63,7 @@ done
 # a run on a fresh machine that has the bundle
 [ "$device" = wgpu ] || part bundled 60 env XDG_CACHE_HOME="$out/bundled-cache" CLIP_LUNG_KERNELS="$out/kernels" "$program" train \
     --data "$out/data" --out "$out/run-bundled" --method ce --epochs 1 --device "$device" --json
-[ "$device" = wgpu ] || part vulkan 60 "$bench" wgpu 10 "${methods[@]}"
+[ "$device" = wgpu ] || part vulkan 60 "$bench" wgpu 10 "--batch=$batch" "${methods[@]}"
 
 "$python" - "$out" "$device" "$rounds" "${methods[@]}" <<'PY'
 import json, statistics, sys

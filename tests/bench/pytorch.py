@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """The same training steps and inference in PyTorch, for `make bench`: prints one JSON object of median seconds.
 
-    pip install torch transformers numpy && python3 pytorch.py [--device cpu|cuda] [--threads N] [--steps N] [--method NAME ..] [--compile]
+    pip install torch transformers numpy && python3 pytorch.py [--device cpu|cuda] [--threads N] [--steps N] [--batch N] [--method NAME ..] [--compile]
 
 Without --method: a step of ce and of clip-lung, and inference. With it: a step of each method named, and no inference. A step is forward,
-backward, SGD and the average of the weights, at batch 32. The text side is trimmed and batched as in the Rust program's plain form: 96
+backward, SGD and the average of the weights, of 32 samples without --batch. The text side is trimmed and batched as in the Rust program's plain form: 96
 prompts of 11 tokens in one call of CLIP's tower; of 10 tokens, two thirds of them padded by one, in clip-lung-minilm, whose tower has MiniLM's
 shape (BERT, 6 layers of 384). corf's update of the leaves, once an epoch, is no part of its step. With --compile: torch.compile, on a
 GPU with its CUDA graphs, and bfloat16 by autocast. On a GPU `pace` is a step among steps that nothing waits for.
@@ -21,6 +21,7 @@ a = argparse.ArgumentParser()
 a.add_argument("--device", default="cpu")
 a.add_argument("--threads", type=int, default=2)
 a.add_argument("--steps", type=int, default=9)
+a.add_argument("--batch", type=int, default=32)
 a.add_argument("--method", nargs="+", choices=METHODS)
 a.add_argument("--compile", action="store_true")
 a = a.parse_args()
@@ -43,8 +44,8 @@ def median(work, n=a.steps, warm=2):
     return statistics.median(times)
 
 
-x, y = torch.randn(32, 32, 32, 32, device=dev), torch.randint(0, 3, (32,), device=dev)
-weights = torch.softmax(torch.randn(32, 8, device=dev), 1)
+x, y = torch.randn(a.batch, 32, 32, 32, device=dev), torch.randint(0, 3, (a.batch,), device=dev)
+weights = torch.softmax(torch.randn(a.batch, 8, device=dev), 1)
 
 
 def prompts(method):

@@ -59,12 +59,35 @@ pub struct Head {
     trunk: Trunk,
     /// t, `[1]`, where tau is learned.
     raw_tau: Option<Param<Tensor<1>>>,
-    #[module(skip)]
-    fixed_tau: f64,
+    /// `[1]`
+    fixed_tau: Tensor<1>,
+    pmf: LogPmf,
     #[module(skip)]
     law: Law,
-    #[module(skip)]
-    classes: usize,
+}
+
+/// The law's logarithms but for what all classes share: a line in ln f, or for the binomial law in a. Made once: a step uploads nothing.
+#[derive(Module, Debug)]
+struct LogPmf {
+    /// j, `[1, C]`.
+    steps: Tensor<2>,
+    /// -ln j!, or ln binom(C-1, j), `[1, C]`.
+    offsets: Tensor<2>,
+}
+
+impl LogPmf {
+    fn new(law: Law, classes: usize, device: &Device) -> Self {
+        let row = |f: &dyn Fn(usize) -> f64| {
+            let values: Vec<f32> = (0..classes).map(|j| f(j) as f32).collect();
+            Tensor::from_data(TensorData::new(values, [1, classes]), device)
+        };
+        let n = classes - 1;
+        let offset = |j| match law {
+            Law::Poisson => -log_factorial(j),
+            Law::Binomial => log_factorial(n) - log_factorial(j) - log_factorial(n - j),
+        };
+        Self { steps: row(&|j| j as f64), offsets: row(&offset) }
+    }
 }
 
 impl MethodHead for Head {
@@ -88,9 +111,9 @@ impl MethodHead for Head {
         Ok(Self {
             trunk: Trunk::new(shape, initial, device).with_bias(&[bias], device),
             raw_tau: learned.then(|| Param::from_tensor(Tensor::from_floats([START_TAU], device))),
-            fixed_tau: config.tau.unwrap_or(1.0),
+            fixed_tau: Tensor::from_floats([config.tau.unwrap_or(1.0) as f32], device),
+            pmf: LogPmf::new(config.law, setup.classes(), device),
             law: config.law,
-            classes: setup.classes(),
         })
     }
 
@@ -99,7 +122,7 @@ impl MethodHead for Head {
     }
 
     fn log_probs(&self, pass: &Pass) -> Tensor<2> {
-        log_probs(pass.outputs.clone(), self.tau(), self.law, self.classes)
+        log_probs(pass.outputs.clone(), self.tau(), self.law, &self.pmf)
     }
 
     fn loss(&self, pass: &Pass, truth: &Truth) -> Loss {
@@ -109,7 +132,7 @@ impl MethodHead for Head {
     }
 
     fn readout(&self) -> Result<Readout> {
-        let (classes, tau) = (self.classes, values(self.tau())[0]);
+        let (classes, tau) = (self.pmf.steps.dims()[1], values(self.tau())[0]);
         Ok(match self.law {
             Law::Poisson => Readout::Poisson { classes, tau },
             Law::Binomial => Readout::Binomial { classes, tau },
@@ -126,7 +149,7 @@ impl Head {
     fn tau(&self) -> Tensor<1> {
         match &self.raw_tau {
             Some(t) => activation::softplus(t.val(), 1.0) + LEAST_TAU,
-            None => Tensor::from_floats([self.fixed_tau as f32], &self.trunk.device()),
+            None => self.fixed_tau.clone(),
         }
     }
 }
@@ -135,19 +158,12 @@ impl Head {
 ///
 /// # Shapes
 /// `a` `[n, 1]`, `tau` `[1]` -> `[n, C]`
-fn log_probs(a: Tensor<2>, tau: Tensor<1>, law: Law, classes: usize) -> Tensor<2> {
-    let device = a.device();
-    let row = |f: &dyn Fn(usize) -> f64| {
-        let values: Vec<f32> = (0..classes).map(|j| f(j) as f32).collect();
-        Tensor::<2>::from_data(TensorData::new(values, [1, classes]), &device)
+fn log_probs(a: Tensor<2>, tau: Tensor<1>, law: Law, pmf: &LogPmf) -> Tensor<2> {
+    let x = match law {
+        Law::Poisson => log_softplus(a),
+        Law::Binomial => a,
     };
-    let steps = row(&|j| j as f64);
-    let n = classes - 1;
-    let scores = match law {
-        Law::Poisson => log_softplus(a) * steps - row(&log_factorial),
-        Law::Binomial => a * steps + row(&|j| log_factorial(n) - log_factorial(j) - log_factorial(n - j)),
-    };
-    activation::log_softmax(scores / tau.unsqueeze(), 1)
+    activation::log_softmax((x * pmf.steps.clone() + pmf.offsets.clone()) / tau.unsqueeze(), 1)
 }
 
 /// ln softplus(a); far below 0 that is a, and not the logarithm of an underflow.
@@ -168,7 +184,7 @@ mod tests {
         let raw = Tensor::<1>::from_floats([START_TAU], &device);
         let tau = activation::softplus(raw, 1.0) + LEAST_TAU;
         let y = Tensor::<2>::from_floats([[0., 0., 1.]], &device);
-        let loss = cross_entropy(log_probs(a.clone(), tau, Law::Poisson, 3), y);
+        let loss = cross_entropy(log_probs(a.clone(), tau, Law::Poisson, &LogPmf::new(Law::Poisson, 3, &device)), y);
         assert!((loss.clone().into_scalar::<f32>() - 1.641149).abs() < 2e-6);
         let slope = a.grad(&loss.backward()).unwrap().into_scalar::<f32>();
         assert!((slope + 0.776196).abs() < 2e-6, "{slope}");
@@ -182,7 +198,7 @@ mod tests {
             for a in [-60.0f32, -15.5, -14.5, -1.0, 0.0, 2.5, 60.0] {
                 let u = Tensor::<2>::from_floats([[a]], &device).require_grad();
                 let tau = Tensor::<1>::from_floats([0.3], &device);
-                let found = log_probs(u.clone(), tau, law, 3);
+                let found = log_probs(u.clone(), tau, law, &LogPmf::new(law, 3, &device));
                 let (classes, tau) = (3, 0.3);
                 let host = match law {
                     Law::Poisson => Readout::Poisson { classes, tau },

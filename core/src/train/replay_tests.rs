@@ -110,3 +110,18 @@ fn clip_replays_as_launched() {
 fn clip_lung_replays_as_launched() {
     replays_as_launched(Method::ClipLung);
 }
+
+#[test]
+fn poisson_replays_as_launched() {
+    replays_as_launched(Method::Poisson);
+}
+
+#[test]
+fn nsb_replays_as_launched() {
+    replays_as_launched(Method::Nsb);
+}
+
+#[test]
+fn cocoop_replays_as_launched() {
+    replays_as_launched(Method::Cocoop);
+}
