@@ -141,7 +141,9 @@ fn usage_errors_exit_2() {
         vec!["train", "--data", &data, "--out", "x", "--method", "vit"],
         vec!["train", "--data", &data, "--out", "x", "--method", "ce", "--epochs", "0"],
         vec!["train", "--data", &data, "--out", "x", "--method", "ce", "--device", "tpu"],
+        vec!["train", "--data", &data, "--out", "x", "--method", "ce", "--device", "cpu:7"],
         vec!["train", "--data", &data, "--out", "x", "--method", "ce", "--precision", "bf16"],
+        vec!["sweep", "plan", "x", "--data", &data, "--methods", "ce,udm", "--precision", "bf16"],
         vec![
             "train",
             "--data",

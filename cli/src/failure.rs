@@ -59,7 +59,7 @@ pub fn code(error: &anyhow::Error) -> u8 {
         };
     }
     match error.chain().find_map(|e| e.downcast_ref::<Error>()) {
-        Some(Error::Device(_) | Error::Precision { .. } | Error::SelfTest { .. }) => 5,
+        Some(Error::Device(_) | Error::Precision(_) | Error::SelfTest { .. }) => 5,
         Some(Error::Asset(..)) | None => 1,
         Some(_) => 3,
     }

@@ -5,6 +5,7 @@ use std::fmt::{self, Debug, Formatter};
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use burn::backend::{Backend, Dispatch};
 use burn::tensor::{Device, Graph, capture};
 
 /// Recorded work, which owns every tensor that it reads and writes.
@@ -24,7 +25,11 @@ impl<T> Recorded<T> {
     pub fn new(device: &Device, work: impl FnMut() -> T + 'static) -> Option<Self> {
         // a driver that refuses something within a recording can end in a panic of burn's
         let recorded = || capture(device, Box::new(work) as Box<dyn FnMut() -> T>);
-        let graph = catch_unwind(AssertUnwindSafe(recorded)).ok()?;
+        let Ok(graph) = catch_unwind(AssertUnwindSafe(recorded)) else {
+            // what is launched now must not go into a recording that the panic left open
+            let _ = catch_unwind(AssertUnwindSafe(|| Dispatch::graph_stop_capture(device.as_dispatch())));
+            return None;
+        };
         graph.is_hardware().then_some(Self { graph, thread: PhantomData })
     }
 

@@ -44,10 +44,14 @@ fn main() {
     let switch = |word: &String| [BF16, UNTIMED].contains(&word.as_str()) || word.starts_with(BATCH);
     let (switches, words): (Vec<String>, Vec<String>) = std::env::args().partition(switch);
     let on = |switch: &str| switches.iter().any(|word| word == switch);
-    let n = switches.iter().find_map(|word| word.strip_prefix(BATCH)).map_or(32, |n| n.parse().unwrap());
+    let n = switches.iter().find_map(|word| word.strip_prefix(BATCH)).map_or(32, |n| number(n));
     take_untimed(on(UNTIMED));
     let device = device(words.get(1).map_or("cpu", String::as_str));
     let named: Vec<&str> = words.iter().skip(3).map(String::as_str).collect();
+    let names = runs().into_iter().map(|(name, ..)| name).collect::<Vec<_>>();
+    if let Some(unknown) = named.iter().find(|name| !names.contains(*name)) {
+        usage(&format!("`{unknown}` is none of {}", names.join(", ")));
+    }
     let mut wanted: Vec<_> = runs().into_iter().filter(|(name, ..)| named.is_empty() || named.contains(name)).collect();
     if on(BF16) {
         let with_text = wanted.iter_mut().filter(|(_, config, _)| config.method.encodes_text());
@@ -55,9 +59,12 @@ fn main() {
     }
     #[cfg(any(feature = "cuda", feature = "wgpu"))]
     if let Some(word) = words.get(2).filter(|word| ["--launches", "--kernels"].contains(&word.as_str())) {
+        if device == Device::flex() {
+            usage("a step on the CPU launches nothing");
+        }
         return launches_of_steps(&device, wanted, n, word == "--kernels");
     }
-    let steps = words.get(2).and_then(|n| n.parse().ok()).unwrap_or(9);
+    let steps = words.get(2).map_or(9, |n| number(n));
     let mut seconds: Vec<(String, f64)> = Vec::new();
     for (name, config, minilm) in wanted {
         let key = name.replace('-', "_");
@@ -105,8 +112,21 @@ fn device(name: &str) -> Device {
         }
         #[cfg(feature = "wgpu")]
         "wgpu" => Device::wgpu(Default::default()),
-        _ => Device::flex(),
+        "cpu" => Device::flex(),
+        _ => usage(&format!("`{name}` is no device of this build")),
     }
+}
+
+fn number(word: &str) -> usize {
+    let number = word.parse().ok().filter(|n| *n > 0);
+    number.unwrap_or_else(|| usage(&format!("`{word}` is no number of 1 or more")))
+}
+
+fn usage(what: &str) -> ! {
+    eprintln!(
+        "error: {what}; bench [cpu|cuda|wgpu] [STEPS | --launches | --kernels] [METHOD ..] [--batch=N] [--bf16] [--untimed]"
+    );
+    std::process::exit(2)
 }
 
 /// Median seconds, after two rounds that warm up; the first of these goes to stderr too, since a GPU's has kernels to compile.

@@ -1,12 +1,17 @@
 #!/usr/bin/env bash
-# Everything that docs/benchmarks.md says of a GPU, in one call of ten minutes at most: beside PyTorch (eager; compiled, with CUDA graphs
+# What docs/benchmarks.md says of training on a GPU, in one call of ten minutes at most: beside PyTorch (eager; compiled, with CUDA graphs
 # and bfloat16), first step of a first run, launches, a training scored beside the CPU's, Vulkan on the same card.
-#   gpu.sh PATH/TO/bench PATH/TO/clip-lung [cuda|wgpu] [PATH/TO/RESULTS]
+#   gpu.sh PATH/TO/bench PATH/TO/clip-lung [cuda|wgpu] [RESULTS, a new folder]
 # Both programs are built with that device; with `wgpu` too for Vulkan. python3 has PyTorch, or CLIP_LUNG_PYTHON_ENV names an environment
 # that has. Each part writes a file of its own; what no time was left for is said. Small runs: GPU_STEPS, GPU_BATCH, GPU_ROUNDS, GPU_LIMIT,
 # GPU_EPOCHS, GPU_METHODS; GPU_SECONDS for another limit, with which the parts' own limits grow.
 set -u
+[ $# -ge 2 ] || { sed -n '4s/^# *//p' "$0" >&2; exit 2; }
 bench=$1 program=$2 device=${3:-cuda} out=${4:-gpu-results}
+case $device in cuda | wgpu) ;; *) echo "gpu.sh: the device is cuda or wgpu, not $device" >&2; exit 2 ;; esac
+for file in "$bench" "$program"; do
+    [ -x "$file" ] || { echo "gpu.sh: no program $file" >&2; exit 2; }
+done
 here=$(cd "$(dirname "$0")" && pwd)
 python=python3
 [ -z "${CLIP_LUNG_PYTHON_ENV:-}" ] || python=$CLIP_LUNG_PYTHON_ENV/bin/python
@@ -16,6 +21,8 @@ seconds=${GPU_SECONDS:-590}
 end=$((SECONDS + seconds))
 export MIMALLOC_PURGE_DELAY=-1
 mkdir -p "$out"
+# what an earlier call left would pass for what this one measured
+[ -z "$(ls -A "$out")" ] || { echo "gpu.sh: $out is not empty; name another folder" >&2; exit 2; }
 out=$(cd "$out" && pwd)
 
 # part NAME MOST_SECONDS COMMAND..: its output into NAME.txt and NAME.err, unless the time is up
@@ -26,6 +33,7 @@ part() {
         echo "$name: no time left"
         return 1
     fi
+    [ "$most" -ge 1 ] || most=1
     [ "$most" -le "$left" ] || most=$left
     if timeout "$most" "$@" >"$out/$name.txt" 2>"$out/$name.err"; then
         echo "$name: $((SECONDS - begun)) s"
@@ -45,6 +53,8 @@ if [ "$device" = wgpu ]; then
     part warm 120 "$bench" wgpu 1 "--batch=$batch" "${methods[@]}"
 else
     part warm 260 "$program" doctor --warm --device "$device" --out "$out/kernels/card.sqlite"
+    # it times the kernels of batches of 32
+    [ "$batch" = 32 ] || part sizes 60 "$bench" "$device" 1 "--batch=$batch" "${methods[@]}"
 fi
 part launches 60 "$bench" "$device" --kernels "--batch=$batch" "${methods[@]}"
 for round in $(seq "$rounds"); do

@@ -8,7 +8,7 @@ use crate::failure::Failure;
 /// `--device`, as every verb that computes has it.
 #[derive(clap::Args, Clone)]
 pub struct Choice {
-    /// auto, cpu, cuda, cuda:N or wgpu
+    /// auto (the first NVIDIA GPU where the program is built for it, else the CPU), cpu, cuda, cuda:N or wgpu
     #[arg(long, default_value = "auto")]
     pub device: String,
 }
@@ -21,7 +21,7 @@ impl Choice {
 }
 
 /// Whether a training's step is recorded once, as a graph, and replayed: the kernels are then launched by one call a step. `Auto`: on an
-/// NVIDIA GPU; `On`: wherever a step can be recorded.
+/// NVIDIA GPU; `On`: on wgpu too. The CPU has no graphs.
 #[derive(clap::ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Graphs {
     #[default]
@@ -35,6 +35,10 @@ impl Graphs {
     pub fn on(self, device_name: &str) -> bool {
         match self {
             Self::Auto => device_name.starts_with("cuda"),
+            Self::On if device_name == "cpu" => {
+                eprintln!("note: --graphs on: a step on the CPU is not recorded, it launches nothing");
+                false
+            }
             Self::On => true,
             Self::Off => false,
         }
@@ -53,6 +57,9 @@ impl Graphs {
 /// The device of `--device auto|cpu|cuda[:i]|wgpu`, with its name.
 pub fn select(choice: &str) -> Result<(Device, String)> {
     let (kind, index) = parts(choice)?;
+    if kind != "cuda" && kind != choice {
+        return Err(Failure::Usage(format!("--device {choice}: only cuda takes a number")).into());
+    }
     match kind {
         "auto" => Ok(automatic()),
         "cpu" => cpu().ok_or_else(|| missing("cpu")),
@@ -72,8 +79,9 @@ pub fn parts(choice: &str) -> Result<(&str, usize)> {
 
 /// That this program can't compute on such a device, and what to do.
 pub fn missing(feature: &str) -> anyhow::Error {
+    let first = if feature == "cuda" { "run ./setup-cuda.sh once, then " } else { "" };
     Failure::Device(format!(
-        "this binary was built without `{feature}`; build it with `cargo build --release -p clip-lung --features {feature}`"
+        "this binary was built without `{feature}`; {first}build it with `cargo build --release -p clip-lung --features {feature}`"
     ))
     .into()
 }
@@ -140,7 +148,8 @@ fn cuda(index: usize) -> Result<(Device, String)> {
     };
     let card = attempt(|| tuning::card(index)).and_then(|named| named).map_err(unusable)?;
     tuning::keep(&card);
-    for fault in kernel_bundles::import(&kernel_bundles::folders(), &card) {
+    let faults = kernel_bundles::import(&kernel_bundles::folders(), &card);
+    for fault in kernel_bundles::named_amiss().into_iter().chain(faults) {
         eprintln!("warning: {fault}");
     }
     tuning::choose(index);
@@ -155,12 +164,51 @@ fn cuda(_: usize) -> Result<(Device, String)> {
 
 #[cfg(feature = "wgpu")]
 fn wgpu() -> Result<(Device, String)> {
-    let device = probe(|| Device::wgpu(burn::tensor::DeviceKind::default())).map_err(|e| {
+    let (device, adapter) = opened().clone().map_err(|e| {
         Failure::Device(format!(
             "no GPU answers through Vulkan or Metal ({e}); install its driver, or use --device cpu"
         ))
     })?;
+    if adapter.software {
+        eprintln!(
+            "warning: wgpu found no GPU but {}, software on the CPU, many times slower than --device cpu: install the GPU's driver",
+            adapter.name
+        );
+    }
     Ok((device, "wgpu".into()))
+}
+
+/// What computes behind wgpu.
+#[cfg(feature = "wgpu")]
+#[derive(Clone)]
+struct Adapter {
+    name: String,
+    software: bool,
+}
+
+/// A program opens it once.
+#[cfg(feature = "wgpu")]
+fn opened() -> &'static std::result::Result<(Device, Adapter), String> {
+    static OPENED: std::sync::OnceLock<std::result::Result<(Device, Adapter), String>> = std::sync::OnceLock::new();
+    OPENED.get_or_init(|| {
+        let opened = attempt(|| Device::wgpu_options().init_with_setup())?;
+        let (device, setup) = opened.map_err(|e| e.to_string())?;
+        let about = setup.adapter.get_info();
+        let name = format!("{} ({})", about.name, about.backend);
+        let software = about.device_type == burn::tensor::wgpu::wgpu::DeviceType::Cpu;
+        Ok((probe(|| device)?, Adapter { name, software }))
+    })
+}
+
+/// What computes on the device of this name, where that is asked for.
+pub fn adapter(device_name: &str) -> Option<String> {
+    #[cfg(feature = "wgpu")]
+    if device_name == "wgpu" {
+        let (_, adapter) = opened().as_ref().ok()?;
+        return Some(format!("{}{}", adapter.name, if adapter.software { ", software on the CPU" } else { "" }));
+    }
+    let _ = device_name;
+    None
 }
 
 #[cfg(not(feature = "wgpu"))]

@@ -34,6 +34,21 @@ pub fn folders() -> Vec<PathBuf> {
     }
 }
 
+/// What is wrong with the folder that the variable names, in words.
+pub fn named_amiss() -> Option<String> {
+    let named = env::var_os(VARIABLE).filter(|named| !named.is_empty()).map(PathBuf::from)?;
+    let amiss = if named.is_file() {
+        "is a file: name the folder that it lies in".to_owned()
+    } else if !named.is_dir() {
+        "is no folder".to_owned()
+    } else if look(std::slice::from_ref(&named)).is_empty() {
+        format!("holds no bundle of kernels, *.{ENDING}")
+    } else {
+        return None;
+    };
+    Some(format!("{VARIABLE}: {} {amiss}; no kernels are taken from it", named.display()))
+}
+
 /// The name of a card's bundle: the kernels are those of one version of the compiler, too.
 pub fn name(card: &str) -> String {
     format!("kernels-{card}-cubecl-{}.{ENDING}", version())
@@ -114,6 +129,13 @@ fn take(Found { path, mark }: Found, card: &str, seen: &mut Store<String, String
     let report = bundle::import(&opened);
     if report.imported + report.skipped == 0 {
         return Err(format!("none could be read or kept ({} failed)", report.failed));
+    }
+    if report.failed > 0 {
+        return Err(format!(
+            "{} of them could be read or kept, {} could not",
+            report.imported + report.skipped,
+            report.failed
+        ));
     }
     // a mark that can't be written costs another import
     let _ = seen.insert(mark, format!("{} of {}", report.imported, report.imported + report.skipped));

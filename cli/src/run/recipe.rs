@@ -51,7 +51,8 @@ pub struct Recipe {
     /// nodules by hand) or none
     #[arg(long, value_parser = word::<Augment>, default_value = "default")]
     pub augment: Augment,
-    /// Of the products of a frozen text encoder, where a method's steps run one: f32 (TF32 on NVIDIA GPUs) or bf16; the image network computes in f32
+    /// Of the products of a frozen text encoder, where a method's steps run one (cocoop, clip-lung): f32 (TF32 on NVIDIA GPUs) or bf16; the
+    /// image network computes in f32
     #[arg(long, value_parser = word::<Products>, default_value = "f32")]
     pub precision: Products,
 }

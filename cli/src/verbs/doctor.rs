@@ -37,7 +37,10 @@ pub fn run(args: Args) -> Result<()> {
     let model = default_model::find(None);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     if args.json {
-        let found = devices.iter().map(|(n, r)| (n.to_string(), json!({"ok": r.is_ok(), "reason": r.as_ref().err()})));
+        let found = devices.iter().map(|(n, r)| {
+            let about = json!({"ok": r.is_ok(), "reason": r.as_ref().err(), "adapter": device::adapter(n)});
+            (n.to_string(), about)
+        });
         let document = json!({
             "version": env!("CARGO_PKG_VERSION"), "commit": env!("CLIP_LUNG_COMMIT"), "features": device::features(), "threads": threads,
             "devices": found.collect::<serde_json::Map<_, _>>(), "clip_weights": clip, "default_model": model.ok(), "embedded_data": "lidc-phantom",
@@ -54,7 +57,10 @@ pub fn run(args: Args) -> Result<()> {
     println!("threads: {threads} (RAYON_NUM_THREADS changes that)");
     for (name, result) in devices {
         match result {
-            Ok(_) => println!("device {name}: ready"),
+            Ok(_) => {
+                let adapter = device::adapter(name).map_or_else(String::new, |adapter| format!(": {adapter}"));
+                println!("device {name}: ready{adapter}");
+            }
             Err(reason) => println!("device {name}: not available: {reason}"),
         }
     }

@@ -141,8 +141,8 @@ pub enum Error {
     #[error("the embedded asset {0} can't be decoded: {1}; rebuild from a clean checkout")]
     Asset(&'static str, String),
     /// A device without arithmetic of this precision.
-    #[error("the device {device} does not compute in {precision}; use --precision f32, or another device")]
-    Precision { precision: &'static str, device: String },
+    #[error("the device does not compute in {0}; use --precision f32, or another device, as --device cpu")]
+    Precision(&'static str),
     /// The device failed while computing.
     #[error("the device failed: {0}")]
     Device(String),

@@ -11,6 +11,9 @@ use super::network::Network;
 use super::step::Trainer;
 use crate::nn::kernels;
 
+/// What f32 rounds off, as a share of an array's norm, where a step moves that array less: 2e-7 of it at a tolerance of 0.02.
+const ROUNDING: f64 = 1e-5;
+
 /// Without autodiff, flat, each with the parameter it belongs to.
 #[derive(Clone)]
 pub struct Changing {
@@ -45,18 +48,36 @@ impl Changing {
         self.like(kernels::copies(self.tensors()))
     }
 
-    /// Writes other values, of a trainer of the same kind, into these arrays; what this returns must live until that is done.
+    /// Writes other values, of a trainer of the same kind, into these arrays; what this returns must live while it is recorded.
     pub fn write(&self, values: &Self) -> Vec<Tensor<1>> {
         kernels::write(self.tensors(), values.tensors())
     }
 
-    /// How far these values are from others, beside how far those are from where both started.
+    /// The same with averages of zero, beside which what a step adds to them is not rounded off.
+    pub fn without_average(&self) -> Self {
+        let average = self.average.iter().map(|(id, tensor)| (*id, tensor.zeros_like())).collect();
+        Self { average, ..self.clone() }
+    }
+
+    /// How far these values are from others, beside how far those are from where both started: the most of weights, running statistics,
+    /// velocities and averages, each of another size. `[1]`
     pub fn distance(&self, other: &Self, start: &Self) -> Tensor<1> {
-        let apart = |a: &Self, b: &Self| {
-            let pairs = a.tensors().into_iter().zip(b.tensors()).collect();
+        let tensors = |kind: &[(ParamId, Tensor<1>)]| kind.iter().map(|(_, tensor)| tensor.clone()).collect::<Vec<_>>();
+        let apart = |a: &[(ParamId, Tensor<1>)], b: &[(ParamId, Tensor<1>)]| {
+            let pairs = tensors(a).into_iter().zip(tensors(b)).collect();
             kernels::norm(kernels::blend(pairs, [1.0, -1.0]))
         };
-        apart(self, other) / apart(other, start)
+        let kinds = self.kinds().into_iter().zip(other.kinds()).zip(start.kinds());
+        let shares = kinds
+            .filter(|((kind, _), _)| !kind.is_empty())
+            .map(|((a, b), from)| apart(a, b) / (apart(b, from) + kernels::norm(tensors(b)) * ROUNDING));
+        Tensor::cat(shares.collect(), 0).max()
+    }
+
+    /// Weights, running statistics, velocities, averages.
+    fn kinds(&self) -> [&[(ParamId, Tensor<1>)]; 4] {
+        let (weights, statistics) = self.network.split_at(self.velocities.len());
+        [weights, statistics, &self.velocities, &self.average]
     }
 
     fn tensors(&self) -> Vec<Tensor<1>> {
@@ -95,4 +116,48 @@ fn all(network: &Network) -> Flat {
 
 fn ids(values: &Flat) -> HashSet<ParamId> {
     values.iter().map(|(id, _)| *id).collect()
+}
+
+#[cfg(all(test, feature = "flex"))]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+    use crate::methods::{Method, Setup, Truth};
+    use crate::nn::kernels::LearningRate;
+    use crate::train::batch::Batch;
+    use crate::train::config::TrainConfig;
+    use crate::train::numbers::number;
+
+    /// What a recording leaves as it was shows, whichever kind of array it is and however small the learning rate.
+    #[test]
+    fn each_kind_of_array_counts() {
+        let device = Device::flex();
+        let setup =
+            Setup { class_counts: vec![2, 1, 1], pool: Default::default(), diameter: false, seed: 2, text: None };
+        let trainer = Trainer::new(TrainConfig::of(Method::Ce), &setup, &device).unwrap();
+        let on = device.autodiff();
+        let images = Tensor::random([2, 32, 32, 32], burn::tensor::Distribution::Default, &on);
+        let truth = Truth::new(vec![0, 2], 3, vec![[3.0; 8]; 2], vec![3.0; 2], &on);
+        let batch = Batch { images, log_diameter: None, truth };
+        let start = Changing::of(&trainer).without_average();
+        let mut after = start.put_into(trainer);
+        for _ in 0..2 {
+            (after, _) = after.queue_at(&batch, 0, LearningRate::Number(1e-5));
+        }
+        let after = Changing::of(&after);
+        let share = |found: &Changing| number(found.distance(&after, &start)).unwrap();
+        assert_eq!(share(&after), 0.0);
+        let (weights, statistics) = after.network.split_at(after.velocities.len());
+        let (old_weights, old_statistics) = start.network.split_at(after.velocities.len());
+        let unwritten = [
+            Changing { network: [old_weights, statistics].concat(), ..after.clone() },
+            Changing { network: [weights, old_statistics].concat(), ..after.clone() },
+            Changing { velocities: start.velocities.clone(), ..after.clone() },
+            Changing { average: start.average.clone(), ..after.clone() },
+        ];
+        for (kind, found) in unwritten.iter().enumerate() {
+            assert!(share(found) > 0.1, "kind {kind}: {}", share(found));
+        }
+    }
 }

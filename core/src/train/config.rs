@@ -217,7 +217,8 @@ impl TrainConfig {
             return bad("the chosen epoch", "the best".into(), "the last, where nothing is validated on");
         }
         if self.precision != Products::F32 && !self.method.encodes_text() {
-            return bad("precision", self.precision.name().into(), "f32 where no step runs a frozen text encoder");
+            let expected = "f32: the method's steps run no frozen text encoder, as those of cocoop and clip-lung do";
+            return bad("precision", self.precision.name().into(), expected);
         }
         self.method.check(self.pool)
     }

@@ -135,17 +135,18 @@ impl Replay {
 
     /// Whether two replays of the last step recorded and two launched steps lead to the same place.
     fn agrees(&mut self, before: &Changing) -> Result<bool> {
-        drop(self.kept.write(before));
+        let start = before.without_average();
+        drop(self.kept.write(&start));
         let Some(Step { inputs, recorded }) = self.steps.last_mut() else { return Ok(true) };
         for _ in 0..2 {
             recorded.replay();
         }
         let replayed = self.kept.copies();
-        let mut launched = before.put_into(self.trainer.clone());
+        let mut launched = start.put_into(self.trainer.clone());
         for _ in 0..2 {
             (launched, _) = launched.queue_at(inputs, 0, LearningRate::Number(self.lr.1));
         }
-        Ok(number(replayed.distance(&Changing::of(&launched), before))? <= TOLERANCE)
+        Ok(number(replayed.distance(&Changing::of(&launched), &start))? <= TOLERANCE)
     }
 }
 

@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use clip_lung_core::dataset::class::Class;
 use clip_lung_core::dataset::task::Task;
 use clip_lung_core::methods::{Method, MethodOptions};
+use clip_lung_core::nn::text::products::Products;
 use clip_lung_core::study::cells::Study;
 use clip_lung_core::study::grid::{Grid, numbers};
 use clip_lung_core::study::variants::Variant;
@@ -71,7 +72,16 @@ pub fn run(args: Args) -> Result<()> {
         }
         Ok(config)
     };
-    let study = Study::new(id.clone(), grid.cells(recipe)?)?;
+    let cells = grid.cells(recipe)?;
+    let precision = args.recipe.precision;
+    if precision != Products::F32 && cells.iter().all(|cell| cell.config.get("precision").is_none()) {
+        let none = format!(
+            "--precision {}: no cell has a frozen text encoder in its steps; only cocoop and clip-lung do",
+            precision.name()
+        );
+        return Err(Failure::Usage(none).into());
+    }
+    let study = Study::new(id.clone(), cells)?;
     let (dir, new) = StudyDir::plan(&args.study, study)?;
     places.write(&args.study)?;
     println!("{}: {} cells, {new} of them new, on {}", args.study.display(), dir.study.cells.len(), id.name);

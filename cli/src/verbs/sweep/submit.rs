@@ -59,6 +59,14 @@ pub fn run(args: Args) -> Result<()> {
     let study = StudyDir::open(&args.study)?;
     args.here.check(&study.path)?;
     let device = args.device.unwrap_or_else(|| if args.gpus > 0 { "cuda" } else { "cpu" }.into());
+    if !device::features().contains(&device.as_str()) {
+        // the tasks run this file
+        let missing = device::missing(&device);
+        if !args.dry_run {
+            return Err(missing);
+        }
+        eprintln!("warning: {missing:#}");
+    }
     let needs = Needs { cpus: args.cpus, gpus: args.gpus, device, save_every: args.save_every };
     let job = Job::new(&study, needs)?;
     if job.tasks.is_empty() {

@@ -25,7 +25,7 @@ impl Products {
         if device.supports_dtype(self.float()) {
             return Ok(());
         }
-        Err(Error::Precision { precision: self.name(), device: format!("{device:?}") })
+        Err(Error::Precision(self.name()))
     }
 
     /// As options and files have it.

@@ -100,7 +100,7 @@ fn sum(values: &[f32], all: &mut [f32], #[comptime] units: usize) {
     }
 }
 
-/// So many arrays go into one kernel, of which each takes `each` places and all together one more.
+/// So many arrays go into one kernel, of which each takes `each` places and all together two more.
 pub fn at_once(first: &CubeTensor, each: usize) -> usize {
     let most = first.client.properties().hardware.max_bindings as usize;
     (most.saturating_sub(2) / each).clamp(1, MOST)
