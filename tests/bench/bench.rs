@@ -44,7 +44,7 @@ fn main() {
     let switch = |word: &String| [BF16, UNTIMED].contains(&word.as_str()) || word.starts_with(BATCH);
     let (switches, words): (Vec<String>, Vec<String>) = std::env::args().partition(switch);
     let on = |switch: &str| switches.iter().any(|word| word == switch);
-    let n = switches.iter().find_map(|word| word.strip_prefix(BATCH)).map_or(32, |n| number(n));
+    let n = switches.iter().find_map(|word| word.strip_prefix(BATCH)).map_or(32, number);
     take_untimed(on(UNTIMED));
     let device = device(words.get(1).map_or("cpu", String::as_str));
     let named: Vec<&str> = words.iter().skip(3).map(String::as_str).collect();

@@ -217,8 +217,11 @@ impl TrainConfig {
             return bad("the chosen epoch", "the best".into(), "the last, where nothing is validated on");
         }
         if self.precision != Products::F32 && !self.method.encodes_text() {
-            let expected = "f32: the method's steps run no frozen text encoder, as those of cocoop and clip-lung do";
-            return bad("precision", self.precision.name().into(), expected);
+            return bad(
+                "precision",
+                self.precision.name().into(),
+                "f32: only steps of cocoop and clip-lung run a text encoder",
+            );
         }
         self.method.check(self.pool)
     }
