@@ -217,11 +217,7 @@ impl TrainConfig {
             return bad("the chosen epoch", "the best".into(), "the last, where nothing is validated on");
         }
         if self.precision != Products::F32 && !self.method.encodes_text() {
-            return bad(
-                "precision",
-                self.precision.name().into(),
-                "f32: only steps of cocoop and clip-lung run a text encoder",
-            );
+            return bad("precision", self.precision.name().into(), "f32 with all methods but cocoop and clip-lung");
         }
         self.method.check(self.pool)
     }
