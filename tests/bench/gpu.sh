@@ -17,6 +17,7 @@ python=python3
 [ -z "${CLIP_LUNG_PYTHON_ENV:-}" ] || python=$CLIP_LUNG_PYTHON_ENV/bin/python
 steps=${GPU_STEPS:-50} batch=${GPU_BATCH:-32} rounds=${GPU_ROUNDS:-3} limit=${GPU_LIMIT:-600} epochs=${GPU_EPOCHS:-4}
 read -r -a methods <<<"${GPU_METHODS:-ce clip-lung}"
+ours=("${methods[@]}" "--batch=$batch") theirs=(--batch "$batch" --method "${methods[@]}")
 seconds=${GPU_SECONDS:-590}
 end=$((SECONDS + seconds))
 export MIMALLOC_PURGE_DELAY=-1
@@ -46,24 +47,24 @@ torch=cpu
 [ "$device" = wgpu ] || torch=cuda
 part card 20 nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv
 # nothing kept: the first steps of a first run, which the benchmark says on stderr, by kernels that are not timed, as a fresh machine has them
-part first 60 env XDG_CACHE_HOME="$out/first-cache" "$bench" "$device" 1 "--batch=$batch" --untimed "${methods[@]}"
-part untimed 30 env XDG_CACHE_HOME="$out/first-cache" "$bench" "$device" "$steps" "--batch=$batch" --untimed "${methods[@]}"
+part first 60 env XDG_CACHE_HOME="$out/first-cache" "$bench" "$device" 1 --untimed "${ours[@]}"
+part untimed 30 env XDG_CACHE_HOME="$out/first-cache" "$bench" "$device" "$steps" --untimed "${ours[@]}"
 # from here on kernels are timed and kept
 if [ "$device" = wgpu ]; then
-    part warm 120 "$bench" wgpu 1 "--batch=$batch" "${methods[@]}"
+    part warm 120 "$bench" wgpu 1 "${ours[@]}"
 else
     part warm 260 "$program" doctor --warm --device "$device" --out "$out/kernels/card.sqlite"
     # it times the kernels of batches of 32
-    [ "$batch" = 32 ] || part sizes 60 "$bench" "$device" 1 "--batch=$batch" "${methods[@]}"
+    [ "$batch" = 32 ] || part sizes 60 "$bench" "$device" 1 "${ours[@]}"
 fi
-part launches 60 "$bench" "$device" --kernels "--batch=$batch" "${methods[@]}"
+part launches 60 "$bench" "$device" --kernels "${ours[@]}"
 for round in $(seq "$rounds"); do
-    part "ours-$round" 40 "$bench" "$device" "$steps" "--batch=$batch" "${methods[@]}"
-    part "eager-$round" 40 "$python" "$here/pytorch.py" --device "$torch" --steps "$steps" --batch "$batch" --method "${methods[@]}"
+    part "ours-$round" 40 "$bench" "$device" "$steps" "${ours[@]}"
+    part "eager-$round" 40 "$python" "$here/pytorch.py" --device "$torch" --steps "$steps" "${theirs[@]}"
 done
 # text towers in bf16
-part bf16 60 "$bench" "$device" "$steps" "--batch=$batch" --bf16 "${methods[@]}"
-part compiled 120 "$python" "$here/pytorch.py" --device "$torch" --steps "$steps" --batch "$batch" --compile --method "${methods[@]}"
+part bf16 60 "$bench" "$device" "$steps" --bf16 "${ours[@]}"
+part compiled 120 "$python" "$here/pytorch.py" --device "$torch" --steps "$steps" --compile "${theirs[@]}"
 # a training of one fold on both, scored on the nodules held out
 part data 30 "$program" phantom --limit "$limit" --out "$out/data"
 for on in "$device" cpu; do
@@ -73,7 +74,7 @@ done
 # a run on a fresh machine that has the bundle
 [ "$device" = wgpu ] || part bundled 60 env XDG_CACHE_HOME="$out/bundled-cache" CLIP_LUNG_KERNELS="$out/kernels" "$program" train \
     --data "$out/data" --out "$out/run-bundled" --method ce --epochs 1 --device "$device" --json
-[ "$device" = wgpu ] || part vulkan 60 "$bench" wgpu 10 "--batch=$batch" "${methods[@]}"
+[ "$device" = wgpu ] || part vulkan 60 "$bench" wgpu 10 "${ours[@]}"
 
 "$python" - "$out" "$device" "$rounds" "${methods[@]}" <<'PY'
 import json, statistics, sys

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """The same training steps and inference in PyTorch, for `make bench`: prints one JSON object of median seconds.
 
-    pip install torch transformers numpy && python3 pytorch.py [--device cpu|cuda] [--threads N] [--steps N] [--batch N] [--method NAME ..] [--compile]
+    pip install torch transformers numpy
+    python3 pytorch.py [--device cpu|cuda] [--threads N] [--steps N] [--batch N] [--method NAME ..] [--compile]
 
 Without --method: a step of ce and of clip-lung, and inference. With it: a step of each method named, and no inference. A step is forward,
-backward, SGD and the average of the weights, of 32 samples without --batch. The text side is trimmed and batched as in the Rust program's plain form: 96
-prompts of 11 tokens in one call of CLIP's tower; of 10 tokens, two thirds of them padded by one, in clip-lung-minilm, whose tower has MiniLM's
+backward, SGD and the average of the weights, of 32 samples without --batch. The text side is trimmed and batched as in the Rust program's
+plain form: 96 prompts of 11 tokens in one call of CLIP's tower; of 10 tokens, two thirds of them padded by one, in clip-lung-minilm, whose tower has MiniLM's
 shape (BERT, 6 layers of 384). corf's update of the leaves, once an epoch, is no part of its step. With --compile: torch.compile, on a
 GPU with its CUDA graphs, and bfloat16 by autocast. On a GPU `pace` is a step among steps that nothing waits for.
 """

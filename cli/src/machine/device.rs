@@ -171,7 +171,7 @@ fn wgpu() -> Result<(Device, String)> {
     })?;
     if adapter.software {
         eprintln!(
-            "warning: wgpu found no GPU but {}, software on the CPU, many times slower than --device cpu: install the GPU's driver",
+            "warning: wgpu found no GPU but {}, many times slower than --device cpu: install the GPU's driver",
             adapter.name
         );
     }
@@ -194,8 +194,9 @@ fn opened() -> &'static std::result::Result<(Device, Adapter), String> {
         let opened = attempt(|| Device::wgpu_options().init_with_setup())?;
         let (device, setup) = opened.map_err(|e| e.to_string())?;
         let about = setup.adapter.get_info();
-        let name = format!("{} ({})", about.name, about.backend);
         let software = about.device_type == burn::tensor::wgpu::wgpu::DeviceType::Cpu;
+        let kind = if software { ", software on the CPU" } else { "" };
+        let name = format!("{} ({}){kind}", about.name, about.backend);
         Ok((probe(|| device)?, Adapter { name, software }))
     })
 }
@@ -204,8 +205,7 @@ fn opened() -> &'static std::result::Result<(Device, Adapter), String> {
 pub fn adapter(device_name: &str) -> Option<String> {
     #[cfg(feature = "wgpu")]
     if device_name == "wgpu" {
-        let (_, adapter) = opened().as_ref().ok()?;
-        return Some(format!("{}{}", adapter.name, if adapter.software { ", software on the CPU" } else { "" }));
+        return opened().as_ref().ok().map(|(_, adapter)| adapter.name.clone());
     }
     let _ = device_name;
     None

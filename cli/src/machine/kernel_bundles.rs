@@ -28,15 +28,19 @@ struct Found {
 
 /// Where bundles are looked for: in what the variable names, else with the program and beside the active cache.
 pub fn folders() -> Vec<PathBuf> {
-    match env::var_os(VARIABLE).filter(|named| !named.is_empty()) {
-        Some(named) => vec![named.into()],
+    match named() {
+        Some(named) => vec![named],
         None => installed::places("kernels").into_iter().chain([environment::root().join("kernels")]).collect(),
     }
 }
 
+fn named() -> Option<PathBuf> {
+    env::var_os(VARIABLE).filter(|named| !named.is_empty()).map(PathBuf::from)
+}
+
 /// What is wrong with the folder that the variable names, in words.
 pub fn named_amiss() -> Option<String> {
-    let named = env::var_os(VARIABLE).filter(|named| !named.is_empty()).map(PathBuf::from)?;
+    let named = named()?;
     let amiss = if named.is_file() {
         "is a file: name the folder that it lies in".to_owned()
     } else if !named.is_dir() {
@@ -127,18 +131,15 @@ fn take(Found { path, mark }: Found, card: &str, seen: &mut Store<String, String
         Fit::Own => {}
     }
     let report = bundle::import(&opened);
-    if report.imported + report.skipped == 0 {
+    let taken = report.imported + report.skipped;
+    if taken == 0 {
         return Err(format!("none could be read or kept ({} failed)", report.failed));
     }
     if report.failed > 0 {
-        return Err(format!(
-            "{} of them could be read or kept, {} could not",
-            report.imported + report.skipped,
-            report.failed
-        ));
+        return Err(format!("{taken} of them could be read or kept, {} could not", report.failed));
     }
     // a mark that can't be written costs another import
-    let _ = seen.insert(mark, format!("{} of {}", report.imported, report.imported + report.skipped));
+    let _ = seen.insert(mark, format!("{} of {taken}", report.imported));
     Ok(())
 }
 

@@ -62,8 +62,6 @@ pub struct Head {
     /// `[1]`
     fixed_tau: Tensor<1>,
     pmf: LogPmf,
-    #[module(skip)]
-    law: Law,
 }
 
 /// The law's logarithms but for what all classes share: a line in ln f, or for the binomial law in a. Made once: a step uploads nothing.
@@ -73,6 +71,8 @@ struct LogPmf {
     steps: Tensor<2>,
     /// -ln j!, or ln binom(C-1, j), `[1, C]`.
     offsets: Tensor<2>,
+    #[module(skip)]
+    law: Law,
 }
 
 impl LogPmf {
@@ -86,7 +86,23 @@ impl LogPmf {
             Law::Poisson => -log_factorial(j),
             Law::Binomial => log_factorial(n) - log_factorial(j) - log_factorial(n - j),
         };
-        Self { steps: row(&|j| j as f64), offsets: row(&offset) }
+        Self { steps: row(&|j| j as f64), offsets: row(&offset), law }
+    }
+
+    fn classes(&self) -> usize {
+        self.steps.dims()[1]
+    }
+
+    /// log p of every class.
+    ///
+    /// # Shapes
+    /// `a` `[n, 1]`, `tau` `[1]` -> `[n, C]`
+    fn log_probs(&self, a: Tensor<2>, tau: Tensor<1>) -> Tensor<2> {
+        let x = match self.law {
+            Law::Poisson => log_softplus(a),
+            Law::Binomial => a,
+        };
+        activation::log_softmax((x * self.steps.clone() + self.offsets.clone()) / tau.unsqueeze(), 1)
     }
 }
 
@@ -113,7 +129,6 @@ impl MethodHead for Head {
             raw_tau: learned.then(|| Param::from_tensor(Tensor::from_floats([START_TAU], device))),
             fixed_tau: Tensor::from_floats([config.tau.unwrap_or(1.0) as f32], device),
             pmf: LogPmf::new(config.law, setup.classes(), device),
-            law: config.law,
         })
     }
 
@@ -122,7 +137,7 @@ impl MethodHead for Head {
     }
 
     fn log_probs(&self, pass: &Pass) -> Tensor<2> {
-        log_probs(pass.outputs.clone(), self.tau(), self.law, &self.pmf)
+        self.pmf.log_probs(pass.outputs.clone(), self.tau())
     }
 
     fn loss(&self, pass: &Pass, truth: &Truth) -> Loss {
@@ -132,8 +147,8 @@ impl MethodHead for Head {
     }
 
     fn readout(&self) -> Result<Readout> {
-        let (classes, tau) = (self.pmf.steps.dims()[1], values(self.tau())[0]);
-        Ok(match self.law {
+        let (classes, tau) = (self.pmf.classes(), values(self.tau())[0]);
+        Ok(match self.pmf.law {
             Law::Poisson => Readout::Poisson { classes, tau },
             Law::Binomial => Readout::Binomial { classes, tau },
         })
@@ -154,18 +169,6 @@ impl Head {
     }
 }
 
-/// log p of every class.
-///
-/// # Shapes
-/// `a` `[n, 1]`, `tau` `[1]` -> `[n, C]`
-fn log_probs(a: Tensor<2>, tau: Tensor<1>, law: Law, pmf: &LogPmf) -> Tensor<2> {
-    let x = match law {
-        Law::Poisson => log_softplus(a),
-        Law::Binomial => a,
-    };
-    activation::log_softmax((x * pmf.steps.clone() + pmf.offsets.clone()) / tau.unsqueeze(), 1)
-}
-
 /// ln softplus(a); far below 0 that is a, and not the logarithm of an underflow.
 fn log_softplus(a: Tensor<2>) -> Tensor<2> {
     let low = a.clone().lower_elem(-15.0);
@@ -184,7 +187,7 @@ mod tests {
         let raw = Tensor::<1>::from_floats([START_TAU], &device);
         let tau = activation::softplus(raw, 1.0) + LEAST_TAU;
         let y = Tensor::<2>::from_floats([[0., 0., 1.]], &device);
-        let loss = cross_entropy(log_probs(a.clone(), tau, Law::Poisson, &LogPmf::new(Law::Poisson, 3, &device)), y);
+        let loss = cross_entropy(LogPmf::new(Law::Poisson, 3, &device).log_probs(a.clone(), tau), y);
         assert!((loss.clone().into_scalar::<f32>() - 1.641149).abs() < 2e-6);
         let slope = a.grad(&loss.backward()).unwrap().into_scalar::<f32>();
         assert!((slope + 0.776196).abs() < 2e-6, "{slope}");
@@ -198,7 +201,7 @@ mod tests {
             for a in [-60.0f32, -15.5, -14.5, -1.0, 0.0, 2.5, 60.0] {
                 let u = Tensor::<2>::from_floats([[a]], &device).require_grad();
                 let tau = Tensor::<1>::from_floats([0.3], &device);
-                let found = log_probs(u.clone(), tau, law, &LogPmf::new(law, 3, &device));
+                let found = LogPmf::new(law, 3, &device).log_probs(u.clone(), tau);
                 let (classes, tau) = (3, 0.3);
                 let host = match law {
                     Law::Poisson => Readout::Poisson { classes, tau },

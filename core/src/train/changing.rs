@@ -62,15 +62,14 @@ impl Changing {
     /// How far these values are from others, beside how far those are from where both started: the most of weights, running statistics,
     /// velocities and averages, each of another size. `[1]`
     pub fn distance(&self, other: &Self, start: &Self) -> Tensor<1> {
-        let tensors = |kind: &[(ParamId, Tensor<1>)]| kind.iter().map(|(_, tensor)| tensor.clone()).collect::<Vec<_>>();
         let apart = |a: &[(ParamId, Tensor<1>)], b: &[(ParamId, Tensor<1>)]| {
-            let pairs = tensors(a).into_iter().zip(tensors(b)).collect();
+            let pairs = tensors(a).zip(tensors(b)).collect();
             kernels::norm(kernels::blend(pairs, [1.0, -1.0]))
         };
         let kinds = self.kinds().into_iter().zip(other.kinds()).zip(start.kinds());
         let shares = kinds
             .filter(|((kind, _), _)| !kind.is_empty())
-            .map(|((a, b), from)| apart(a, b) / (apart(b, from) + kernels::norm(tensors(b)) * ROUNDING));
+            .map(|((a, b), from)| apart(a, b) / (apart(b, from) + kernels::norm(tensors(b).collect()) * ROUNDING));
         Tensor::cat(shares.collect(), 0).max()
     }
 
@@ -81,8 +80,7 @@ impl Changing {
     }
 
     fn tensors(&self) -> Vec<Tensor<1>> {
-        let all = [&self.network, &self.velocities, &self.average].into_iter().flatten();
-        all.map(|(_, tensor)| tensor.clone()).collect()
+        self.kinds().into_iter().flat_map(tensors).collect()
     }
 
     /// The same parameters with other tensors.
@@ -103,6 +101,10 @@ pub fn apart(mut trainer: Trainer) -> Trainer {
         Best { network: put(best.network, values), ..best }
     });
     trainer
+}
+
+fn tensors(kind: &[(ParamId, Tensor<1>)]) -> impl Iterator<Item = Tensor<1>> {
+    kind.iter().map(|(_, tensor)| tensor.clone())
 }
 
 fn own(values: Flat) -> Flat {

@@ -217,7 +217,7 @@ impl TrainConfig {
             return bad("the chosen epoch", "the best".into(), "the last, where nothing is validated on");
         }
         if self.precision != Products::F32 && !self.method.encodes_text() {
-            return bad("precision", self.precision.name().into(), "f32 with all methods but cocoop and clip-lung");
+            return bad("precision", self.precision.name().into(), "f32: no frozen text encoder runs in its steps");
         }
         self.method.check(self.pool)
     }

@@ -75,10 +75,7 @@ pub fn run(args: Args) -> Result<()> {
     let cells = grid.cells(recipe)?;
     let precision = args.recipe.precision;
     if precision != Products::F32 && cells.iter().all(|cell| cell.config.get("precision").is_none()) {
-        let none = format!(
-            "--precision {}: no cell has a frozen text encoder in its steps; only cocoop and clip-lung do",
-            precision.name()
-        );
+        let none = format!("--precision {}: no cell runs a frozen text encoder in its steps", precision.name());
         return Err(Failure::Usage(none).into());
     }
     let study = Study::new(id.clone(), cells)?;
