@@ -221,7 +221,7 @@ fn repeating(exercise: Exercise) -> impl FnMut() -> Numbers {
 fn launches_of_steps(device: &Device, runs: Vec<(&'static str, TrainConfig, bool)>, n: usize, kernels: bool) {
     launches::listen();
     println!(
-        "| step | kernels launched | uploads (bytes) | reads (bytes) | reads before the last launch |\n|---|---|---|---|---|"
+        "| step | kernels launched | bytes they read + write | uploads (bytes) | reads (bytes) | reads before the last launch |\n|---|---|---|---|---|---|"
     );
     for (name, config, minilm) in runs {
         let counts = counted(stepping(config.clone(), minilm, n, device), device);

@@ -1,6 +1,6 @@
-//! What one training step asks of a GPU: kernels launched, arrays uploaded and read back, and whether a reading stands between its
-//! first kernel and its last, which leaves the GPU idle. Counted from the trace that burn and cubecl write of themselves, on whichever
-//! thread they work, so that wgpu and CUDA are counted alike.
+//! What one training step asks of a GPU: kernels launched, the memory they read and write, arrays uploaded and read back, and whether a
+//! reading stands between its first kernel and its last, which leaves the GPU idle. Counted from the trace that burn and cubecl write of
+//! themselves, on whichever thread they work, so that wgpu and CUDA are counted alike; the kernels' memory by the driver of null_gpu.sh.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
@@ -31,14 +31,17 @@ pub struct Counts {
     pub read: usize,
     /// The number of launches before each reading.
     pub reads: Vec<usize>,
+    /// Bytes that the kernels read and write of the card's memory, where the driver counts them.
+    pub moved: Option<[u64; 2]>,
 }
 
 /// Cells of a table.
 impl Display for Counts {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Self { launches, uploads, uploaded, read, reads, .. } = self;
+        let Self { launches, uploads, uploaded, read, reads, moved, .. } = self;
         let within = reads.iter().filter(|before| (1..*launches).contains(*before)).count();
-        write!(f, "{launches} | {uploads} ({uploaded}) | {} ({read}) | {within} |", reads.len())
+        let moved = moved.map_or("not counted".to_owned(), |both| both.map(|bytes| bytes.to_string()).join(" + "));
+        write!(f, "{launches} | {moved} | {uploads} ({uploaded}) | {} ({read}) | {within} |", reads.len())
     }
 }
 
@@ -50,8 +53,17 @@ pub fn listen() {
 /// What `work` asks of the device; it must wait for it at its end.
 pub fn count(work: impl FnOnce()) -> Counts {
     *COUNTED.lock().unwrap() = Some(Counts::default());
+    let before = moved();
     work();
-    COUNTED.lock().unwrap().take().unwrap_or_default()
+    let moved = moved().zip(before).map(|(after, before)| [0, 1].map(|i| after[i] - before[i]));
+    Counts { moved, ..COUNTED.lock().unwrap().take().unwrap_or_default() }
+}
+
+/// Bytes that kernels have read and written so far, as a driver keeps them that counts (null_gpu_bytes.h).
+fn moved() -> Option<[u64; 2]> {
+    let totals = std::fs::read(std::env::var_os("NULL_GPU_BYTES")?).ok()?;
+    let number = |at: usize| totals.get(at..at + 8)?.try_into().ok().map(u64::from_le_bytes);
+    Some([number(0)?, number(8)?])
 }
 
 struct Listener(AtomicU64);
