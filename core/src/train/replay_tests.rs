@@ -6,6 +6,7 @@ use burn::tensor::{Device, TensorData};
 
 use super::*;
 use crate::base::random::Stream;
+use crate::methods::pool::Pool;
 use crate::methods::{Method, Setup, Truth};
 use crate::nn::kernels::is_cpu;
 use crate::nn::kernels::tests::device;
@@ -28,22 +29,23 @@ fn trainer(method: Method, device: &Device) -> Trainer {
     Trainer::new(config, &setup, device).unwrap()
 }
 
-/// Of a quarter of a crop's pixels: a software GPU takes seconds for a step of them.
-fn batch(samples: usize, seed: u64, device: &Device) -> Batch {
+/// Of a quarter of a crop's pixels where the method lets it: a software GPU takes seconds for a step of them.
+fn batch(method: Method, samples: usize, seed: u64, device: &Device) -> Batch {
+    let side = if TrainConfig::of(method).pool == Pool::View { 32 } else { 16 };
     let mut random = Stream::new(seed, 3);
-    let values: Vec<f32> = (0..samples * 32 * 16 * 16).map(|_| random.normal() as f32).collect();
-    let images = Tensor::from_data(TensorData::new(values, [samples, 32, 16, 16]), device);
+    let values: Vec<f32> = (0..samples * 32 * side * side).map(|_| random.normal() as f32).collect();
+    let images = Tensor::from_data(TensorData::new(values, [samples, 32, side, side]), device);
     let labels = (0..samples).map(|i| (i + seed as usize) % 3).collect();
     let ratings = (0..samples).map(|i| [1.0 + i as f64 + seed as f64 / 9.0; 8].map(|r| r.min(5.0))).collect();
     Batch { images, log_diameter: None, truth: Truth::new(labels, 3, ratings, vec![3.0; samples], device) }
 }
 
 /// Two sizes of batches, two learning rates and a change between two steps.
-fn logs(mut steps: Steps) -> (Trainer, Vec<StepLog>) {
+fn logs(method: Method, mut steps: Steps) -> (Trainer, Vec<StepLog>) {
     let device = steps.trainer().device().clone();
     let mut logs = Vec::new();
     for (k, (samples, epoch)) in [(3, 0), (2, 0), (3, 1), (2, 1)].into_iter().enumerate() {
-        let (next, numbers) = steps.queue(&batch(samples, k as u64, &device), epoch);
+        let (next, numbers) = steps.queue(&batch(method, samples, k as u64, &device), epoch);
         logs.push(numbers.read().unwrap());
         steps = next;
         if k == 1 {
@@ -65,11 +67,11 @@ fn replays_as_launched(method: Method) {
         return;
     }
     let on = device.clone().autodiff();
-    let sizes = vec![batch(2, 7, &on), batch(3, 8, &on)];
+    let sizes = vec![batch(method, 2, 7, &on), batch(method, 3, 8, &on)];
     let (steps, reason) = Steps::recorded(trainer(method, &device), sizes).unwrap();
     assert_eq!(reason, None);
-    let (replayed, found) = logs(steps);
-    let (launched, expected) = logs(Steps::launched(trainer(method, &device)));
+    let (replayed, found) = logs(method, steps);
+    let (launched, expected) = logs(method, Steps::launched(trainer(method, &device)));
     for (found, expected) in found.iter().zip(&expected) {
         assert_eq!([found.step, found.epoch as u64], [expected.step, expected.epoch as u64]);
         assert_eq!((found.lr, found.samples), (expected.lr, expected.samples));
