@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Fuzzes each target for FUZZ_SECONDS (60), with the coverage feedback of libFuzzer on the stable compiler. Fails on a crash, on an input
-# that takes over 5 s, or on more than 512 MB. Seeds are tests/hostile, tests/golden/codecs and seeds/TARGET; what is found stays in the target folder.
+# Fuzzes each target for FUZZ_SECONDS (60), one a core, with the coverage feedback of libFuzzer on the stable compiler. Fails on a
+# crash, on an input that takes over 5 s, or on more than 512 MB. Seeds are tests/hostile, tests/golden/codecs and seeds/TARGET; what is
+# found stays in the target folder.
 set -euo pipefail
 cd "$(dirname "$0")"
 seconds=${FUZZ_SECONDS:-60}
@@ -10,9 +11,11 @@ host=$(rustc -vV | sed -n 's/^host: //p')
 # only with --target do these flags leave build scripts and macros alone
 CARGO_TARGET_DIR="$target" RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table -Ccodegen-units=1" \
     cargo build --release --locked --target "$host"
-for name in dicom xml nifti image list npy model_config safetensors; do
+
+# What one target finds in its time.
+fuzz() {
+    local name=$1 kinds corpus="$target/corpus/$1"
     case $name in dicom) kinds="dcm" ;; xml) kinds="xml" ;; nifti) kinds="nii gz" ;; *) kinds="" ;; esac
-    corpus="$target/corpus/$name"
     mkdir -p "$corpus" "$target/found"
     for kind in $kinds; do
         find ../hostile ../golden/codecs -name "*.$kind" -size -64k | while read -r file; do
@@ -20,8 +23,11 @@ for name in dicom xml nifti image list npy model_config safetensors; do
         done
     done
     if [ -d "seeds/$name" ]; then cp "seeds/$name"/* "$corpus/"; fi
-    echo "fuzz $name: $seconds s"
     "$target/$host/release/$name" -max_total_time="$seconds" -timeout=5 -rss_limit_mb=512 -max_len=65536 -print_final_stats=1 \
-        -artifact_prefix="$target/found/$name-" "$corpus" 2>"$target/$name.log" || { tail -40 "$target/$name.log" >&2; exit 1; }
-    grep -E "number_of_executed_units|peak_rss_mb|slowest_unit" "$target/$name.log"
-done
+        -artifact_prefix="$target/found/$name-" "$corpus" 2>"$target/$name.log" || { tail -40 "$target/$name.log" >&2; return 1; }
+    printf 'fuzz %s: %s s\n%s\n' "$name" "$seconds" "$(grep -E "number_of_executed_units|peak_rss_mb|slowest_unit" "$target/$name.log")"
+}
+export -f fuzz
+export target host seconds
+# each keeps one core busy; xargs fails where one of them does
+printf '%s\n' dicom xml nifti image list npy model_config safetensors | xargs -P "$(nproc)" -I{} bash -c 'set -euo pipefail; fuzz {}'
