@@ -374,3 +374,27 @@ fn a_hundred_and_twenty_cells_in_a_minute() {
     println!("{seconds:.1} s");
     assert!(seconds < 60.0, "{seconds} s");
 }
+
+/// The README's table of the eight methods is what `report` makes of the kept predictions.
+#[test]
+fn the_readme_has_the_figures_of_the_study() {
+    let place = Place::new();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    ok(&["report", &text(&root.join("docs/results/lidc-context")), "--out", &place.name("report")]);
+    let table = std::fs::read_to_string(place.path("report/table.md")).unwrap();
+    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+    let section = readme.split_once("**The eight methods**").unwrap().1.split_once("**The model").unwrap().0;
+    let rows: Vec<Vec<&str>> = section
+        .lines()
+        .filter(|line| line.starts_with("| ") && line.contains('±'))
+        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+        .collect();
+    assert_eq!(rows.len(), 4 + Method::ALL.len());
+    for row in rows {
+        let [name, accuracy, auc, two] = row[..] else { panic!("{row:?}") };
+        for figures in [format!("| {accuracy} |"), format!("| {auc} | {two} |")] {
+            let line = format!("| {name} | 0-4 {figures}");
+            assert!(table.lines().any(|found| found.starts_with(&line)), "report has no {line}");
+        }
+    }
+}
