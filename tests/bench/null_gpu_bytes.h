@@ -59,7 +59,7 @@ static void dispatched(VkCommandBuffer commands) {
 // What a module does with the arrays it binds (SPIR-V specification, 3.49): loads and stores through chains of their variables.
 static std::map<Binding, Use> uses(const uint32_t *words, size_t count) {
     enum { Header = 5, Load = 61, Store = 62, AccessChain = 65, InBoundsAccessChain = 66, Decorate = 71 };
-    enum { AtomicLoad = 227, AtomicXor = 242, BindingIs = 33, SetIs = 34 };
+    enum { AtomicLoad = 227, AtomicStore = 228, AtomicXor = 242, BindingIs = 33, SetIs = 34 };
     std::unordered_map<uint32_t, Binding> bound;
     std::unordered_map<uint32_t, uint32_t> parent;
     std::unordered_map<uint32_t, Use> used;
@@ -74,7 +74,7 @@ static std::map<Binding, Use> uses(const uint32_t *words, size_t count) {
         if (code == AccessChain || code == InBoundsAccessChain) parent[of[2]] = of[3];
         if (code == Load) variable(of[3]).reads = true;
         if (code == Store) variable(of[1]).writes = true;
-        if (code >= AtomicLoad && code <= AtomicXor) variable(of[code == AtomicLoad + 1 ? 1 : 3]) = {true, true};
+        if (code >= AtomicLoad && code <= AtomicXor) variable(of[code == AtomicStore ? 1 : 3]) = {true, true};
     }
     std::map<Binding, Use> found;
     for (auto &[id, binding] : bound) found[binding] = used[id];
@@ -136,9 +136,9 @@ WATCH(void, vkCmdBindDescriptorSets, VkCommandBuffer commands, VkPipelineBindPoi
 
 // The driver's function, or the one here that keeps what it is given.
 static PFN_vkVoidFunction watched(const char *name, PFN_vkVoidFunction found) {
-#define OWN(function)                                     \
-    if (!std::strcmp(name, #function)) {                  \
-        next_##function = (PFN_##function)found;          \
+#define OWN(function)                                        \
+    if (!std::strcmp(name, #function)) {                     \
+        next_##function = (PFN_##function)found;             \
         return (PFN_vkVoidFunction)(PFN_##function)function; \
     }
     if (!totals()) return found;

@@ -14,7 +14,7 @@ CARGO_TARGET_DIR="$target" RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module -Cllv
 
 # What one target finds in its time.
 fuzz() {
-    local name=$1 kinds corpus="$target/corpus/$1"
+    local name=$1 kinds found corpus="$target/corpus/$1"
     case $name in dicom) kinds="dcm" ;; xml) kinds="xml" ;; nifti) kinds="nii gz" ;; *) kinds="" ;; esac
     mkdir -p "$corpus" "$target/found"
     for kind in $kinds; do
@@ -25,7 +25,8 @@ fuzz() {
     if [ -d "seeds/$name" ]; then cp "seeds/$name"/* "$corpus/"; fi
     "$target/$host/release/$name" -max_total_time="$seconds" -timeout=5 -rss_limit_mb=512 -max_len=65536 -print_final_stats=1 \
         -artifact_prefix="$target/found/$name-" "$corpus" 2>"$target/$name.log" || { tail -40 "$target/$name.log" >&2; return 1; }
-    printf 'fuzz %s: %s s\n%s\n' "$name" "$seconds" "$(grep -E "number_of_executed_units|peak_rss_mb|slowest_unit" "$target/$name.log")"
+    found=$(grep -E "number_of_executed_units|peak_rss_mb|slowest_unit" "$target/$name.log")
+    printf 'fuzz %s: %s s\n%s\n' "$name" "$seconds" "$found"
 }
 export -f fuzz
 export target host seconds
