@@ -340,6 +340,10 @@ fn what_cells_kept_is_drawn() {
     let ids: Vec<&str> = predictions.nodules.iter().map(|n| n.nodule_id.as_str()).collect();
     let metadata = [("nodules".to_owned(), serde_json::to_string(&ids).unwrap())];
     keep("maps.safetensors", "maps", &[n, 32, 32], &metadata);
+    let pointing = cell(&study, id).join("pointing.csv");
+    let kept =
+        |energy: &str| std::fs::write(&pointing, format!("nodule_id,energy,area\n{},{energy},0.25\n", ids[0])).unwrap();
+    kept("0.75");
     let files = report(&place, "out");
     let picture = String::from_utf8(files["figures/tsne.lidc-a.f0.svg"].clone()).unwrap();
     let benign = predictions.nodules.iter().filter(|n| n.class.name() == "benign").count();
@@ -350,9 +354,16 @@ fn what_cells_kept_is_drawn() {
     let wrong = predictions.nodules.iter().zip(answers).filter(|(n, a)| n.class as usize != *a).count();
     assert_eq!(heat.matches("<image").count(), wrong.min(8));
     assert!(!String::from_utf8(files["report.html"].clone()).unwrap().contains("t-SNE: no cell kept"));
+    let pointing = String::from_utf8(files["figures/pointing.lidc-a.svg"].clone()).unwrap();
+    assert!(pointing.contains("75.0 % of 1") && pointing.contains(">clip-lung<"), "{pointing}");
     assert_eq!(files, report(&place, "out"));
 
     let arguments = ["report", &place.name("study"), "--out", &place.name("out")];
+    kept("1.5");
+    is_bad_input(&arguments, "pointing.csv: not a readable CSV table: row 1");
+    kept("x");
+    is_bad_input(&arguments, "pointing.csv");
+    kept("0.75");
     keep("features.safetensors", "features", &[n - 1, 512], &[]);
     is_bad_input(&arguments, "tensor `features` has shape");
     keep("features.safetensors", "features", &[n, 512], &[]);

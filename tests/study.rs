@@ -49,8 +49,8 @@ pub fn ended(study: &Path) -> BTreeMap<String, String> {
     for (id, state) in cells {
         assert_eq!(state, "done", "{id}");
         // what takes another cell's training over has no model of its own
-        let weights = id.contains("lidc-a").then_some("model/model.safetensors");
-        for name in ["predictions.csv", "metrics.json", "config.json"].into_iter().chain(weights) {
+        let trained = ["model/model.safetensors", "pointing.csv"].into_iter().filter(|_| id.contains("lidc-a"));
+        for name in ["predictions.csv", "metrics.json", "config.json"].into_iter().chain(trained) {
             let file = format!("cells/{id}/{name}");
             let bytes = std::fs::read(study.join(&file)).unwrap();
             files.insert(file, hex(&bytes));

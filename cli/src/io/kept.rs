@@ -1,4 +1,4 @@
-//! What a cell may keep beside its predictions: test features, and maps of its worst errors.
+//! What a cell may keep beside its predictions: test features, maps of its worst errors, and where its heat lies.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,6 +7,7 @@ use anyhow::Result;
 use clip_lung_core::Error;
 use clip_lung_core::base::tensors::{self, Array};
 use safetensors::SafeTensors;
+use serde::{Deserialize, Serialize};
 
 use crate::io::files;
 
@@ -14,6 +15,8 @@ use crate::io::files;
 const FEATURES: &str = "features.safetensors";
 /// Maps by nodule, with the middle axial slices that they lie over.
 const MAPS: &str = "maps.safetensors";
+/// A row a nodule whose readers' outlines are known.
+const POINTING: &str = "pointing.csv";
 
 /// What a cell kept of one nodule.
 pub struct Map {
@@ -21,6 +24,16 @@ pub struct Map {
     pub heat: Vec<f32>,
     /// The middle axial slice in HU.
     pub slice: Option<Vec<f32>>,
+}
+
+/// How much of a nodule's heat lies where its readers saw it, both as shares of the axial plane.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pointed {
+    pub nodule_id: String,
+    /// Of the heat map's sum, inside.
+    pub energy: f64,
+    /// Of the plane, inside.
+    pub area: f64,
 }
 
 /// The classifier's input of each of `rows` test nodules, in the order of `predictions.csv`; `None` where it was not kept.
@@ -63,6 +76,37 @@ pub fn maps(run: &Path, side: usize) -> Result<BTreeMap<String, Map>> {
     let map = |heat: Vec<f32>| Map { heat, slice: slices.next() };
     let maps: Vec<Map> = heats.into_iter().map(map).collect();
     Ok(nodules.into_iter().zip(maps).collect())
+}
+
+/// Where the heat lies; empty where it was not kept.
+pub fn pointing(run: &Path) -> Result<Vec<Pointed>> {
+    let path = run.join(POINTING);
+    if !path.is_file() {
+        return Ok(Vec::new());
+    }
+    let (file, bytes) = (path.display().to_string(), files::read(&path)?);
+    let rows: Result<Vec<Pointed>, csv::Error> = csv::Reader::from_reader(bytes.as_slice()).deserialize().collect();
+    let rows = rows.map_err(|e| Error::BadTable { file: file.clone(), reason: e.to_string() })?;
+    let share = |v: f64| (0.0..=1.0).contains(&v);
+    match rows.iter().position(|r| !(share(r.energy) && share(r.area))) {
+        Some(at) => {
+            let reason = format!("row {}: energy and area are shares, from 0 to 1", at + 1);
+            Err(Error::BadTable { file, reason }.into())
+        }
+        None => Ok(rows),
+    }
+}
+
+/// Writes no file without a nodule.
+pub fn write_pointing(run: &Path, rows: &[Pointed]) -> Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let mut table = csv::Writer::from_writer(Vec::new());
+    for row in rows {
+        table.serialize(row)?;
+    }
+    files::write(&run.join(POINTING), &table.into_inner().map_err(|e| e.into_error())?)
 }
 
 fn tensor(bytes: &[u8], name: &str, file: &str) -> Result<Array> {

@@ -18,6 +18,7 @@ use crate::io::study_results::StudyResults;
 use crate::show::figure::embedding::Picture;
 use crate::show::figure::heat::{Heat, SIDE};
 use crate::show::figure::learning::Curve;
+use crate::show::figure::pointing::Pointing;
 use crate::show::report::drawn::Drawn;
 
 /// Neighbours that vote for a nodule's class.
@@ -25,13 +26,17 @@ const NEIGHBOURS: usize = 10;
 /// The most maps of a cell.
 const MAPS: usize = 8;
 
-/// Curves of every method, features of one fold of the first task, maps of the cells of choice.
+/// Curves and heat of every method, features of one fold of the first task, maps of the cells of choice.
 pub fn drawn(study: &StudyResults, summary: &Summary) -> Result<Drawn> {
     let mut drawn = Drawn::default();
     for task in &summary.tasks {
         let curves = curves(study, task.task);
         if !curves.is_empty() {
             drawn.curves.push((task.task, curves));
+        }
+        let pointing = pointing(study, task.task)?;
+        if !pointing.is_empty() {
+            drawn.pointing.push((task.task, pointing));
         }
         if drawn.pictures.is_empty()
             && let Some((fold, pictures)) = pictures(study, task.task)?
@@ -55,7 +60,10 @@ pub fn drawn(study: &StudyResults, summary: &Summary) -> Result<Drawn> {
         drawn.heats.is_empty(),
         "Grad-CAM of the worst errors: the cells of choice kept no maps (maps.safetensors).",
     );
-    absent(true, "Heat inside the readers' masks: no cell kept masks.");
+    absent(
+        drawn.pointing.is_empty(),
+        "Heat inside the readers' outlines: no cell kept it (pointing.csv), for nodules of LIDC-IDRI are the ones whose outlines are known.",
+    );
     Ok(drawn)
 }
 
@@ -95,6 +103,19 @@ fn pictures(study: &StudyResults, task: Task) -> Result<Option<(usize, Vec<Pictu
         });
     }
     Ok(found.into_iter().next().map(|((fold, _), pictures)| (fold, pictures)))
+}
+
+/// Where the heat of each method's cells lies, all folds and seeds together.
+fn pointing(study: &StudyResults, task: Task) -> Result<Vec<Pointing>> {
+    let mut all = Vec::new();
+    for cells in plain(study, task).into_values() {
+        let mut shares = Vec::new();
+        for f in &cells {
+            shares.extend(kept::pointing(&study.dir.cell_dir(&f.cell.id))?.into_iter().map(|p| [p.energy, p.area]));
+        }
+        all.extend((!shares.is_empty()).then(|| Pointing { name: cells[0].cell.method.name().into(), shares }));
+    }
+    Ok(all)
 }
 
 /// The maps that a cell kept of nodules that it got wrong, the most certain errors first.

@@ -7,6 +7,7 @@ pub const CITATION: &str = "Armato SG III et al., Data From LIDC-IDRI, The Cance
 
 pub mod annotations;
 pub mod cluster;
+pub mod consensus;
 pub mod nodule;
 pub mod part;
 pub mod prepare;

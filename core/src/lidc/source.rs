@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 use super::annotations::{Annotation, Contour, Scan, embedded};
 use super::nodule::{Nodule, nodules};
 use super::xml::Readings;
+use crate::dataset::table::Row;
 use crate::error::{Error, Result};
 use crate::volume::dicom::{Series, SeriesFault};
 
 /// Pixel spacings that agree within this share are the same.
 const SAME_SPACING: f64 = 1e-3;
+/// Diameters this close are the same.
+const SAME_DIAMETER_MM: f64 = 1e-3;
 
 /// A scan and its nodules, each with the name it gets in a data set.
 pub struct Annotated {
@@ -59,6 +62,20 @@ impl Database {
         let nodules = self.nodules[i].iter().map(|n| (n.id.to_string(), n.clone())).collect();
         Ok(Some(Annotated { scan, nodules }))
     }
+
+    /// The nodule of a data set's row, with its scan: of that series, and of that diameter or, where several are, also of that
+    /// number. `None` for a nodule of another source.
+    pub fn nodule(&self, row: &Row) -> Option<(&Nodule, &Scan)> {
+        let i = *self.of_series.get(&row.series_uid)?;
+        let diameter = row.diameter_mm?;
+        let alike: Vec<&Nodule> =
+            self.nodules[i].iter().filter(|n| (n.diameter_mm - diameter).abs() < SAME_DIAMETER_MM).collect();
+        let found = match alike[..] {
+            [only] => only,
+            _ => alike.into_iter().find(|n| n.id.to_string() == row.nodule_id)?,
+        };
+        Some((found, &self.scans[i]))
+    }
 }
 
 /// The annotations of an XML file on its series. A contour lies on the slice its SOP instance names, or else at the z it gives.
@@ -100,4 +117,34 @@ pub fn from_xml(readings: &Readings, series: &Series) -> Result<Annotated> {
     let found = nodules(std::slice::from_ref(&scan));
     let nodules = found.into_iter().map(|n| (format!("{}-{tail}-{}", h.patient_id, n.id + 1), n)).collect();
     Ok(Annotated { scan, nodules })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::class::Thresholds;
+
+    /// Every nodule of the database is found by its row; a row that says another series or diameter, or none, is not.
+    #[test]
+    fn nodules_are_found_by_their_rows() {
+        let database = Database::new().unwrap();
+        for (scan, nodules) in database.scans.iter().zip(&database.nodules) {
+            for nodule in nodules {
+                let row = nodule.row(&nodule.id.to_string(), scan, Thresholds::Inclusive);
+                let (found, of) = database.nodule(&row).unwrap();
+                assert_eq!((found.id, of.id), (nodule.id, scan.id));
+                let other =
+                    |diameter_mm, series_uid: &str| Row { diameter_mm, series_uid: series_uid.into(), ..row.clone() };
+                let larger = row.diameter_mm.map(|d| d + 50.0);
+                for other in
+                    [other(larger, &row.series_uid), other(None, &row.series_uid), other(row.diameter_mm, "1.2")]
+                {
+                    assert!(database.nodule(&other).is_none());
+                }
+            }
+        }
+        let named = |n: &Nodule, scan: &Scan| n.row("LIDC-IDRI-0001-1-1", scan, Thresholds::Inclusive);
+        let found = database.nodule(&named(&database.nodules[0][0], &database.scans[0])).unwrap();
+        assert_eq!(found.0.id, database.nodules[0][0].id, "by another name");
+    }
 }

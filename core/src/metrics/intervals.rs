@@ -54,15 +54,17 @@ pub fn drawn(patients: usize, seed: u64, r: u64) -> impl Iterator<Item = usize> 
     (0..patients).map(move |_| random.below(patients))
 }
 
-/// 2.5 and 97.5 %, linear between order statistics; `None` without a value.
+/// 2.5 and 97.5 %; `None` without a value.
 pub fn percentiles(mut values: Vec<f64>) -> Option<Interval> {
     values.sort_by(f64::total_cmp);
-    let at = |q: f64| -> Option<f64> {
-        let position = q * (values.len().checked_sub(1)?) as f64;
-        let (i, t) = (position as usize, position.fract());
-        Some(values[i] * (1.0 - t) + values[(i + 1).min(values.len() - 1)] * t)
-    };
-    Some(Interval { low: at(0.025)?, high: at(0.975)? })
+    Some(Interval { low: percentile(&values, 0.025)?, high: percentile(&values, 0.975)? })
+}
+
+/// The share `q` of sorted values lies below it, linear between order statistics; `None` without a value.
+pub fn percentile(sorted: &[f64], q: f64) -> Option<f64> {
+    let position = q * (sorted.len().checked_sub(1)?) as f64;
+    let (i, t) = (position as usize, position.fract());
+    Some(sorted[i] * (1.0 - t) + sorted[(i + 1).min(sorted.len() - 1)] * t)
 }
 
 const Z: f64 = 1.959_963_984_540_054;

@@ -13,6 +13,7 @@ pub mod logistic;
 #[cfg(feature = "study")]
 pub mod mcnemar;
 pub mod ordinal;
+pub mod pointing;
 pub mod report;
 pub mod size_only;
 

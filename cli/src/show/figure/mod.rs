@@ -7,6 +7,7 @@ pub mod forest;
 pub mod heat;
 pub mod learning;
 pub mod panel;
+pub mod pointing;
 pub mod ranks;
 pub mod recall;
 pub mod reliability;

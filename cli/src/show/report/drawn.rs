@@ -9,6 +9,7 @@ use crate::show::figure::embedding::{self, Picture};
 use crate::show::figure::heat::{self, Heat};
 use crate::show::figure::learning::{self, Curve};
 use crate::show::figure::panel::Figure;
+use crate::show::figure::pointing::{self, Pointing};
 use crate::show::figure::{confusion, forest, ranks, recall, reliability, roc};
 
 /// Kept beside predictions, as far as it was.
@@ -20,6 +21,8 @@ pub struct Drawn {
     pub pictures: Vec<(Task, usize, Vec<Picture>)>,
     /// Of the cells of choice, by their ids.
     pub heats: Vec<(Task, String, Vec<Heat>)>,
+    /// Where the heat lies, a method a row.
+    pub pointing: Vec<(Task, Vec<Pointing>)>,
     /// A sentence for each kind that is not shown.
     pub absent: Vec<String>,
 }
@@ -47,6 +50,9 @@ fn of_task(task: &TaskSummary, drawn: &Drawn) -> Result<Vec<Figure>> {
     }
     for (_, cell, heats) in drawn.heats.iter().filter(|h| h.0 == task.task) {
         all.extend(heat::figure(cell, heats)?);
+    }
+    for (_, rows) in drawn.pointing.iter().filter(|p| p.0 == task.task) {
+        all.extend(pointing::figure(name, rows));
     }
     Ok(all)
 }
