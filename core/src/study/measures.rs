@@ -9,7 +9,7 @@ use super::ranking::Ranking;
 use crate::dataset::class::Class;
 use crate::dataset::task::Task;
 use crate::metrics::Scored;
-use crate::metrics::calibration::{bin, brier, negative_log_likelihood};
+use crate::metrics::calibration::{bin, brier, confidences, negative_log_likelihood};
 use crate::metrics::classification::{Confusion, benign_malignant, rates};
 use crate::metrics::ordinal::{ranked_probability_score, weighted_kappa};
 
@@ -104,19 +104,18 @@ struct Loss {
 impl Measured {
     /// Of predictions on a task.
     pub fn new(scored: &Scored, task: Task) -> Self {
-        let answers = scored.answers();
+        let confidences = confidences(scored);
         let (classes, n) = (task.classes().len(), scored.len());
         let against_rest =
             |c: usize| Ranking::new((0..n).map(|i| (i, scored.truth[i] == c, scored.probabilities[i][c])));
         let loss = |i: usize| {
             let row = scored.select(&[i]);
-            let confidence = scored.probabilities[i][answers[i]];
-            let right = f64::from(u8::from(answers[i] == scored.truth[i]));
+            let (confidence, right) = confidences[i];
             Loss {
                 nll: negative_log_likelihood(&row),
                 brier: brier(&row),
                 rps: ranked_probability_score(&row),
-                calibration: (bin(confidence, BINS), confidence - right),
+                calibration: (bin(confidence, BINS), confidence - f64::from(u8::from(right))),
             }
         };
         Self {
@@ -126,7 +125,7 @@ impl Measured {
             benign_malignant: Ranking::new(benign_malignant(scored, classes)),
             losses: (0..n).map(loss).collect(),
             truth: scored.truth.clone(),
-            answers,
+            answers: scored.answers(),
         }
     }
 
@@ -186,16 +185,17 @@ impl Measured {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::decision::Decision;
     use crate::metrics::calibration::calibration_error;
     use crate::metrics::classification::{auc, confusion, macro_auc};
     use crate::metrics::tests::near;
     use crate::study::pooled::tests::made_up;
 
-    /// The same as the metrics of the rows written out, on every task.
+    /// The same as the metrics of the rows written out, on every task and however a class is decided on.
     #[test]
     fn equal_the_metrics_of_repeated_rows() {
-        for task in Task::ALL {
-            let scored = made_up(task, 60, 1.0, 4).scored();
+        for (task, decision) in Task::ALL.into_iter().flat_map(|t| [(t, Decision::Argmax), (t, Decision::Median)]) {
+            let scored = Scored { decision, ..made_up(task, 60, 1.0, 4).scored() };
             let measured = Measured::new(&scored, task);
             for salt in 0..4 {
                 let weights: Vec<u32> = (0..scored.len()).map(|i| (i * i + salt) as u32 % 4).collect();
