@@ -10,7 +10,7 @@ use crate::dataset::class::Class;
 use crate::dataset::task::Task;
 use crate::metrics::Scored;
 use crate::metrics::calibration::{bin, brier, confidences, negative_log_likelihood};
-use crate::metrics::classification::{Confusion, benign_malignant, rates};
+use crate::metrics::classification::{Confusion, benign_malignant, rates, two_way};
 use crate::metrics::ordinal::{ranked_probability_score, weighted_kappa};
 
 /// Bins of the calibration error.
@@ -35,6 +35,8 @@ pub enum Measure {
     Ece,
     Recall(Class),
     F1(Class),
+    /// Accuracy when only benign and malignant are allowed answers; where "unsure" is an answer and not tested.
+    AccuracyTwoWay,
 }
 
 impl Measure {
@@ -45,6 +47,18 @@ impl Measure {
         all.extend([Nll, Brier, Rps, Ece]);
         let tested = || Class::ALL.into_iter().filter(|c| task.tests(*c));
         all.extend(tested().map(Recall).chain(tested().map(F1)));
+        all.extend((task.tested().len() < task.classes().len()).then_some(AccuracyTwoWay));
+        all
+    }
+
+    /// Those of any task, each once.
+    pub fn all() -> Vec<Self> {
+        let mut all = Vec::new();
+        for measure in Task::ALL.into_iter().flat_map(Self::of) {
+            if !all.contains(&measure) {
+                all.push(measure);
+            }
+        }
         all
     }
 
@@ -64,6 +78,7 @@ impl Measure {
             Ece => "ece".into(),
             Recall(class) => format!("recall_{}", class.name()),
             F1(class) => format!("f1_{}", class.name()),
+            AccuracyTwoWay => "accuracy_two_way".into(),
         }
     }
 
@@ -89,6 +104,8 @@ pub struct Measured {
     /// Each class against the rest; of two classes only the second.
     one_vs_rest: Vec<Ranking>,
     benign_malignant: Ranking,
+    /// Of the benign and malignant rows, whether the two-way decision is right.
+    two_way: Vec<(usize, bool)>,
     losses: Vec<Loss>,
 }
 
@@ -123,6 +140,7 @@ impl Measured {
             tested: task.tested(),
             one_vs_rest: (if classes == 2 { 1 } else { 0 }..classes).map(against_rest).collect(),
             benign_malignant: Ranking::new(benign_malignant(scored, classes)),
+            two_way: two_way(scored, classes).collect(),
             losses: (0..n).map(loss).collect(),
             truth: scored.truth.clone(),
             answers: scored.answers(),
@@ -178,6 +196,14 @@ impl Measured {
             }
             Recall(class) => rate().recall[self.task.label(class)?],
             F1(class) => rate().f1[self.task.label(class)?],
+            AccuracyTwoWay => {
+                let (mut right, mut rows) = (0, 0);
+                for (row, is_right) in &self.two_way {
+                    rows += u64::from(weights[*row]);
+                    right += u64::from(weights[*row]) * u64::from(*is_right);
+                }
+                (rows > 0).then(|| right as f64 / rows as f64)
+            }
         }
     }
 }
@@ -188,6 +214,7 @@ mod tests {
     use crate::base::decision::Decision;
     use crate::metrics::calibration::calibration_error;
     use crate::metrics::classification::{auc, confusion, macro_auc};
+    use crate::metrics::report::report;
     use crate::metrics::tests::near;
     use crate::study::pooled::tests::made_up;
 
@@ -217,6 +244,11 @@ mod tests {
                 let score: Vec<f64> =
                     ends.probabilities.iter().map(|p| p[classes - 1] / (p[0] + p[classes - 1])).collect();
                 assert_eq!(of(Measure::BenignMalignantAuc), auc(&positive, &score));
+                if Measure::of(task).contains(&Measure::AccuracyTwoWay) {
+                    let names = Class::ALL.map(Class::name);
+                    let report = report(&repeated, &names, &task.tested(), 0).unwrap();
+                    assert_eq!(of(Measure::AccuracyTwoWay), report.accuracy_two_way);
+                }
                 near(of(Measure::Nll).unwrap(), negative_log_likelihood(&repeated), 1e-12);
                 near(of(Measure::Brier).unwrap(), brier(&repeated), 1e-12);
                 near(of(Measure::Rps).unwrap(), ranked_probability_score(&repeated), 1e-12);
@@ -231,6 +263,8 @@ mod tests {
         let names = |task| Measure::of(task).into_iter().map(Measure::name).collect::<std::collections::BTreeSet<_>>();
         assert_eq!(names(Task::LidcA).len(), Measure::of(Task::LidcA).len());
         assert!(names(Task::LidcA).contains("recall_unsure") && !names(Task::LidcC).contains("recall_unsure"));
+        let two_way = Task::ALL.map(|task| names(task).contains("accuracy_two_way"));
+        assert_eq!((two_way, Measure::all().len()), ([false, true, false], Measure::of(Task::LidcA).len() + 1));
         assert_eq!(serde_json::to_string(&Measure::F1(Class::Benign)).unwrap(), "\"f1_benign\"");
     }
 }
