@@ -1,5 +1,6 @@
 //! What is read and written: files, archives of DICOM, scans, data sets, run directories.
 
+pub mod anchor_files;
 pub mod archive;
 pub mod contender;
 pub mod default_model;
