@@ -12,6 +12,7 @@ pub mod installed;
 pub mod kept;
 pub mod kind;
 pub mod lock;
+pub mod model_dir;
 pub mod nodules;
 pub mod opened;
 pub mod own;
