@@ -149,6 +149,6 @@ thead th{vertical-align:bottom;white-space:normal;max-width:8rem}th:first-child{
 figure{margin:0 0 1rem}.panels{display:flex;flex-wrap:wrap;gap:.8rem 1.2rem}.panel{max-width:100%;height:auto}summary{cursor:pointer}\
 @media screen and (max-width:40rem){dl{grid-template-columns:1fr}dt{margin-top:.4rem}\
 .panels{flex-wrap:nowrap;overflow-x:auto}.panel{flex:none;max-width:calc(100vw - 3rem)}}\
-@media print{body{font-size:10pt;max-width:none}.scroll{overflow:visible}table{font-size:7pt}th,td{padding:1pt 3pt}\
+@media print{body{font-size:10pt;max-width:none;padding:0}.scroll{overflow:visible}table{font-size:7pt}th,td{padding:1pt 3pt;white-space:normal}\
 h2,h3,h4{break-after:avoid}tr,.panel{break-inside:avoid}nav{display:none}}\
 ";
