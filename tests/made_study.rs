@@ -2,16 +2,19 @@
 
 #![allow(dead_code, clippy::unwrap_used)]
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clip_lung_core::base::digest::hex;
 use clip_lung_core::base::random::Stream;
+use clip_lung_core::base::tensors::{Array, Precision, write as tensors};
 use clip_lung_core::dataset::class::Class;
 use clip_lung_core::dataset::task::Task;
 use clip_lung_core::methods::Method;
 use clip_lung_core::study::anchors::Anchor;
 use clip_lung_core::study::cells::{Cell, Study};
 use clip_lung_core::study::pooled::{PredictedNodule, Predictions};
+use clip_lung_core::study::variants::Variant;
 use clip_lung_core::train::config::{DataId, TrainConfig};
 use sha2::{Digest, Sha256};
 
@@ -48,14 +51,14 @@ pub fn write(dir: &Path, plan: &Plan<'_>) {
     let last = *plan.methods.last().unwrap();
     let rows: Vec<(Method, Option<String>)> =
         plain.chain(plan.variants.iter().map(|v| (last, Some((*v).to_owned())))).collect();
-    let mut cells = Vec::new();
+    let (mut cells, mut digests) = (Vec::new(), BTreeMap::new());
     for &task in plan.tasks {
         let nodules = nodules(task, plan);
         for (i, (method, variant)) in rows.iter().enumerate() {
             for &seed in plan.seeds {
                 let predictions = predict(&nodules, task, 1.0 + 0.2 * i as f64, 100 * i as u64 + seed);
                 for fold in 0..plan.folds {
-                    let config = TrainConfig {
+                    let mut config = TrainConfig {
                         task,
                         fold,
                         folds: plan.folds,
@@ -63,6 +66,8 @@ pub fn write(dir: &Path, plan: &Plan<'_>) {
                         data: data.clone(),
                         ..TrainConfig::of(*method)
                     };
+                    let changes = variant.iter().flat_map(|v| Variant::named(v).unwrap());
+                    changes.filter(|v| v.method == *method).for_each(|v| v.apply(&mut config));
                     let value = serde_json::to_value(&config).unwrap();
                     let cell = Cell::new(*method, task, fold, seed, variant.clone(), value).unwrap();
                     let nodules = predictions.nodules.iter().filter(|n| n.fold == fold).cloned().collect();
@@ -72,11 +77,14 @@ pub fn write(dir: &Path, plan: &Plan<'_>) {
             }
         }
         for (i, anchor) in Anchor::ALL.into_iter().enumerate() {
-            let path = dir.join(format!("anchors/{}.{}.csv", task.name(), anchor.name()));
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, predict(&nodules, task, 0.4 * i as f64, 7 + i as u64).write().unwrap()).unwrap();
+            let (name, anchors) = (format!("{}.{}.csv", task.name(), anchor.name()), dir.join("anchors"));
+            std::fs::create_dir_all(&anchors).unwrap();
+            let csv = predict(&nodules, task, 0.4 * i as f64, 7 + i as u64).write().unwrap();
+            std::fs::write(anchors.join(&name), &csv).unwrap();
+            digests.insert(name, hex(&Sha256::digest(&csv)));
         }
     }
+    std::fs::write(dir.join("anchors/sha256.json"), serde_json::to_vec(&digests).unwrap()).unwrap();
     std::fs::write(dir.join("study.json"), Study::new(data, cells).unwrap().write().unwrap()).unwrap();
 }
 
@@ -102,6 +110,21 @@ pub fn write_cell(dir: &Path, cell: &Cell, config: &TrainConfig, predictions: &P
         ) + "\n"
     };
     file("log.jsonl", (1..=10).map(line).collect::<String>().as_bytes());
+}
+
+/// What a cell predicted.
+pub fn predictions(dir: &Path, id: &str, task: Task) -> Predictions {
+    Predictions::read(id, &std::fs::read(cell(dir, id).join("predictions.csv")).unwrap(), task).unwrap()
+}
+
+/// A file of one tensor that a cell kept, with the nodules' ids where there are any.
+pub fn keep(dir: &Path, id: &str, tensor: &str, shape: &[usize], nodules: &[&str]) {
+    let values = (0..shape.iter().product()).map(|i| (i * i % 97) as f32 / 97.0).collect();
+    let arrays = [(tensor.to_owned(), Array { shape: shape.into(), values })].into();
+    let ids = (!nodules.is_empty()).then(|| ("nodules".to_owned(), serde_json::to_string(nodules).unwrap()));
+    let metadata: Vec<(String, String)> = ids.into_iter().collect();
+    let bytes = tensors(&arrays, Precision::F32, &metadata).unwrap();
+    std::fs::write(cell(dir, id).join(format!("{tensor}.safetensors")), bytes).unwrap();
 }
 
 /// The directory of a cell.

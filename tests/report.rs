@@ -3,13 +3,20 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
+#[path = "report/kept.rs"]
+mod kept;
 mod made_study;
+#[path = "report/page.rs"]
+mod page;
+#[path = "report/refused.rs"]
+mod refused;
+#[path = "report/tables.rs"]
+mod tables;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
-use clip_lung_core::base::tensors::{Array, Precision, write};
 use clip_lung_core::methods::Method;
 use clip_lung_core::study::cells::{Cell, Study};
 use clip_lung_core::study::pooled::Predictions;
@@ -112,6 +119,13 @@ fn numbers_that_are_known() {
     assert!(csv.lines().nth(1).unwrap().starts_with("ce.lidc-a.f0.s2,ce,,lidc-a,0,2,10,0.6000000,"), "{csv}");
     let table = String::from_utf8(files["table.md"].clone()).unwrap();
     assert!(table.contains("| ce | 0, 1 | 70.0 ± 14.1 [54.2] |"), "{table}");
+    let interval = |level: &Value, end: &str| level["interval"][end].as_f64().unwrap();
+    let (low, high) = (100.0 * interval(accuracy, "low"), 100.0 * interval(accuracy, "high"));
+    assert!(low < 70.0 && high > 70.0);
+    assert!(table.contains(&format!("| ce | 0, 1 | 70.0 [{low:.1} to {high:.1}] |")), "{table}");
+    let skipped = format!("seed 0, of which {} lacked a class and were skipped", row["skipped"]);
+    let page = String::from_utf8(files["report.html"].clone()).unwrap();
+    assert!(table.contains(&skipped) && page.contains(&skipped), "{skipped}");
     // foreign text stays text
     assert!(table.contains("# ten \\| \\_nodules\\_"), "{table}");
     let tex = String::from_utf8(files["table.tex"].clone()).unwrap();
@@ -132,81 +146,28 @@ fn the_same_bytes_again_and_without_models() {
         std::fs::remove_dir_all(dir.unwrap().path().join("model")).unwrap();
     }
     assert_eq!(first, report(&place, "second"));
+    // and what has no model says what gives it one
+    let (id, export) = ("clip-lung.lidc-a.f0.s2", |run: &Path| {
+        let (run, out) = (text(run), place.name("model"));
+        is_bad_input(&["export", &run, "--out", &out], "its model was not kept");
+        fails(&["export", &run, "--out", &out]).1
+    });
+    let cell_dir = text(&cell(&study, id));
+    let message = export(&cell(&study, id));
+    let again = format!("`rm -r {cell_dir}`, then `clip-lung sweep run {} --cell {id}`", text(&study));
+    assert!(message.contains(&again) && message.contains("--data"), "{message}");
+    let message = export(&cell(&study, "clip-lung.lidc-b.f0.s2"));
+    assert!(message.contains(&format!("name {cell_dir}, the cell that trained for both tasks")), "{message}");
+    std::fs::rename(cell(&study, id), place.path("alone")).unwrap();
+    let message = export(&place.path("alone"));
+    assert!(message.contains("train again with the settings of its config.json"), "{message}");
+    std::fs::rename(place.path("alone"), cell(&study, id)).unwrap();
     let summary = json(&ok(&["report", &text(&study), "--out", &place.name("third"), "--json"]));
     assert_eq!(summary, json(&String::from_utf8(first["summary.json"].clone()).unwrap()));
     assert_eq!((summary["planned"].as_u64(), summary["finished"].as_u64()), (Some(48), Some(48)));
     let lines = String::from_utf8(first["results.csv"].clone()).unwrap().lines().count();
     // a line a cell, one a fold of each of the four anchors of three tasks, and the header
     assert_eq!(lines, 48 + 4 * 2 * 3 + 1);
-}
-
-/// udm's answer is the median of its distribution, where the run does not say how it decided.
-#[test]
-fn a_method_decides_its_own_way() {
-    let place = Place::new();
-    made_study::write(&place.path("study"), &Plan::default());
-    let of = |out: &str| {
-        let summary = json(&String::from_utf8(report(&place, out)["summary.json"].clone()).unwrap());
-        let cells = summary["cells"].as_array().unwrap().clone();
-        cells.iter().find(|c| c["cell"] == "udm.lidc-a.f0.s2").unwrap()["measures"]["accuracy"].clone()
-    };
-    let median = of("first");
-    let metrics = cell(&place.path("study"), "udm.lidc-a.f0.s2").join("metrics.json");
-    let mut known = json(&std::fs::read_to_string(&metrics).unwrap());
-    known["decision"] = "median".into();
-    std::fs::write(&metrics, known.to_string()).unwrap();
-    assert_eq!(of("second"), median);
-    known["decision"] = "argmax".into();
-    std::fs::write(&metrics, known.to_string()).unwrap();
-    assert_ne!(of("third"), median);
-}
-
-#[test]
-fn what_was_touched_is_refused_by_name() {
-    let place = Place::new();
-    let study = place.path("study");
-    made_study::write(&study, &Plan::default());
-    let arguments = ["report", &place.name("study"), "--out", &place.name("out")];
-    let file = |id: &str, name: &str| cell(&study, id).join(name);
-    let refused = |path: &Path, from: &str, to: &str, words: &[&str]| {
-        let before = std::fs::read_to_string(path).unwrap();
-        let after = before.replacen(from, to, 1);
-        assert_ne!(before, after, "{from}");
-        std::fs::write(path, after).unwrap();
-        words.iter().for_each(|word| is_bad_input(&arguments, word));
-        std::fs::write(path, before).unwrap();
-        assert!(!place.path("out").exists());
-    };
-    let csv = file("udm.lidc-a.f1.s2", "predictions.csv");
-    refused(&csv, "benign", "unsure", &["udm.lidc-a.f1.s2/predictions.csv", "SHA-256"]);
-    let config = file("ce.lidc-a.f0.s2", "config.json");
-    refused(&config, "\"epochs\":100", "\"epochs\":7", &["ce.lidc-a.f0.s2 is stale", "`epochs` is 7, planned is 100"]);
-    refused(&config, "5e5e", "5f5e", &["ce.lidc-a.f0.s2 is stale", "SHA-256"]);
-    let metrics = file("clip-lung.lidc-a.f0.s2", "metrics.json");
-    refused(&metrics, "\"fold\":0", "\"fold\":1", &["clip-lung.lidc-a.f0.s2 is stale", "metrics.json"]);
-    refused(&metrics, "5e5e", "5f5e", &["clip-lung.lidc-a.f0.s2 is stale", "SHA-256"]);
-    let program = "{\"program\":{\"version\":\"0.0.9\",\"git_commit\":\"abc\",\"arithmetic\":0},";
-    refused(&metrics, "{", program, &["clip-lung.lidc-a.f0.s2 is stale", "clip-lung 0.0.9 (abc)", "number 0"]);
-    refused(&study.join("study.json"), "\"schema\": 1", "\"schema\": 9", &["schema 9"]);
-    report(&place, "out");
-}
-
-/// The audit of the data, where the study keeps it, is in the report; a leak is said first.
-#[test]
-fn the_audit_is_in_the_report() {
-    let place = Place::new();
-    made_study::write(&place.path("study"), &Plan::default());
-    let audit = ok(&["inspect", &place.data(), "--audit", "--folds", "2", "--json"]);
-    std::fs::write(place.path("study/audit.json"), &audit).unwrap();
-    let text = |files: &BTreeMap<String, Vec<u8>>, name: &str| String::from_utf8(files[name].clone()).unwrap();
-    let files = report(&place, "out");
-    assert!(text(&files, "table.md").contains("| mean, inclusive, 1 or more readers | "));
-    assert!(text(&files, "report.html").contains("How far readers agree"));
-    assert_eq!(json(&text(&files, "summary.json"))["audit"], json(&audit));
-    let leaking = audit.replacen("\"patients\":[]", "\"patients\":[\"P007\"]", 1);
-    std::fs::write(place.path("study/audit.json"), leaking).unwrap();
-    let first = json(&text(&report(&place, "out"), "summary.json"))["notes"][0].clone();
-    assert!(first.as_str().unwrap().contains("1 patients are on both sides (P007"), "{first}");
 }
 
 /// Groups of nodules: every row on each, and what is no table of groups is refused.
@@ -252,9 +213,8 @@ fn an_unfinished_study_is_reported_as_far_as_it_is() {
     let place = Place::new();
     let study = place.path("study");
     made_study::write(&study, &Plan { folds: 3, ..Plan::default() });
-    for id in ["udm.lidc-a.f1.s2", "clip-lung.lidc-a.f0.s2"] {
-        std::fs::remove_file(cell(&study, id).join("metrics.json")).unwrap();
-    }
+    let missing = [("udm.lidc-a.f1.s2", "metrics.json"), ("clip-lung.lidc-a.f0.s2", "config.json")];
+    missing.iter().for_each(|(id, file)| std::fs::remove_file(cell(&study, id).join(file)).unwrap());
     std::fs::remove_dir_all(study.join("anchors")).unwrap();
     let files = report(&place, "out");
     let table = String::from_utf8(files["table.md"].clone()).unwrap();
@@ -262,7 +222,11 @@ fn an_unfinished_study_is_reported_as_far_as_it_is() {
         assert!(table.contains(words), "`{words}` is not in: {table}");
     }
     let summary = json(&String::from_utf8(files["summary.json"].clone()).unwrap());
-    assert_eq!(summary["missing"], serde_json::json!(["udm.lidc-a.f1.s2", "clip-lung.lidc-a.f0.s2"]));
+    assert_eq!(summary["missing"], serde_json::json!(missing.map(|m| m.0)));
+    // the sweep calls the same cells undone
+    let status = json(&ok(&["sweep", "status", "--json", &text(&study)]));
+    let undone = status["cells"].as_array().unwrap().iter().filter(|c| c["state"] != "done");
+    assert_eq!(undone.map(|c| c["id"].as_str().unwrap()).collect::<Vec<_>>(), missing.map(|m| m.0));
     let family = &summary["tasks"][0]["against_ce"]["comparisons"];
     assert_eq!((&family[0]["shared_folds"], &family[1]["shared_folds"]), (&[0, 2].into(), &[1, 2].into()));
     assert_eq!(summary["tasks"][0]["ranks"][0]["folds"], serde_json::json!([2]));
@@ -270,105 +234,6 @@ fn an_unfinished_study_is_reported_as_far_as_it_is() {
     std::fs::remove_dir_all(study.join("cells")).unwrap();
     is_bad_input(&["report", &text(&study), "--out", &place.name("none")], "none of 9 cells is finished");
     assert_eq!(fails(&["report", &place.name("absent"), "--out", &place.name("none")]).0, 3);
-}
-
-/// One file that asks for nothing, with foreign text as text.
-#[test]
-fn the_page_is_whole() {
-    let place = Place::new();
-    let study = place.path("study");
-    made_study::write(&study, &Plan { methods: &Method::ALL, variants: &["ic"], tasks: &TASKS, ..Plan::default() });
-    let plan = study.join("study.json");
-    let text = std::fs::read_to_string(&plan).unwrap();
-    std::fs::write(&plan, text.replacen("\"made up\"", "\"<img src=x>\"", 1)).unwrap();
-    let files = report(&place, "out");
-    let page = String::from_utf8(files["report.html"].clone()).unwrap();
-    assert!(page.len() < 5 << 20, "{}", page.len());
-    assert!(page.contains("not a medical device") && page.contains("&lt;img src=x&gt;") && !page.contains("<img"));
-    for attribute in ["src=", "href=", "url(", "@import", "<script"] {
-        for (at, _) in page.match_indices(attribute) {
-            let value = &page[at + attribute.len()..(at + 24).min(page.len())];
-            let inside = ["\"#", "\"data:", "x&gt;"].iter().any(|start| value.starts_with(start));
-            assert!(inside, "{attribute}{value}");
-        }
-    }
-    for name in [
-        "forest.lidc-a.ce",
-        "forest.lidc-a.size-only",
-        "forest.lidc-b.clip-lung",
-        "roc.lidc-c",
-        "recall.lidc-b",
-        "reliability.lidc-a",
-        "confusion.lidc-a",
-        "ranks.lidc-c",
-        "learning.lidc-a",
-    ] {
-        let svg = String::from_utf8(files[&format!("figures/{name}.svg")].clone()).unwrap();
-        assert!(svg.starts_with("<svg xmlns=") && !svg.contains("NaN"), "{name}");
-    }
-    assert!(
-        page.contains("t-SNE: no cell kept")
-            && page.contains("Grad-CAM of the worst errors: the cells of choice kept no")
-    );
-    // lidc-b has no models of its own
-    let summary = json(&String::from_utf8(files["summary.json"].clone()).unwrap());
-    for (i, trained) in ["lidc-a", "lidc-a", "lidc-c"].into_iter().enumerate() {
-        let models: Vec<String> = serde_json::from_value(summary["tasks"][i]["choice"]["models"].clone()).unwrap();
-        assert!(models.len() == 2 && models.iter().all(|m| m.contains(&format!(".{trained}."))), "{models:?}");
-        let runs: Vec<String> = models.iter().map(|m| place.name(&format!("study/cells/{m}"))).collect();
-        let commands = format!("clip-lung export {} --out best\nclip-lung predict --model best SCAN", runs.join(" "));
-        assert!(page.contains(&commands), "{commands}");
-    }
-}
-
-/// Test features and maps of errors are drawn where a cell kept them.
-#[test]
-fn what_cells_kept_is_drawn() {
-    let place = Place::new();
-    let study = place.path("study");
-    made_study::write(&study, &Plan::default());
-    let id = "clip-lung.lidc-a.f0.s2";
-    let predictions = std::fs::read(cell(&study, id).join("predictions.csv")).unwrap();
-    let predictions = Predictions::read("kept", &predictions, Default::default()).unwrap();
-    let n = predictions.nodules.len();
-    let keep = |name: &str, tensor: &str, shape: &[usize], metadata: &[(String, String)]| {
-        let values = (0..shape.iter().product()).map(|i| (i * i % 97) as f32 / 97.0).collect();
-        let arrays = [(tensor.to_owned(), Array { shape: shape.into(), values })].into();
-        std::fs::write(cell(&study, id).join(name), write(&arrays, Precision::F32, metadata).unwrap()).unwrap();
-    };
-    keep("features.safetensors", "features", &[n, 512], &[]);
-    let ids: Vec<&str> = predictions.nodules.iter().map(|n| n.nodule_id.as_str()).collect();
-    let metadata = [("nodules".to_owned(), serde_json::to_string(&ids).unwrap())];
-    keep("maps.safetensors", "maps", &[n, 32, 32], &metadata);
-    let pointing = cell(&study, id).join("pointing.csv");
-    let kept =
-        |energy: &str| std::fs::write(&pointing, format!("nodule_id,energy,area\n{},{energy},0.25\n", ids[0])).unwrap();
-    kept("0.75");
-    let files = report(&place, "out");
-    let picture = String::from_utf8(files["figures/tsne.lidc-a.f0.svg"].clone()).unwrap();
-    let benign = predictions.nodules.iter().filter(|n| n.class.name() == "benign").count();
-    // and one in the legend
-    assert_eq!(picture.matches("<circle").count(), benign + 1);
-    let heat = String::from_utf8(files[&format!("figures/gradcam.{id}.svg")].clone()).unwrap();
-    let answers = predictions.scored().answers();
-    let wrong = predictions.nodules.iter().zip(answers).filter(|(n, a)| n.class as usize != *a).count();
-    assert_eq!(heat.matches("<image").count(), wrong.min(8));
-    assert!(!String::from_utf8(files["report.html"].clone()).unwrap().contains("t-SNE: no cell kept"));
-    let pointing = String::from_utf8(files["figures/pointing.lidc-a.svg"].clone()).unwrap();
-    assert!(pointing.contains("75.0 % of 1") && pointing.contains(">clip-lung<"), "{pointing}");
-    assert_eq!(files, report(&place, "out"));
-
-    let arguments = ["report", &place.name("study"), "--out", &place.name("out")];
-    kept("1.5");
-    is_bad_input(&arguments, "pointing.csv: not a readable CSV table: row 1");
-    kept("x");
-    is_bad_input(&arguments, "pointing.csv");
-    kept("0.75");
-    keep("features.safetensors", "features", &[n - 1, 512], &[]);
-    is_bad_input(&arguments, "tensor `features` has shape");
-    keep("features.safetensors", "features", &[n, 512], &[]);
-    keep("maps.safetensors", "maps", &[n, 32, 32], &[]);
-    is_bad_input(&arguments, "maps.safetensors");
 }
 
 /// The size of the whole table: eight methods, three tasks, five folds, 500 nodules a fold.

@@ -19,6 +19,8 @@ pub enum Failure {
     NoDefaultModel { variable: &'static str, looked: Vec<PathBuf> },
     /// The variable that names a model names no directory.
     NoModel { variable: &'static str, named: PathBuf },
+    /// A finished run has predictions and no model.
+    ModelNotKept { run: PathBuf, remedy: String },
     /// A signal came; the state is saved.
     Interrupted(String),
     /// No such device, or it failed.
@@ -42,6 +44,9 @@ impl std::fmt::Display for Failure {
                 let named = named.display();
                 write!(f, "{variable} names {named}, which is no directory; let it name a model directory, or unset it")
             }
+            Self::ModelNotKept { run, remedy } => {
+                write!(f, "{}: the run is finished, but its model was not kept; {remedy}", run.display())
+            }
         }
     }
 }
@@ -53,7 +58,10 @@ pub fn code(error: &anyhow::Error) -> u8 {
     if let Some(failure) = error.chain().find_map(|e| e.downcast_ref::<Failure>()) {
         return match failure {
             Failure::Usage(_) => USAGE,
-            Failure::File(_) | Failure::NoDefaultModel { .. } | Failure::NoModel { .. } => 3,
+            Failure::File(_)
+            | Failure::NoDefaultModel { .. }
+            | Failure::NoModel { .. }
+            | Failure::ModelNotKept { .. } => 3,
             Failure::Interrupted(_) => 4,
             Failure::Device(_) => 5,
         };

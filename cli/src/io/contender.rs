@@ -7,7 +7,7 @@ use clip_lung_core::dataset::task::Task;
 use clip_lung_core::study::summary::entry::{Entry, entries};
 
 use crate::failure::Failure;
-use crate::io::predictions::{self, METRICS, Metrics};
+use crate::io::predictions::{self, CONFIG, METRICS, Metrics};
 use crate::io::run_dir::RunDir;
 use crate::io::study_dir::STUDY;
 use crate::io::study_results::StudyResults;
@@ -49,7 +49,7 @@ impl Contender {
 }
 
 fn run(name: &str, dir: &Path) -> Result<Entry> {
-    let config = if dir.join("config.json").is_file() { Some(RunDir::config(dir)?) } else { None };
+    let config = if dir.join(CONFIG).is_file() { Some(RunDir::config(dir)?) } else { None };
     let predictions = predictions::of_run(dir, &Metrics::read(dir)?, config.as_ref())?;
     Ok(Entry::alone(name, &predictions, config))
 }

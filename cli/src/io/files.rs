@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clip_lung_core::Error;
+use clip_lung_core::base::digest::hex;
 use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
 
 use crate::failure::Failure;
 
@@ -19,6 +21,17 @@ fn failed(path: &Path, doing: &str, hint: &str, e: &std::io::Error) -> anyhow::E
 /// A file's bytes.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).map_err(|e| failed(path, "read", "check the path and its permissions", &e))
+}
+
+/// A file's bytes, which must have this digest.
+pub fn read_unchanged(path: &Path, sha256: &str) -> Result<Vec<u8>> {
+    let bytes = read(path)?;
+    let found = hex(&Sha256::digest(&bytes));
+    if found != sha256 {
+        let (file, expected) = (path.display().to_string(), sha256.to_owned());
+        return Err(Error::Digest { file, expected, found }.into());
+    }
+    Ok(bytes)
 }
 
 /// The path from the root, where there is such a file or directory.

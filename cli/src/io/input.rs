@@ -14,7 +14,7 @@ use clip_lung_core::volume::warning::Warning;
 
 use crate::failure::Failure;
 use crate::io::files;
-use crate::io::run_dir::model_dir;
+use crate::io::model_dir::model_dir;
 
 /// The embedded data set's name on the command line, whatever is called so on the disk.
 pub const PHANTOM: &str = "phantom";

@@ -1,5 +1,6 @@
 //! What is read and written: files, archives of DICOM, scans, data sets, run directories.
 
+pub mod anchor_files;
 pub mod archive;
 pub mod contender;
 pub mod default_model;
@@ -11,6 +12,7 @@ pub mod installed;
 pub mod kept;
 pub mod kind;
 pub mod lock;
+pub mod model_dir;
 pub mod nodules;
 pub mod opened;
 pub mod own;

@@ -5,7 +5,6 @@ use std::path::Path;
 use anyhow::Result;
 use clip_lung_core::Error;
 use clip_lung_core::base::decision::Decision;
-use clip_lung_core::base::digest::hex;
 use clip_lung_core::dataset::class::Class;
 use clip_lung_core::dataset::task::Task;
 use clip_lung_core::methods::{Method, MethodConfig};
@@ -13,7 +12,6 @@ use clip_lung_core::study::pooled::Predictions;
 use clip_lung_core::train::ARITHMETIC;
 use clip_lung_core::train::config::{DataId, TrainConfig};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::io::files;
 
@@ -21,6 +19,8 @@ use crate::io::files;
 pub const PREDICTIONS: &str = "predictions.csv";
 /// What is known of them.
 pub const METRICS: &str = "metrics.json";
+/// The run's settings.
+pub const CONFIG: &str = "config.json";
 
 /// What of `metrics.json` predictions are read with.
 #[derive(Clone, Debug, Deserialize)]
@@ -83,21 +83,34 @@ impl Metrics {
     }
 }
 
-/// Whether a run has left predictions with what is known of them.
+/// Whether a run has left predictions with what is known of them and the settings that it had.
 pub fn finished(run: &Path) -> bool {
-    run.join(PREDICTIONS).is_file() && run.join(METRICS).is_file()
+    [PREDICTIONS, METRICS, CONFIG].iter().all(|name| run.join(name).is_file())
 }
 
 /// The predictions of a run with these settings, checked against their digest.
 pub fn of_run(run: &Path, metrics: &Metrics, config: Option<&TrainConfig>) -> Result<Predictions> {
     let path = run.join(PREDICTIONS);
-    let (file, bytes) = (path.display().to_string(), files::read(&path)?);
-    let found = hex(&Sha256::digest(&bytes));
-    if let Some(expected) = metrics.predictions_sha256.clone().filter(|d| *d != found) {
-        return Err(Error::Digest { file, expected, found }.into());
+    let bytes = match &metrics.predictions_sha256 {
+        Some(digest) => files::read_unchanged(&path, digest)?,
+        None => files::read(&path)?,
+    };
+    let decision = decision(run, metrics, config)?;
+    Ok(Predictions { decision, ..Predictions::read(&path.display().to_string(), &bytes, metrics.task)? })
+}
+
+/// How a run decides on a class. Every accuracy follows from it, so metrics and settings must say the same.
+fn decision(run: &Path, metrics: &Metrics, config: Option<&TrainConfig>) -> Result<Decision> {
+    let own = config.map(|config| (config.method.method().name(), own_decision(config)));
+    match (metrics.decision, own) {
+        (Some(said), Some((method, own))) if said != own => {
+            let words = |d: Decision| serde_json::json!(d);
+            let (said, own) = (words(said), words(own));
+            let reason = format!("`decision` is {said}, but {method} with the settings of this run decides by {own}");
+            Err(Error::BadJson { file: run.join(METRICS).display().to_string(), reason }.into())
+        }
+        (said, own) => Ok(said.or(own.map(|o| o.1)).unwrap_or_default()),
     }
-    let decision = metrics.decision.or(config.map(own_decision)).unwrap_or_default();
-    Ok(Predictions { decision, ..Predictions::read(&file, &bytes, metrics.task)? })
 }
 
 /// The predictions of a file; its task is the one given, or the one that its classes and probabilities fit.

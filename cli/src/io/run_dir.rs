@@ -13,26 +13,10 @@ use crate::failure::Failure;
 use crate::io::events::Events;
 use crate::io::files;
 use crate::io::lock::Lock;
+use crate::io::predictions::CONFIG;
 
 /// A line a step.
-const LOG: &str = "log.jsonl";
-
-/// The model directory that `place` names: itself, or the one within it where it is a run's.
-pub fn model_dir(place: &Path) -> Result<PathBuf> {
-    let within = place.join("model");
-    if within.is_dir() {
-        return Ok(within);
-    }
-    let run = place.display();
-    // a run has its log before anything else, a model never has one
-    if place.join(LOG).is_file() {
-        return Err(Failure::File(format!(
-            "{run} is a training run that has not finished: continue it with `clip-lung train --resume --out {run}`"
-        ))
-        .into());
-    }
-    Ok(place.into())
-}
+pub const LOG: &str = "log.jsonl";
 
 /// What a run was started with that its configuration does not hold: where things lie on this machine. Paths are kept whole, so that
 /// the run can be continued from anywhere.
@@ -99,7 +83,7 @@ impl RunDir {
 
     /// The configuration of the run in this directory.
     pub fn config(run: &Path) -> Result<TrainConfig> {
-        let path = run.join("config.json");
+        let path = run.join(CONFIG);
         let config = TrainConfig::parse(&files::read(&path)?, &path.display().to_string())?;
         config.check()?;
         Ok(config)

@@ -1,10 +1,9 @@
 //! What is finished of a study: cells with their predictions, and anchors. No model and no data set is needed.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Result;
 use clip_lung_core::Error;
-use clip_lung_core::dataset::task::Task;
 use clip_lung_core::study::anchors::Anchor;
 use clip_lung_core::study::audit::document::Audit;
 use clip_lung_core::study::cells::Cell;
@@ -12,6 +11,7 @@ use clip_lung_core::study::pooled::Predictions;
 use clip_lung_core::study::summary::finished::Finished;
 
 use crate::failure::Failure;
+use crate::io::anchor_files::AnchorFiles;
 use crate::io::files;
 use crate::io::predictions::{self, Metrics};
 use crate::io::run_dir::RunDir;
@@ -43,31 +43,25 @@ impl StudyResults {
             let message = format!("{place}: none of {n} cells is finished; run `clip-lung sweep run {place}`");
             return Err(Failure::File(message).into());
         }
-        let mut anchors = Vec::new();
-        for task in Task::ALL {
-            for anchor in Anchor::ALL {
-                let file = anchor_file(path, task, anchor);
-                if file.is_file() {
-                    anchors.push((anchor, predictions::of_file(&file, Some(task))?));
-                }
-            }
-        }
-        let audit = audit(&path.join(AUDIT))?;
+        let anchors = AnchorFiles::open(path)?.read()?;
+        let audit = audit(&dir)?;
         Ok(Self { dir, finished, anchors, audit })
     }
 }
 
-fn audit(path: &Path) -> Result<Option<Audit>> {
-    if !path.is_file() {
-        return Ok(None);
+/// The audit, where it is kept; that of other data or of another split is refused.
+fn audit(dir: &StudyDir) -> Result<Option<Audit>> {
+    let path = dir.path.join(AUDIT);
+    let Some(audit) = files::read_json::<Audit>(&path)? else { return Ok(None) };
+    let split = dir.study.cells.first().map(Cell::config).transpose()?;
+    if let Some(difference) = audit.difference(&dir.study.data, split.as_ref()) {
+        let (path, study) = (path.display(), dir.path.display());
+        return Err(Failure::File(format!(
+            "{path}: {difference}; remove it, and `clip-lung sweep run {study}` writes it anew before the next cell that it runs"
+        ))
+        .into());
     }
-    let bad = |e: serde_json::Error| Error::BadJson { file: path.display().to_string(), reason: e.to_string() };
-    Ok(Some(serde_json::from_slice(&files::read(path)?).map_err(bad)?))
-}
-
-/// Where an anchor's predictions are kept.
-pub fn anchor_file(study: &Path, task: Task, anchor: Anchor) -> PathBuf {
-    study.join("anchors").join(format!("{}.{}.csv", task.name(), anchor.name()))
+    Ok(Some(audit))
 }
 
 fn finished(study: &StudyDir, cell: &Cell) -> Result<Finished> {
@@ -84,12 +78,11 @@ fn finished(study: &StudyDir, cell: &Cell) -> Result<Finished> {
     if let Some(difference) = metrics.program.difference() {
         return Err(stale(difference).into());
     }
-    // finished cells may be kept without it: the plan has the same
-    let ran = if dir.join("config.json").is_file() { Some(RunDir::config(&dir)?) } else { None };
-    let config = match &ran {
-        Some(config) => config.clone(),
-        None => cell.config()?,
-    };
-    let predictions = predictions::of_run(&dir, &metrics, Some(&config))?;
+    if metrics.predictions_sha256.is_none() {
+        let reason = "its metrics.json has no `predictions_sha256`, so nothing says that its predictions are as they were written";
+        return Err(stale(reason.into()).into());
+    }
+    let ran = RunDir::config(&dir)?;
+    let predictions = predictions::of_run(&dir, &metrics, Some(&ran))?;
     Ok(Finished::new(&study.study, cell, ran, predictions, metrics.synthetic_images)?)
 }

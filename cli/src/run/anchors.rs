@@ -1,7 +1,5 @@
 //! What size and ratings alone tell, kept with a study: its report then needs no data set.
 
-use std::path::Path;
-
 use anyhow::Result;
 use clip_lung_core::dataset::crops::Dataset;
 use clip_lung_core::dataset::task::Task;
@@ -9,38 +7,33 @@ use clip_lung_core::study::anchors::Anchor;
 use clip_lung_core::study::cells::Cell;
 use clip_lung_core::train::split::fold_of_rows;
 
-use crate::io::files;
+use crate::io::anchor_files::AnchorFiles;
 use crate::io::study_dir::StudyDir;
-use crate::io::study_results::anchor_file;
 
-/// Keeps the anchors of a study's tasks that are not kept yet.
+/// Keeps the anchors of a study's tasks that are not kept yet, or are not as they were written.
 pub fn keep(study: &StudyDir, data: &Dataset) -> Result<()> {
     let Some(config) = study.study.cells.first().map(Cell::config).transpose()? else { return Ok(()) };
-    for task in Task::ALL {
-        let missing = |anchor: &Anchor| !anchor_file(&study.path, task, *anchor).is_file();
-        if study.study.cells.iter().any(|c| c.task == task) && Anchor::ALL.iter().any(missing) {
-            write(&study.path, data, task, &fold_of_rows(&data.rows, &config)?)?;
-        }
+    let mut files = AnchorFiles::open(&study.path)?;
+    let of_study = |task: &Task| study.study.cells.iter().any(|c| c.task == *task);
+    let wanted: Vec<Task> = Task::ALL.into_iter().filter(of_study).filter(|task| !files.are_whole(*task)).collect();
+    if wanted.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    write(&mut files, data, &wanted, &fold_of_rows(&data.rows, &config)?)
 }
 
-/// Predicts each fold from the others by every anchor, and keeps that as `anchors/TASK.ANCHOR.csv` of the study; `fold_of_rows` is
-/// the fold of each of the data set's rows.
-fn write(study_dir: &Path, data: &Dataset, task: Task, fold_of_rows: &[usize]) -> Result<()> {
-    for anchor in Anchor::ALL {
-        let predictions = anchor.predictions(&data.rows, fold_of_rows, task)?;
-        let path = anchor_file(study_dir, task, anchor);
-        files::create_dir(path.parent().unwrap_or(study_dir))?;
-        files::write(&path, &predictions.write()?)?;
+/// Predicts each fold from the others by every anchor, and keeps that with the study; `fold_of_rows` is the fold of each of the data
+/// set's rows.
+fn write(files: &mut AnchorFiles, data: &Dataset, tasks: &[Task], fold_of_rows: &[usize]) -> Result<()> {
+    for (task, anchor) in tasks.iter().flat_map(|t| Anchor::ALL.map(|a| (*t, a))) {
+        files.write(task, anchor, &anchor.predictions(&data.rows, fold_of_rows, task)?)?;
     }
-    Ok(())
+    files.declare()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::io::predictions;
     use clip_lung_core::dataset::class::Thresholds;
     use clip_lung_core::dataset::folds::by_patient;
     use clip_lung_core::phantom::phantom;
@@ -51,17 +44,30 @@ mod tests {
         let data = phantom(Thresholds::Inclusive, Some(60)).unwrap();
         let folds = by_patient(&data.rows, 3, 2).unwrap();
         let place = tempfile::tempdir().unwrap();
-        for task in Task::ALL {
-            write(place.path(), &data, task, &folds).unwrap();
-            for anchor in Anchor::ALL {
-                let kept = predictions::of_file(&anchor_file(place.path(), task, anchor), None).unwrap();
-                let made = anchor.predictions(&data.rows, &folds, task).unwrap();
-                assert_eq!((kept.task, kept.folds(), kept.nodules.len()), (task, made.folds(), made.nodules.len()));
-                for (a, b) in kept.nodules.iter().zip(&made.nodules) {
-                    assert_eq!((&a.nodule_id, a.class, a.fold), (&b.nodule_id, b.class, b.fold));
-                    assert!(a.probabilities.iter().zip(b.probabilities).all(|(a, b)| (a - b).abs() < 1e-7));
-                }
+        let open = || AnchorFiles::open(place.path()).unwrap();
+        assert!(open().read().unwrap().is_empty());
+        write(&mut open(), &data, &Task::ALL, &folds).unwrap();
+        let all = open().read().unwrap();
+        assert_eq!(all.len(), Task::ALL.len() * Anchor::ALL.len());
+        for (anchor, kept) in all {
+            let made = anchor.predictions(&data.rows, &folds, kept.task).unwrap();
+            assert_eq!((kept.folds(), kept.nodules.len()), (made.folds(), made.nodules.len()));
+            for (a, b) in kept.nodules.iter().zip(&made.nodules) {
+                assert_eq!((&a.nodule_id, a.class, a.fold), (&b.nodule_id, b.class, b.fold));
+                assert!(a.probabilities.iter().zip(b.probabilities).all(|(a, b)| (a - b).abs() < 1e-7));
             }
         }
+        // what was touched, removed or is of a study without digests is written anew
+        let at = |name: &str| place.path().join("anchors").join(name);
+        let bytes = std::fs::read(at("lidc-a.size-only.csv")).unwrap();
+        std::fs::write(at("lidc-a.size-only.csv"), "nodule_id").unwrap();
+        std::fs::remove_file(at("lidc-c.ratings.csv")).unwrap();
+        assert_eq!(Task::ALL.map(|task| open().are_whole(task)), [false, true, false]);
+        assert!(open().read().is_err());
+        write(&mut open(), &data, &[Task::LidcA, Task::LidcC], &folds).unwrap();
+        assert_eq!(Task::ALL.map(|task| open().are_whole(task)), [true; 3]);
+        assert_eq!(std::fs::read(at("lidc-a.size-only.csv")).unwrap(), bytes);
+        std::fs::remove_file(at("sha256.json")).unwrap();
+        assert_eq!(Task::ALL.map(|task| open().are_whole(task)), [false; 3]);
     }
 }

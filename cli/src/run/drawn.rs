@@ -43,10 +43,12 @@ pub fn drawn(study: &StudyResults, summary: &Summary) -> Result<Drawn> {
         {
             drawn.pictures.push((task.task, fold, pictures));
         }
-        if let Some(id) = task.choice.as_ref().and_then(|c| c.models.first()) {
+        // one of the cells of choice: the first that kept maps of what the task tests
+        for id in task.choice.iter().flat_map(|c| &c.models) {
             let heats = heats(study, task.task, id)?;
             if !heats.is_empty() {
                 drawn.heats.push((task.task, id.to_string(), heats));
+                break;
             }
         }
     }
@@ -118,11 +120,10 @@ fn pointing(study: &StudyResults, task: Task) -> Result<Vec<Pointing>> {
     Ok(all)
 }
 
-/// The maps that a cell kept of nodules that it got wrong, the most certain errors first.
+/// The maps that a cell kept of nodules that it got wrong, the most certain errors first. The cell of choice on lidc-b may be one of
+/// lidc-a, which trained for both: its answers are the same on both, and of its errors those on nodules count that lidc-b tests.
 fn heats(study: &StudyResults, task: Task, id: &CellId) -> Result<Vec<Heat>> {
-    let Some(f) = study.finished.iter().find(|f| f.cell.id == *id && f.cell.task == task) else {
-        return Ok(Vec::new());
-    };
+    let Some(f) = study.finished.iter().find(|f| f.cell.id == *id) else { return Ok(Vec::new()) };
     let mut maps = kept::maps(&study.dir.cell_dir(id), SIDE)?;
     let classes = f.cell.task.classes();
     let answers = f.predictions.scored().answers();
@@ -130,6 +131,7 @@ fn heats(study: &StudyResults, task: Task, id: &CellId) -> Result<Vec<Heat>> {
     for (nodule, answer) in f.predictions.nodules.iter().zip(answers) {
         let answer = classes[answer];
         if answer != nodule.class
+            && task.tests(nodule.class)
             && let Some(map) = maps.remove(&nodule.nodule_id)
         {
             let probability = nodule.probabilities[answer as usize];

@@ -13,7 +13,7 @@ use clip_lung_core::train::step::Trainer;
 use sha2::{Digest, Sha256};
 
 use crate::io::files;
-use crate::io::run_dir::model_dir;
+use crate::io::model_dir::model_dir;
 
 /// Weights to start from.
 pub struct Init {

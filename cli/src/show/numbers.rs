@@ -6,7 +6,7 @@ use clip_lung_core::study::measures::Measure;
 /// Whether a measure is a share that papers give in percent.
 fn in_percent(measure: Measure) -> bool {
     use Measure::*;
-    matches!(measure, Accuracy | BalancedAccuracy | MacroF1 | Recall(_) | F1(_))
+    matches!(measure, Accuracy | BalancedAccuracy | MacroF1 | Recall(_) | F1(_) | AccuracyTwoWay)
 }
 
 /// A value as tables show it: a share in percent with one decimal, anything else with three.
@@ -78,6 +78,7 @@ pub fn name(measure: Measure) -> String {
         Ece => "ECE".into(),
         Recall(class) => format!("recall {}, %", class.name()),
         F1(class) => format!("F1 {}, %", class.name()),
+        AccuracyTwoWay => "two-class accuracy, %".into(),
     }
 }
 

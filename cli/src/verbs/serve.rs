@@ -21,7 +21,7 @@ use tower_http::services::ServeDir;
 
 use crate::failure::Failure;
 use crate::io::default_model::{self, DEFAULT};
-use crate::io::run_dir::model_dir;
+use crate::io::model_dir::model_dir;
 use crate::io::{input, installed};
 use crate::machine::device;
 

@@ -96,7 +96,7 @@ pub enum Error {
     #[error("{first} and {second} can't be paired: {reason}; compare predictions of the same nodules and folds")]
     Unpaired { first: String, second: String, reason: String },
     /// A finished cell of a study that is not the one planned.
-    #[error("the cell {cell} is stale: {reason}; run it again (`clip-lung sweep run`), or remove its directory")]
+    #[error("the cell {cell} is stale: {reason}; remove its directory, and `clip-lung sweep run` runs it again")]
     Stale { cell: String, reason: String },
     /// What is tested was seen in training.
     #[error("{0}; split by patient, and leave out one of two equal crops")]

@@ -1,7 +1,6 @@
 //! Whether probabilities mean what they say: log-likelihood, Brier score, calibration error.
 
 use super::Scored;
-use crate::base::decision::argmax;
 
 /// Mean -ln p(true class), probabilities at least 1e-12.
 pub fn negative_log_likelihood(scored: &Scored) -> f64 {
@@ -17,9 +16,10 @@ pub fn brier(scored: &Scored) -> f64 {
     scored.truth.iter().zip(&scored.probabilities).map(one).sum::<f64>() / scored.len().max(1) as f64
 }
 
-/// (confidence, right) of each answer.
-fn confidences(scored: &Scored) -> Vec<(f64, bool)> {
-    scored.truth.iter().zip(&scored.probabilities).map(|(&t, p)| (p[argmax(p)], argmax(p) == t)).collect()
+/// (confidence, right) of each answer: the probability of the class decided on, which a median need not give the most.
+pub fn confidences(scored: &Scored) -> Vec<(f64, bool)> {
+    let rows = scored.truth.iter().zip(&scored.probabilities).zip(scored.answers());
+    rows.map(|((&t, p), answer)| (p[answer], answer == t)).collect()
 }
 
 fn gap(bin: &[(f64, bool)]) -> f64 {
@@ -54,6 +54,7 @@ pub fn adaptive_calibration_error(scored: &Scored, bins: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::decision::Decision;
     use crate::metrics::tests::{close, ten};
 
     /// Reference values of the method.
@@ -64,5 +65,19 @@ mod tests {
         close(brier(&s), 0.485);
         close(calibration_error(&s, 10), 0.255);
         close(adaptive_calibration_error(&s, 5), 0.105);
+    }
+
+    /// The median of the first row is the second class, which has less probability than the first.
+    #[test]
+    fn an_answer_is_as_confident_as_its_own_probability() {
+        let scored = Scored {
+            truth: vec![1, 0],
+            probabilities: vec![vec![0.4, 0.25, 0.35], vec![0.7, 0.2, 0.1]],
+            patients: vec!["a".into(), "b".into()],
+            decision: Decision::Median,
+        };
+        assert_eq!(confidences(&scored), [(0.25, true), (0.7, true)]);
+        close(calibration_error(&scored, 10), (0.75 + 0.3) / 2.0);
+        assert_eq!(confidences(&Scored { decision: Decision::Argmax, ..scored }), [(0.4, false), (0.7, true)]);
     }
 }

@@ -89,6 +89,11 @@ pub fn benign_malignant(scored: &Scored, classes: usize) -> impl Iterator<Item =
         .map(move |(i, (t, p))| (i, *t == last, p[last] / (p[0] + p[last]).max(1e-300)))
 }
 
+/// The benign and malignant rows: index, and whether the likelier of the two alone is the true one; benign on a tie.
+pub fn two_way(scored: &Scored, classes: usize) -> impl Iterator<Item = (usize, bool)> {
+    benign_malignant(scored, classes).map(|(i, positive, score)| (i, positive == (score > 0.5)))
+}
+
 /// The largest share of positives found while at least `specificity` of the negatives are spared; thresholds are observed
 /// scores, a score at the threshold counts as positive.
 pub fn sensitivity_at(positive: &[bool], scores: &[f64], specificity: f64) -> Option<f64> {

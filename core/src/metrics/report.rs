@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::Scored;
 use super::calibration::{adaptive_calibration_error, brier, calibration_error, negative_log_likelihood};
 use super::classification::{
-    Confusion, Rates, auc, benign_malignant, confusion, macro_auc, one_vs_rest, rates, sensitivity_at,
+    Confusion, Rates, auc, benign_malignant, confusion, macro_auc, one_vs_rest, rates, sensitivity_at, two_way,
 };
 use super::intervals::{Interval, RESAMPLES, bootstrap};
 use super::ordinal::{expectation_error, mean_absolute_error, ordinal_aucs, ranked_probability_score, weighted_kappa};
@@ -114,7 +114,7 @@ pub fn report(scored: &Scored, names: &[&'static str], tested: &[usize], seed: u
         sensitivity_at_specificity_80: sensitivity_at(&positive, &score, 0.8),
         sensitivity_at_specificity_90: sensitivity_at(&positive, &score, 0.9),
         accuracy_two_way: (tested.len() < n).then(|| {
-            let right = positive.iter().zip(&score).filter(|(p, s)| **p == (**s > 0.5)).count();
+            let right = two_way(scored, n).filter(|(_, right)| *right).count();
             right as f64 / positive.len().max(1) as f64
         }),
         confusion: table,

@@ -9,8 +9,8 @@ use super::ranking::Ranking;
 use crate::dataset::class::Class;
 use crate::dataset::task::Task;
 use crate::metrics::Scored;
-use crate::metrics::calibration::{bin, brier, negative_log_likelihood};
-use crate::metrics::classification::{Confusion, benign_malignant, rates};
+use crate::metrics::calibration::{bin, brier, confidences, negative_log_likelihood};
+use crate::metrics::classification::{Confusion, benign_malignant, rates, two_way};
 use crate::metrics::ordinal::{ranked_probability_score, weighted_kappa};
 
 /// Bins of the calibration error.
@@ -35,6 +35,8 @@ pub enum Measure {
     Ece,
     Recall(Class),
     F1(Class),
+    /// Accuracy when only benign and malignant are allowed answers; where "unsure" is an answer and not tested.
+    AccuracyTwoWay,
 }
 
 impl Measure {
@@ -45,6 +47,18 @@ impl Measure {
         all.extend([Nll, Brier, Rps, Ece]);
         let tested = || Class::ALL.into_iter().filter(|c| task.tests(*c));
         all.extend(tested().map(Recall).chain(tested().map(F1)));
+        all.extend((task.tested().len() < task.classes().len()).then_some(AccuracyTwoWay));
+        all
+    }
+
+    /// Those of any task, each once.
+    pub fn all() -> Vec<Self> {
+        let mut all = Vec::new();
+        for measure in Task::ALL.into_iter().flat_map(Self::of) {
+            if !all.contains(&measure) {
+                all.push(measure);
+            }
+        }
         all
     }
 
@@ -64,6 +78,7 @@ impl Measure {
             Ece => "ece".into(),
             Recall(class) => format!("recall_{}", class.name()),
             F1(class) => format!("f1_{}", class.name()),
+            AccuracyTwoWay => "accuracy_two_way".into(),
         }
     }
 
@@ -89,6 +104,8 @@ pub struct Measured {
     /// Each class against the rest; of two classes only the second.
     one_vs_rest: Vec<Ranking>,
     benign_malignant: Ranking,
+    /// Of the benign and malignant rows, whether the two-way decision is right.
+    two_way: Vec<(usize, bool)>,
     losses: Vec<Loss>,
 }
 
@@ -104,19 +121,18 @@ struct Loss {
 impl Measured {
     /// Of predictions on a task.
     pub fn new(scored: &Scored, task: Task) -> Self {
-        let answers = scored.answers();
+        let confidences = confidences(scored);
         let (classes, n) = (task.classes().len(), scored.len());
         let against_rest =
             |c: usize| Ranking::new((0..n).map(|i| (i, scored.truth[i] == c, scored.probabilities[i][c])));
         let loss = |i: usize| {
             let row = scored.select(&[i]);
-            let confidence = scored.probabilities[i][answers[i]];
-            let right = f64::from(u8::from(answers[i] == scored.truth[i]));
+            let (confidence, right) = confidences[i];
             Loss {
                 nll: negative_log_likelihood(&row),
                 brier: brier(&row),
                 rps: ranked_probability_score(&row),
-                calibration: (bin(confidence, BINS), confidence - right),
+                calibration: (bin(confidence, BINS), confidence - f64::from(u8::from(right))),
             }
         };
         Self {
@@ -124,9 +140,10 @@ impl Measured {
             tested: task.tested(),
             one_vs_rest: (if classes == 2 { 1 } else { 0 }..classes).map(against_rest).collect(),
             benign_malignant: Ranking::new(benign_malignant(scored, classes)),
+            two_way: two_way(scored, classes).collect(),
             losses: (0..n).map(loss).collect(),
             truth: scored.truth.clone(),
-            answers,
+            answers: scored.answers(),
         }
     }
 
@@ -179,6 +196,14 @@ impl Measured {
             }
             Recall(class) => rate().recall[self.task.label(class)?],
             F1(class) => rate().f1[self.task.label(class)?],
+            AccuracyTwoWay => {
+                let (mut right, mut rows) = (0, 0);
+                for (row, is_right) in &self.two_way {
+                    rows += u64::from(weights[*row]);
+                    right += u64::from(weights[*row]) * u64::from(*is_right);
+                }
+                (rows > 0).then(|| right as f64 / rows as f64)
+            }
         }
     }
 }
@@ -186,16 +211,18 @@ impl Measured {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::decision::Decision;
     use crate::metrics::calibration::calibration_error;
     use crate::metrics::classification::{auc, confusion, macro_auc};
+    use crate::metrics::report::report;
     use crate::metrics::tests::near;
     use crate::study::pooled::tests::made_up;
 
-    /// The same as the metrics of the rows written out, on every task.
+    /// The same as the metrics of the rows written out, on every task and however a class is decided on.
     #[test]
     fn equal_the_metrics_of_repeated_rows() {
-        for task in Task::ALL {
-            let scored = made_up(task, 60, 1.0, 4).scored();
+        for (task, decision) in Task::ALL.into_iter().flat_map(|t| [(t, Decision::Argmax), (t, Decision::Median)]) {
+            let scored = Scored { decision, ..made_up(task, 60, 1.0, 4).scored() };
             let measured = Measured::new(&scored, task);
             for salt in 0..4 {
                 let weights: Vec<u32> = (0..scored.len()).map(|i| (i * i + salt) as u32 % 4).collect();
@@ -217,6 +244,11 @@ mod tests {
                 let score: Vec<f64> =
                     ends.probabilities.iter().map(|p| p[classes - 1] / (p[0] + p[classes - 1])).collect();
                 assert_eq!(of(Measure::BenignMalignantAuc), auc(&positive, &score));
+                if Measure::of(task).contains(&Measure::AccuracyTwoWay) {
+                    let names = Class::ALL.map(Class::name);
+                    let report = report(&repeated, &names, &task.tested(), 0).unwrap();
+                    assert_eq!(of(Measure::AccuracyTwoWay), report.accuracy_two_way);
+                }
                 near(of(Measure::Nll).unwrap(), negative_log_likelihood(&repeated), 1e-12);
                 near(of(Measure::Brier).unwrap(), brier(&repeated), 1e-12);
                 near(of(Measure::Rps).unwrap(), ranked_probability_score(&repeated), 1e-12);
@@ -231,6 +263,8 @@ mod tests {
         let names = |task| Measure::of(task).into_iter().map(Measure::name).collect::<std::collections::BTreeSet<_>>();
         assert_eq!(names(Task::LidcA).len(), Measure::of(Task::LidcA).len());
         assert!(names(Task::LidcA).contains("recall_unsure") && !names(Task::LidcC).contains("recall_unsure"));
+        let two_way = Task::ALL.map(|task| names(task).contains("accuracy_two_way"));
+        assert_eq!((two_way, Measure::all().len()), ([false, true, false], Measure::of(Task::LidcA).len() + 1));
         assert_eq!(serde_json::to_string(&Measure::F1(Class::Benign)).unwrap(), "\"f1_benign\"");
     }
 }

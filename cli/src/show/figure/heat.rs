@@ -28,12 +28,12 @@ pub struct Heat {
     pub slice: Option<Vec<f32>>,
 }
 
-/// The maps of a cell; `None` without one.
-pub fn figure(cell: &str, heats: &[Heat]) -> Result<Option<Figure>> {
+/// The maps of a cell, of its errors on a task; `None` without one.
+pub fn figure(task: &str, cell: &str, heats: &[Heat]) -> Result<Option<Figure>> {
     let panels = heats.iter().map(panel).collect::<Result<Vec<_>>>()?;
     Ok((!panels.is_empty()).then(|| Figure {
-        name: format!("gradcam.{cell}"),
-        title: format!("{cell}: what its worst errors rest on"),
+        name: format!("gradcam.{task}.{cell}"),
+        title: format!("{task}: what the worst errors of {cell} rest on"),
         caption: "Grad-CAM at layer4: one map for all slices of a crop, which are the network's channels, over the middle axial slice \
                   where that was kept (\u{2212}1000 to 400 HU). White is most."
             .into(),

@@ -49,7 +49,7 @@ fn of_task(task: &TaskSummary, drawn: &Drawn) -> Result<Vec<Figure>> {
         all.extend(embedding::figure(name, *fold, pictures));
     }
     for (_, cell, heats) in drawn.heats.iter().filter(|h| h.0 == task.task) {
-        all.extend(heat::figure(cell, heats)?);
+        all.extend(heat::figure(name, cell, heats)?);
     }
     for (_, rows) in drawn.pointing.iter().filter(|p| p.0 == task.task) {
         all.extend(pointing::figure(name, rows));

@@ -2,6 +2,7 @@
 
 use clip_lung_core::study::summary::document::Summary;
 
+use super::levels::TICK;
 use super::table::{Table, TableCell};
 use super::tables;
 
@@ -54,6 +55,8 @@ fn escaped(text: &str) -> String {
             '^' => out += "\\textasciicircum{}",
             '<' | '>' => out += &format!("${c}$"),
             '±' => out += "$\\pm$",
+            // \checkmark would ask for another package
+            TICK => out += "$\\surd$",
             '\u{2212}' => out += "$-$",
             '[' => out += "{[}",
             '\n' | '\r' => out.push(' '),

@@ -7,6 +7,7 @@ use clip_lung_core::study::summary::choice::Choice;
 use clip_lung_core::study::summary::document::Summary;
 use clip_lung_core::study::summary::task::TaskSummary;
 
+use super::levels::skipped;
 use super::table::{Table, TableCell};
 use super::tables;
 use crate::show::markdown::escaped;
@@ -15,20 +16,21 @@ use crate::show::markdown::escaped;
 pub fn document(summary: &Summary, study: &Path) -> String {
     let encoders: Vec<&str> = summary.text_encoders.iter().map(String::as_str).collect();
     let mut out = format!(
-        "# {}\n\nResearch software, not a medical device. Data: {} (SHA-256 {}). Text encoder: {}. {} of {} cells. {} resamples of whole patients, seed {}.\n\n",
+        "# {}\n\nResearch software, not a medical device. Data: {} (SHA-256 {}). Text encoder: {}. {} of {} cells. {}.\n\n",
         escaped(&summary.data.name),
         escaped(&summary.data.name),
         summary.data.sha256,
         if encoders.is_empty() { "none".into() } else { escaped(&encoders.join("; ")) },
         summary.finished,
         summary.planned,
-        summary.resamples,
-        summary.bootstrap_seed,
+        resamples(summary),
     );
     for note in &summary.notes {
         out += &format!("- {}\n", escaped(note));
     }
     out += &format!("- Published figures: {}.\n", escaped(summary.published));
+    let [first, second] = once_more(study);
+    out += &format!("- {NOT_KEPT} `{first}`, then `{second}`.\n");
     if let Some(audit) = &summary.audit {
         out += "\n## Data\n";
         tables::of_audit(audit).iter().for_each(|table| out += &markdown(table));
@@ -50,6 +52,23 @@ pub fn document(summary: &Summary, study: &Path) -> String {
 pub fn sizes(task: &TaskSummary) -> String {
     let classes: Vec<String> = task.classes.iter().map(|(name, n)| format!("{n} {name}")).collect();
     format!("{} nodules of {} patients: {}.", task.nodules, task.patients, classes.join(", "))
+}
+
+/// How many resamples the intervals rest on, in words.
+pub fn resamples(summary: &Summary) -> String {
+    let rows = summary.tasks.iter().flat_map(|task| &task.rows);
+    let (all, seed) = (summary.resamples, summary.bootstrap_seed);
+    format!("{all} resamples of whole patients, seed {seed}, {}", skipped(rows))
+}
+
+/// What stands before the commands that make a model anew. The report does not look for models: it is the same without them.
+pub const NOT_KEPT: &str = "Where a cell's model was not kept, running the cell again makes it, with --data DATASET (and --text-encoder, \
+                            for a method with words) where the study was planned elsewhere:";
+
+/// The commands that run a cell again; one that is done is not run.
+pub fn once_more(study: &Path) -> [String; 2] {
+    let cell = study.join("cells").join("ID");
+    [format!("rm -r {}", cell.display()), format!("clip-lung sweep run {} --cell ID", study.display())]
 }
 
 /// The commands that use the models of choice.

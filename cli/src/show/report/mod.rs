@@ -3,6 +3,7 @@
 pub mod drawn;
 mod files;
 mod latex;
+mod levels;
 mod markdown;
 mod page;
 mod results;

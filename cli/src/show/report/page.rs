@@ -9,7 +9,7 @@ use clip_lung_core::study::summary::task::TaskSummary;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::drawn::Drawn;
-use super::markdown::{commands, sizes};
+use super::markdown::{NOT_KEPT, commands, once_more, resamples, sizes};
 use super::table::Table;
 use super::tables;
 use crate::show::figure::panel::{Figure, style};
@@ -34,7 +34,7 @@ pub fn page(summary: &Summary, figures: &[(usize, Figure)], drawn: &Drawn, study
                     dt { "Data" } dd { (summary.data.name) " " small { "SHA-256 " (summary.data.sha256) } }
                     dt { "Text encoder" } dd { @if encoders.is_empty() { "none" } @else { (encoders.join("; ")) } }
                     dt { "Cells" } dd { (summary.finished) " of " (summary.planned) " finished" }
-                    dt { "Intervals" } dd { "95 %, " (summary.resamples) " resamples of whole patients, seed " (summary.bootstrap_seed) }
+                    dt { "Intervals" } dd { "95 %, " (resamples(summary)) }
                     dt { "Published figures" } dd { (summary.published) }
                 }
                 @if !summary.notes.is_empty() { ul { @for note in &summary.notes { li { (note) } } } }
@@ -50,7 +50,8 @@ pub fn page(summary: &Summary, figures: &[(usize, Figure)], drawn: &Drawn, study
                             pre { (commands(choice, study).join("\n")) }
                         }
                     }
-                    p { "Where a cell's model was not kept, running the cell again makes it." }
+                    p { (NOT_KEPT) }
+                    pre { (once_more(study).join("\n")) }
                 }
                 @for (i, task) in summary.tasks.iter().enumerate() { (section(i, task, figures)) }
                 @if let Some(audit) = &summary.audit {
@@ -148,6 +149,6 @@ thead th{vertical-align:bottom;white-space:normal;max-width:8rem}th:first-child{
 figure{margin:0 0 1rem}.panels{display:flex;flex-wrap:wrap;gap:.8rem 1.2rem}.panel{max-width:100%;height:auto}summary{cursor:pointer}\
 @media screen and (max-width:40rem){dl{grid-template-columns:1fr}dt{margin-top:.4rem}\
 .panels{flex-wrap:nowrap;overflow-x:auto}.panel{flex:none;max-width:calc(100vw - 3rem)}}\
-@media print{body{font-size:10pt;max-width:none}.scroll{overflow:visible}table{font-size:7pt}th,td{padding:1pt 3pt}\
+@media print{body{font-size:10pt;max-width:none;padding:0}.scroll{overflow:visible}table{font-size:7pt}th,td{padding:1pt 3pt;white-space:normal}\
 h2,h3,h4{break-after:avoid}tr,.panel{break-inside:avoid}nav{display:none}}\
 ";

@@ -1,14 +1,12 @@
 //! `results.csv`: a row a cell and a column a measure.
 
 use anyhow::Result;
-use clip_lung_core::dataset::task::Task;
 use clip_lung_core::study::measures::Measure;
 use clip_lung_core::study::summary::document::Summary;
 
 /// Every cell and every fold of an anchor; empty where a measure is undefined.
 pub fn csv(summary: &Summary) -> Result<Vec<u8>> {
-    // lidc-a has the measures of all tasks
-    let measures: Vec<String> = Measure::of(Task::LidcA).into_iter().map(Measure::name).collect();
+    let measures: Vec<String> = Measure::all().into_iter().map(Measure::name).collect();
     let mut writer = csv::Writer::from_writer(Vec::new());
     let first = ["cell", "method", "variant", "task", "fold", "seed", "nodules"].map(str::to_owned);
     writer.write_record(first.iter().chain(&measures))?;

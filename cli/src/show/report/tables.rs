@@ -1,80 +1,30 @@
 //! The tables of one task.
 
-use clip_lung_core::dataset::class::Class;
 use clip_lung_core::study::audit::document::Audit;
 use clip_lung_core::study::measures::Measure;
 use clip_lung_core::study::paired::Difference;
 use clip_lung_core::study::summary::cohorts::{Compared, Family};
-use clip_lung_core::study::summary::level::Row;
 use clip_lung_core::study::summary::stability::{MethodRanks, Ranks};
 use clip_lung_core::study::summary::subgroups::{Subgroup, Subgroups};
 use clip_lung_core::study::summary::task::TaskSummary;
 
+use super::levels;
 use super::table::{Table, TableCell};
 use crate::show::audit::rule;
 use crate::show::numbers;
 
 /// The measures that methods are compared by in tables; `summary.json` has all.
 const COMPARED: [Measure; 3] = [Measure::Accuracy, Measure::MacroAuc, Measure::BenignMalignantAuc];
-/// Classes in the order of the paper's columns.
-const CLASSES: [Class; 3] = [Class::Benign, Class::Malignant, Class::Unsure];
 
 /// All tables of a task.
 pub fn of_task(task: &TaskSummary) -> Vec<Table> {
     let against = [&task.against_ce, &task.against_size_only].into_iter().flatten();
     let families = against.chain(&task.variants).filter(|f| !f.comparisons.is_empty());
-    let mut all = vec![levels(task), further(task)];
+    let mut all = levels::of_task(task);
     all.extend(families.map(|f| differences(task, f)));
     all.extend(ranks(task));
     all.extend(task.subgroups.as_ref().map(|s| subgroups(task, s)));
     all
-}
-
-/// The paper's layout.
-fn levels(task: &TaskSummary) -> Table {
-    let tested = || CLASSES.into_iter().filter(|c| task.task.tests(*c));
-    let mut measures = vec![Measure::Accuracy];
-    measures.extend(tested().map(Measure::Recall).chain(tested().map(Measure::F1)));
-    let legend = "Mean over the folds ± standard deviation (ddof 1), in percent; in brackets the published figure. \
-                  Rows without an image first, variants last.";
-    table(task, "Accuracy, recall and F1", legend, &measures, &["recall"])
-}
-
-fn further(task: &TaskSummary) -> Table {
-    use Measure::*;
-    let measures = [MacroAuc, BenignMalignantAuc, QuadraticKappa, BalancedAccuracy, MacroF1, Nll, Ece];
-    let legend = "Mean over the folds ± standard deviation (ddof 1). NLL and ECE (15 bins): less is better.";
-    table(task, "AUC, agreement and calibration", legend, &measures, &["roc", "reliability", "confusion"])
-}
-
-fn table(task: &TaskSummary, title: &str, legend: &str, measures: &[Measure], figures: &[&str]) -> Table {
-    let row = |row: &Row| {
-        let cells = measures.iter().map(|m| level(row, *m));
-        [numbers::shown(&row.name).into(), rests_on(row).into()].into_iter().chain(cells).collect()
-    };
-    Table {
-        title: format!("{}: {title}", task.task.name()),
-        legend: legend.into(),
-        columns: ["".into(), "folds".into()].into_iter().chain(measures.iter().map(|m| numbers::name(*m))).collect(),
-        rows: task.rows.iter().map(row).collect(),
-        figures: figures.iter().map(|f| format!("{f}.{}", task.task.name())).collect(),
-    }
-}
-
-fn rests_on(row: &Row) -> String {
-    let seeds = if row.seeds.len() > 1 { format!(" x {} seeds", row.seeds.len()) } else { String::new() };
-    numbers::numbers(&row.folds) + &seeds
-}
-
-fn level(row: &Row, measure: Measure) -> TableCell {
-    let Some(level) = row.level(measure) else { return "-".into() };
-    let sd = level.sd.map_or(String::new(), |sd| format!(" ± {}", numbers::value(measure, sd)));
-    // a measure that some folds don't define says how many do
-    let some = if level.folds < row.folds.len() { format!(" (of {})", level.folds) } else { String::new() };
-    TableCell {
-        text: numbers::value(measure, level.mean) + &sd + &some,
-        beside: level.published.map(|p| numbers::value(measure, p)),
-    }
 }
 
 fn differences(task: &TaskSummary, family: &Family) -> Table {

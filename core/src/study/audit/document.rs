@@ -8,7 +8,7 @@ use super::readers::{ReaderAgreement, agreement, scores_of};
 use crate::dataset::class::Class;
 use crate::dataset::crops::Dataset;
 use crate::error::Result;
-use crate::train::config::{Grouping, TrainConfig};
+use crate::train::config::{DataId, Grouping, TrainConfig};
 use crate::train::split::fold_of_rows;
 
 /// What a data set and its split are worth.
@@ -16,6 +16,9 @@ use crate::train::split::fold_of_rows;
 #[serde(deny_unknown_fields)]
 pub struct Audit {
     pub data: String,
+    /// SHA-256 of the data; audits of earlier versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
     pub nodules: usize,
     pub fold_seed: u64,
     pub grouping: Grouping,
@@ -43,6 +46,7 @@ pub fn audit(data: &Dataset, config: &TrainConfig) -> Result<Audit> {
     let scores: Vec<Vec<u8>> = scores_of(&data.rows)?.into_iter().flatten().collect();
     Ok(Audit {
         data: data.header.name.clone(),
+        sha256: Some(data.digest()?),
         nodules: data.len(),
         fold_seed: config.fold_seed,
         grouping: config.grouping,
@@ -55,6 +59,25 @@ pub fn audit(data: &Dataset, config: &TrainConfig) -> Result<Audit> {
 }
 
 impl Audit {
+    /// What makes it another than that of these data under the split of a run's settings, in words.
+    pub fn difference(&self, data: &DataId, split: Option<&TrainConfig>) -> Option<String> {
+        match &self.sha256 {
+            Some(found) if *found != data.sha256 => {
+                return Some(format!("it is of data of SHA-256 {found}, not of {} ({})", data.name, data.sha256));
+            }
+            None if self.data != data.name => return Some(format!("it is of {}, not of {}", self.data, data.name)),
+            _ => {}
+        }
+        let split = split?;
+        let (own, wanted) =
+            ((self.folds.len(), self.fold_seed, self.grouping), (split.folds, split.fold_seed, split.grouping));
+        let words = |(folds, seed, grouping): (usize, u64, Grouping)| {
+            let units = if grouping == Grouping::Patient { "patients" } else { "nodules" };
+            format!("{folds} folds of {units} with seed {seed}")
+        };
+        (own != wanted).then(|| format!("it is of {}, not of {}", words(own), words(wanted)))
+    }
+
     /// All nodules of a class.
     pub fn count(&self, class: Class) -> usize {
         self.folds.iter().map(|f| f[class as usize]).sum()
@@ -83,6 +106,17 @@ mod tests {
         let json = serde_json::to_string(&found).unwrap();
         let again: Audit = serde_json::from_str(&json).unwrap();
         assert_eq!((&again.leakage, &again.policies, &again.folds), (&found.leakage, &found.policies, &found.folds));
+        let own = DataId { name: "renamed".into(), sha256: data.digest().unwrap() };
+        assert_eq!(found.difference(&own, Some(&config)), None);
+        let says = |audit: &Audit, data: &DataId, split: &TrainConfig, words: &str| {
+            let difference = audit.difference(data, Some(split)).unwrap();
+            assert!(difference.contains(words), "{difference}");
+        };
+        let other = DataId { sha256: "00".into(), ..own.clone() };
+        says(&found, &other, &config, "not of renamed (00)");
+        // an audit without a digest is known by the name
+        says(&Audit { sha256: None, ..found.clone() }, &own, &config, "not of renamed");
+        says(&found, &own, &TrainConfig { fold_seed: 9, ..config.clone() }, "not of 3 folds of patients with seed 9");
         // dealt one by one, patients are on two sides
         let single = audit(&data, &TrainConfig { grouping: Grouping::Nodule, ..config }).unwrap();
         assert!(single.leakage.check().is_err());

@@ -19,21 +19,21 @@ pub struct Finished {
 }
 
 impl Finished {
-    /// That the run is the one that the study planned. `ran` is the run's own `config.json`, where it was kept.
+    /// That the run is the one that the study planned. `ran` is the run's own `config.json`.
     ///
     /// # Errors
     /// Names the cell and what is another than planned: a setting, the data, or the fold of its rows.
     pub fn new(
         study: &Study,
         cell: &Cell,
-        ran: Option<TrainConfig>,
+        ran: TrainConfig,
         predictions: Predictions,
         synthetic: bool,
     ) -> Result<Self> {
         let stale = |reason: String| Error::Stale { cell: cell.id.to_string(), reason };
         let bad = |e: serde_json::Error| Error::BadJson { file: "study.json".into(), reason: e.to_string() };
         let planned = TrainConfig { data: study.data.clone(), ..cell.config()? };
-        let mut config = ran.unwrap_or_else(|| planned.clone());
+        let mut config = ran;
         if config.data.sha256 != study.data.sha256 {
             return Err(stale(format!("it saw data of SHA-256 {}, not {}", config.data.sha256, study.data.sha256)));
         }
@@ -99,17 +99,16 @@ pub(crate) mod tests {
         let cell = cell(&planned, None);
         let study = Study::new(planned.data.clone(), vec![cell.clone()]).unwrap();
         let rows = || finished(Method::Ce, None, &[1], 2, 1.0).remove(0).predictions;
-        let says = |ran: Option<TrainConfig>, predictions: Predictions, word: &str| {
+        let says = |ran: TrainConfig, predictions: Predictions, word: &str| {
             let message = Finished::new(&study, &cell, ran, predictions, false).unwrap_err().to_string();
             assert!(message.contains(word) && message.contains("ce.lidc-a.f1.s2"), "{message}");
         };
-        assert!(Finished::new(&study, &cell, Some(planned.clone()), rows(), false).is_ok());
-        assert!(Finished::new(&study, &cell, None, rows(), false).is_ok());
-        says(Some(TrainConfig { epochs: 7, ..planned.clone() }), rows(), "`epochs` is 7, planned is 100");
+        assert!(Finished::new(&study, &cell, planned.clone(), rows(), false).is_ok());
+        says(TrainConfig { epochs: 7, ..planned.clone() }, rows(), "`epochs` is 7, planned is 100");
         let other = DataId { name: "made up".into(), sha256: "11".into() };
-        says(Some(TrainConfig { data: other, ..planned.clone() }), rows(), "SHA-256 11");
+        says(TrainConfig { data: other, ..planned.clone() }, rows(), "SHA-256 11");
         let mut moved = rows();
         moved.nodules[0].fold = 3;
-        says(None, moved, "fold 3");
+        says(planned, moved, "fold 3");
     }
 }

@@ -1,6 +1,7 @@
 //! Everything that a study's report shows, from predictions alone: levels with published figures beside, paired comparisons, rank
 //! stability, curves, and which model to use.
 
+pub mod ablation;
 pub mod choice;
 pub mod cohorts;
 pub mod document;

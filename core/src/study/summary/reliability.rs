@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::entry::Entry;
-use crate::metrics::calibration::bin;
+use crate::metrics::calibration::{bin, confidences};
 use crate::metrics::intervals::{Interval, wilson};
 
 /// Bins of equal width, as many as the calibration error has.
@@ -35,11 +35,11 @@ impl Reliability {
         let mut bins = [(0u64, 0.0, 0u64); BINS];
         for seed in entry.on(&entry.folds) {
             let scored = seed.scored();
-            for ((answer, truth), p) in scored.answers().into_iter().zip(&scored.truth).zip(&scored.probabilities) {
-                let (answers, confidence, right) = &mut bins[bin(p[answer], BINS)];
+            for (sure, is_right) in confidences(&scored) {
+                let (answers, confidence, right) = &mut bins[bin(sure, BINS)];
                 *answers += 1;
-                *confidence += p[answer];
-                *right += u64::from(answer == *truth);
+                *confidence += sure;
+                *right += u64::from(is_right);
             }
         }
         let filled = bins.into_iter().filter(|b| b.0 > 0).map(|(answers, confidence, right)| Bin {
@@ -55,6 +55,7 @@ impl Reliability {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::decision::Decision;
     use crate::dataset::task::Task;
     use crate::methods::Method;
     use crate::metrics::calibration::calibration_error;
@@ -65,13 +66,16 @@ mod tests {
     /// The calibration error is the bins' mean distance from the diagonal.
     #[test]
     fn the_bins_are_those_of_the_calibration_error() {
-        let all = finished(Method::Ce, None, &[0, 1, 2], 2, 1.5);
-        let entry = entries(Task::LidcA, &all, &[]).unwrap().remove(0);
-        let bins = Reliability::new(&entry).bins;
-        let scored = entry.on(&[0, 1, 2])[0].scored();
-        let gap: f64 = bins.iter().map(|b| b.answers as f64 * (b.confidence - b.right).abs()).sum();
-        near(gap / scored.len() as f64, calibration_error(&scored, BINS), 1e-12);
-        assert_eq!(bins.iter().map(|b| b.answers).sum::<u64>(), scored.len() as u64);
-        assert!(bins.iter().all(|b| b.interval.low <= b.right && b.right <= b.interval.high));
+        for decision in [Decision::Argmax, Decision::Median] {
+            let mut all = finished(Method::Udm, None, &[0, 1, 2], 2, 1.5);
+            all.iter_mut().for_each(|f| f.predictions.decision = decision);
+            let entry = entries(Task::LidcA, &all, &[]).unwrap().remove(0);
+            let bins = Reliability::new(&entry).bins;
+            let scored = entry.on(&[0, 1, 2])[0].scored();
+            let gap: f64 = bins.iter().map(|b| b.answers as f64 * (b.confidence - b.right).abs()).sum();
+            near(gap / scored.len() as f64, calibration_error(&scored, BINS), 1e-12);
+            assert_eq!(bins.iter().map(|b| b.answers).sum::<u64>(), scored.len() as u64);
+            assert!(bins.iter().all(|b| b.interval.low <= b.right && b.right <= b.interval.high));
+        }
     }
 }

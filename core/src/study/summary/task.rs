@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::ablation::{Ablated, ablation};
 use super::choice::{Choice, choose};
 use super::cohorts::{Cohorts, Family};
 use super::entry::{Entry, Kind};
@@ -33,6 +34,8 @@ pub struct TaskSummary {
     pub against_size_only: Option<Family>,
     /// Variants against the method as it comes, a family a method.
     pub variants: Vec<Family>,
+    /// The paper's ablation, where the study has rows of it.
+    pub ablation: Vec<Ablated>,
     pub ranks: Vec<Ranks>,
     pub roc: Vec<Roc>,
     pub reliability: Vec<Reliability>,
@@ -109,6 +112,7 @@ impl TaskSummary {
             against_ce,
             against_size_only: against_size,
             variants,
+            ablation: ablation(entries),
         })
     }
 
