@@ -9,13 +9,14 @@ use clip_lung_core::dataset::class::Class;
 use clip_lung_core::dataset::nodules::Nodules;
 use clip_lung_core::dataset::task::Task;
 use clip_lung_core::study::cells::{Cell, CellId};
-use clip_lung_core::train::config::TrainConfig;
+use clip_lung_core::train::config::{Choose, TrainConfig, ValidateOn};
 use clip_lung_core::train::split::split;
 
 use super::fit::{Extras, Fit};
 use super::shared::Shared;
 use super::training::{Pace, Watch};
 use super::{results, scoring};
+use crate::failure::Failure;
 use crate::io::files;
 use crate::io::lock::Lock;
 use crate::io::predictions::{self, Metrics, PREDICTIONS};
@@ -37,6 +38,10 @@ pub fn run(
     let clock = Clock { study, cell, start: Instant::now(), before: study.time(&cell.id) };
     let config = cell.config()?;
     let path = study.cell_dir(&cell.id);
+    if config.init.is_some() || config.test.is_some() || matches!(config.validation, Some(ValidateOn::Data(_))) {
+        let what = "a model to start from or another data set in its settings, which a cell can't have";
+        return Err(Failure::File(format!("{} has {what}; use `clip-lung train`", cell.id)).into());
+    }
     if let Some(twin) = twin(study, cell)?
         && study.state(twin)? == CellState::Done
     {
@@ -59,7 +64,8 @@ pub fn run(
     study.log(&format!("done {}: {seconds:.0} s", cell.id))
 }
 
-/// The cell whose training is this one's too: lidc-b trains as lidc-a and tests a part of its nodules.
+/// The cell whose training is this one's too: lidc-b trains as lidc-a and tests a part of its nodules. It also validates on a part of
+/// lidc-a's, so that the best epoch may be another.
 pub fn twin<'a>(study: &'a StudyDir, cell: &Cell) -> Result<Option<&'a Cell>> {
     if cell.task != Task::LidcB {
         return Ok(None);
@@ -68,7 +74,7 @@ pub fn twin<'a>(study: &'a StudyDir, cell: &Cell) -> Result<Option<&'a Cell>> {
     let id = CellId::new(cell.method, Task::LidcA, cell.fold, cell.seed, cell.variant.as_deref())?;
     let Some(other) = study.study.cell(&id) else { return Ok(None) };
     let wanted = TrainConfig { task: Task::LidcA, ..cell.config()? };
-    Ok((other.config()? == wanted).then_some(other))
+    Ok((wanted.choose == Choose::Last && other.config()? == wanted).then_some(other))
 }
 
 /// The predictions of a cell from those of its twin, and what trained them.

@@ -11,7 +11,7 @@ use clip_lung_core::nn::text::products::Products;
 use clip_lung_core::study::cells::Study;
 use clip_lung_core::study::grid::{Grid, numbers};
 use clip_lung_core::study::variants::Variant;
-use clip_lung_core::train::config::{DataId, TrainConfig};
+use clip_lung_core::train::config::{DataId, TrainConfig, ValidateOn};
 
 use crate::failure::Failure;
 use crate::io::input;
@@ -19,7 +19,7 @@ use crate::io::places::{Encoder, Places};
 use crate::io::study_dir::StudyDir;
 use crate::machine::device;
 use crate::run::encoder;
-use crate::run::recipe::Recipe;
+use crate::run::recipe::{INNER, Recipe};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -48,6 +48,9 @@ pub struct Args {
     variants: Vec<String>,
     #[command(flatten)]
     recipe: Recipe,
+    /// After each epoch, score the averaged weights on `inner`, an eighth of a cell's training patients, who then don't train
+    #[arg(long, value_parser = [INNER])]
+    validate: Option<String>,
     #[command(flatten)]
     options: MethodOptions,
     #[arg(long, default_value = "clip", help = encoder::CHOICES)]
@@ -65,7 +68,10 @@ pub fn run(args: Args) -> Result<()> {
     places.data = input::whole_place(&args.data);
     let recipe = |method: Method, text: Option<&str>| -> Result<TrainConfig> {
         let config = args.recipe.config(args.options.of(method), id.clone());
-        let mut config = TrainConfig { folds: args.fold_count, ..config };
+        let validation = args.validate.as_ref().map(|_| ValidateOn::Inner);
+        let mut config = TrainConfig { folds: args.fold_count, validation, ..config };
+        // whether any method has a precision is looked at below
+        TrainConfig { precision: Products::F32, ..config.clone() }.check().map_err(usage)?;
         if config.method.needs_text() {
             let choice = text.unwrap_or(&args.text_encoder);
             config.text_encoder = Some(named(choice, args.text_seed, &mut places)?);
@@ -86,8 +92,12 @@ pub fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
+/// What the command line asked for in vain.
+fn usage(e: clip_lung_core::Error) -> Failure {
+    Failure::Usage(e.to_string())
+}
+
 fn grid(args: &Args) -> Result<Grid> {
-    let usage = |e: clip_lung_core::Error| Failure::Usage(e.to_string());
     let all = |words: &[String]| words.iter().any(|w| w == "all");
     let method = |word: &String| {
         let names = Method::ALL.map(Method::name).join(", ");
