@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::ValueEnum;
-use clip_lung_core::dataset::class::Class;
 use clip_lung_core::dataset::task::Task;
 use clip_lung_core::methods::{Method, MethodOptions};
 use clip_lung_core::nn::text::products::Products;
@@ -122,14 +121,9 @@ fn grid(args: &Args) -> Result<Grid> {
     Ok(Grid { methods: methods?, tasks: tasks?, folds, seeds: numbers(&args.seeds).map_err(usage)?, variants })
 }
 
-/// The name of a text encoder, which says what it is: it is loaded once for that.
+/// The name of a text encoder, which is loaded once for that.
 fn named(choice: &str, seed: u64, places: &mut Places) -> Result<String> {
-    let choice = encoder::whole_choice(choice);
-    if let Some(known) = places.text_encoders.iter().find(|e| e.choice == choice && e.seed == seed) {
-        return Ok(known.name.clone());
-    }
-    let (device, _) = device::select("cpu")?;
-    let name = encoder::load(&choice, &Class::ALL.map(Class::name), seed, &device)?.name().to_owned();
-    places.set(Encoder { name: name.clone(), choice, seed });
+    let name = encoder::name(choice, seed, places, &device::select("cpu")?.0)?;
+    places.set(Encoder { name: name.clone(), choice: encoder::whole_choice(choice), seed });
     Ok(name)
 }

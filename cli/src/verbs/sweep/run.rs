@@ -17,7 +17,7 @@ use crate::io::lock::Lock;
 use crate::io::study_dir::{CellState, StudyDir};
 use crate::machine::device;
 use crate::run::cell;
-use crate::run::shared::{Here, Shared};
+use crate::run::shared::{self, Here, Shared};
 use crate::run::training::{Pace, Shown};
 use crate::show::progress;
 use crate::show::study_progress::{Cost, StudyProgress};
@@ -68,7 +68,7 @@ pub fn run(args: Args) -> Result<()> {
     }
     device::advice(&device_name).iter().for_each(|advice| eprintln!("{advice}"));
     let study = StudyDir::open(&args.study)?;
-    args.here.keep(&args.study, &device)?;
+    args.here.keep(&study, &device)?;
     match &args.cell {
         Some(id) => alone(&study, id, &device, Duration::from_secs(args.wait), pace),
         None => supervise(&study, &args, &stop),
@@ -117,6 +117,9 @@ fn supervise(study: &StudyDir, args: &Args, stop: &AtomicBool) -> Result<()> {
             study.forget_error(&cell.id)?;
         }
     }
+    shared::warnings(study)?
+        .iter()
+        .for_each(|warning| eprintln!("warning: {warning}; cells that train with it will fail"));
     let jobs = usize::from(args.jobs);
     let mut shown = StudyProgress::new(costs(study)?, jobs);
     let mut team = Team::new(command(args)?, jobs);

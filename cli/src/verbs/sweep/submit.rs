@@ -93,7 +93,7 @@ pub fn run(args: Args) -> Result<()> {
         }
         return Ok(());
     }
-    args.here.keep(&study.path, &device::select("cpu")?.0)?;
+    args.here.keep(&study, &device::select("cpu")?.0)?;
     files::create_dir(&job.study.join(LOGS))?;
     for (name, text) in &written {
         files::write(&job.study.join(name), text.as_bytes())?;
