@@ -120,6 +120,7 @@ fn resume(args: Args) -> Result<Outcome> {
             text_seed: said.text_seed,
             validate: said.validate,
             test: said.test.map(PathBuf::from),
+            tensorboard: said.tensorboard || args.tensorboard,
             ..args
         },
         (None, Some(_)) => args,
@@ -225,6 +226,7 @@ fn train(args: Args, mut config: TrainConfig, data: &Dataset) -> Result<Outcome>
         text_seed: args.text_seed,
         validate: args.validate.map(|place| if place == INNER { place } else { input::whole_place(&place) }),
         test: args.test.map(|place| input::whole_place(&place.to_string_lossy())),
+        tensorboard: args.tensorboard,
     };
     invocation.write(&args.out)?;
     let config = fit.config();
