@@ -44,7 +44,7 @@ impl Shared {
         let data = input::dataset(&places.data)?;
         check_data(&data, &places.data, &dir.study)?;
         anchors::keep(dir, &data)?;
-        audit::keep(dir, &data)?;
+        audit::keep(dir, &data, None)?;
         Ok(Self { data, encoders: places.text_encoders, loaded: Vec::new() })
     }
 

@@ -99,7 +99,7 @@ pub enum Error {
     #[error("the cell {cell} is stale: {reason}; run it again (`clip-lung sweep run`), or remove its directory")]
     Stale { cell: String, reason: String },
     /// What is tested was seen in training.
-    #[error("{0}; split by patient, and leave out one of two equal crops")]
+    #[error("{0}; split by patient and leave out one of two equal crops, or ask for --allow-leaks")]
     Leak(String),
     /// A model's own golden pair is not reproduced.
     #[error(

@@ -17,8 +17,8 @@ use crate::io::input;
 use crate::io::places::{Encoder, Places};
 use crate::io::study_dir::StudyDir;
 use crate::machine::device;
-use crate::run::encoder;
 use crate::run::recipe::{INNER, Recipe};
+use crate::run::{audit, encoder};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -50,6 +50,9 @@ pub struct Args {
     /// After each epoch, score the averaged weights on `inner`, an eighth of a cell's training patients, who then don't train
     #[arg(long, value_parser = [INNER])]
     validate: Option<String>,
+    /// Go on though patients or nearly the same crops are in two folds
+    #[arg(long)]
+    allow_leaks: bool,
     #[command(flatten)]
     options: MethodOptions,
     #[arg(long, default_value = "clip", help = encoder::CHOICES)]
@@ -84,7 +87,12 @@ pub fn run(args: Args) -> Result<()> {
         return Err(Failure::Usage(none).into());
     }
     let study = Study::new(id.clone(), cells)?;
+    let found = audit::of(&study, &data)?;
+    if let Some(found) = found.as_ref().filter(|_| !args.allow_leaks) {
+        found.leakage.check()?;
+    }
     let (dir, new) = StudyDir::plan(&args.study, study)?;
+    audit::keep(&dir, &data, found)?;
     places.write(&args.study)?;
     println!("{}: {} cells, {new} of them new, on {}", args.study.display(), dir.study.cells.len(), id.name);
     println!("  run them with: clip-lung sweep run {}", args.study.display());
