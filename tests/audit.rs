@@ -63,9 +63,36 @@ fn a_copied_crop_is_refused_where_it_is_in_another_fold() {
         std::fs::write(place.path("data").join(name), bytes).unwrap();
     }
     let (data, refused) = (place.name("data"), "nodules 0 and copy");
+    // a study of them is refused too, before anything of it is written
+    let study = place.name("study");
+    let plan = ["sweep", "plan", &study, "--data", &data, "--methods", "ce", "--fold-seed", &seed];
+    is_bad_input(&plan, refused);
+    assert!(!place.path("study").exists());
+    assert!(ok(&[&plan[..], &["--allow-leaks"]].concat()).contains("5 cells"));
+    // what was found stays with the study
+    let kept = json(&std::fs::read_to_string(place.path("study/audit.json")).unwrap());
+    assert_eq!(kept["leakage"]["twins"][0]["second"], "copy");
     let audit = ["inspect", &data, "--audit", "--fold-seed", &seed];
     is_bad_input(&audit, refused);
     assert!(ok(&[&audit[..], &["--allow-leaks"]].concat()).contains("0 and copy: 0.99"));
+}
+
+/// Folds of the table's own that part a patient's nodules.
+#[test]
+fn a_study_of_patients_on_two_sides_is_refused() {
+    let place = Place::new();
+    let (data, study) = (place.data(), place.name("study"));
+    let table = place.path("data/nodules.csv");
+    let rows = std::fs::read_to_string(&table).unwrap();
+    let dealt = |(i, row): (usize, &str)| if i == 0 { format!("{row},fold\n") } else { format!("{row},{}\n", i % 3) };
+    std::fs::write(&table, rows.lines().enumerate().map(dealt).collect::<String>()).unwrap();
+    let plan = ["sweep", "plan", &study, "--data", &data, "--methods", "ce", "--folds", "0-2"];
+    is_bad_input(&plan, "of the table; deal whole patients");
+    let single = [&plan[..], &["--grouping", "nodule"]].concat();
+    is_bad_input(&single, "patients are on both sides");
+    is_bad_input(&single, "--allow-leaks");
+    assert!(!place.path("study").exists());
+    assert!(ok(&[&single[..], &["--allow-leaks"]].concat()).contains("3 cells"));
 }
 
 /// Real crops, whose readers the program knows from their ratings.

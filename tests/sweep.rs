@@ -5,34 +5,65 @@
 mod common;
 mod study;
 
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use clip_lung_core::base::random::Stream;
 use common::{fails, is_bad_input, ok, program, text};
-use study::{plan, run, same, states};
+use serde_json::Value;
+use study::{ended, plan, plan_of, run, starts, states, undisturbed};
 
-/// kill -9 of everything, of the command alone (its workers then stop by themselves) and of a worker alone, ten times at random moments.
+/// The command that runs a study with two workers, each of them in a group of processes with it, as a terminal starts it.
+#[cfg(target_os = "linux")]
+fn two_workers(study: &Path) -> Command {
+    use std::os::unix::process::CommandExt;
+    let mut command = program(&["sweep", "run", &text(study), "--jobs", "2", "--device", "cpu", "--save-every", "0"]);
+    command.process_group(0).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+/// The processes that a process has started.
+#[cfg(target_os = "linux")]
+fn children(pid: u32) -> Vec<u32> {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let listed = threads.map(|thread| std::fs::read_to_string(thread.path().join("children")).unwrap_or_default());
+    listed.collect::<String>().split_whitespace().filter_map(|p| p.parse().ok()).collect()
+}
+
+/// A signal to a process, or to a group of them behind a minus.
+#[cfg(target_os = "linux")]
+fn signal(name: &str, to: &str) {
+    let _ = Command::new("kill").args([name, "--", to]).stderr(Stdio::null()).status();
+}
+
+/// Waits until something holds, or the command has ended; for two minutes at most.
+#[cfg(target_os = "linux")]
+fn until(child: &mut Child, holds: impl Fn() -> bool) {
+    for _ in 0..60_000 {
+        if holds() || child.try_wait().unwrap().is_some() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    panic!("it did not come to that");
+}
+
+/// kill -9 of everything, of the command alone (its workers then stop by themselves) and of a worker alone, ten times at random moments
+/// while cells run.
 #[cfg(target_os = "linux")]
 #[test]
 fn killed_at_random_moments_it_ends_bit_equal() {
     let dir = tempfile::tempdir().unwrap();
-    let undisturbed = plan(dir.path(), "undisturbed");
-    run(&undisturbed);
     let study = plan(dir.path(), "killed");
     let mut random = Stream::new(3, 1);
-    let children = |pid: u32| -> Vec<u32> {
-        let listed = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-        listed.split_whitespace().filter_map(|p| p.parse().ok()).collect()
-    };
-    let kill = |pid: u32| {
-        let _ = std::process::Command::new("kill").args(["-9", &pid.to_string()]).stderr(Stdio::null()).status();
-    };
+    let kill = |pid: u32| signal("-9", &pid.to_string());
     for round in 0..10 {
-        let words = ["sweep", "run", &text(&study), "--jobs", "2", "--device", "cpu", "--save-every", "0"];
-        let mut child = program(&words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(300 + (random.uniform() * 1700.0) as u64));
+        let before = starts(&study, "");
+        let mut child = two_workers(&study).spawn().unwrap();
+        until(&mut child, || starts(&study, "") > before);
+        std::thread::sleep(Duration::from_millis((random.uniform() * 700.0) as u64));
         let workers = children(child.id());
         match round % 3 {
             0 => {
@@ -56,7 +87,56 @@ fn killed_at_random_moments_it_ends_bit_equal() {
         }
     }
     run(&study);
-    same(&study, &undisturbed);
+    assert_eq!(ended(&study), *undisturbed());
+    // twelve cells that were started once each would not have been killed in their midst
+    let interrupted = starts(&study, "") - 12;
+    assert!(interrupted >= 3, "{interrupted} of ten kills met a running cell");
+}
+
+/// Ctrl-C reaches the command and its workers: they save, the command ends with 4, and the same command continues.
+#[cfg(target_os = "linux")]
+#[test]
+fn stopped_from_the_terminal_it_ends_bit_equal() {
+    let dir = tempfile::tempdir().unwrap();
+    let study = plan(dir.path(), "stopped");
+    let mut child = two_workers(&study).spawn().unwrap();
+    until(&mut child, || starts(&study, "") > 0);
+    signal("-INT", &format!("-{}", child.id()));
+    assert_eq!(child.wait().unwrap().code(), Some(4));
+    let left = states(&study);
+    assert!(left.iter().all(|(_, state)| ["waiting", "done"].contains(&state.as_str())), "{left:?}");
+    run(&study);
+    assert!(starts(&study, "") > 12, "no running cell was stopped");
+    assert_eq!(ended(&study), *undisturbed());
+}
+
+/// A worker that is killed before it runs a cell is replaced: the same command ends the study.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_worker_killed_at_its_start_takes_no_other_along() {
+    let dir = tempfile::tempdir().unwrap();
+    let study = plan(dir.path(), "study");
+    let mut child = two_workers(&study).stderr(Stdio::piped()).spawn().unwrap();
+    let pid = child.id();
+    until(&mut child, || !children(pid).is_empty());
+    children(pid).first().into_iter().for_each(|worker| signal("-9", &worker.to_string()));
+    let out = child.wait_with_output().unwrap();
+    let said = String::from_utf8(out.stderr).unwrap();
+    assert!(out.status.success(), "{said}");
+    assert!(said.contains("signal: 9") && said.contains("ran no cell"), "{said}");
+    assert_eq!(ended(&study), *undisturbed());
+}
+
+/// Workers that can't begin say why, and the command ends.
+#[test]
+fn workers_that_cannot_begin_end_the_command() {
+    let dir = tempfile::tempdir().unwrap();
+    let study = plan(dir.path(), "study");
+    std::fs::rename(dir.path().join("data"), dir.path().join("elsewhere")).unwrap();
+    let (code, message) = fails(&["sweep", "run", &text(&study), "--jobs", "2", "--device", "cpu"]);
+    assert_eq!(code, 1, "{message}");
+    assert!(message.contains("before it ran a cell") && message.contains("12 of 12 cells"), "{message}");
+    assert!(message.contains(&text(&dir.path().join("data"))), "{message}");
 }
 
 /// A cell that can't run keeps its error, takes no other along, and is tried again.
@@ -76,14 +156,133 @@ fn a_failing_cell_takes_no_other_along() {
     assert_eq!(failed, [("corf.lidc-a.f0.s2".to_owned(), "failed".to_owned())]);
     std::fs::remove_file(broken.join("state.safetensors")).unwrap();
     run(&study);
-    let undisturbed = plan(dir.path(), "undisturbed");
-    run(&undisturbed);
     // and what it trained for itself equals what it would have taken over
-    let cell = Path::new("cells/corf.lidc-b.f0.s2");
-    assert!(study.join(cell).join("model").exists() && !undisturbed.join(cell).join("model").exists());
-    for file in ["predictions.csv", "metrics.json"] {
-        let read = |study: &Path| std::fs::read(study.join(cell).join(file)).unwrap();
-        assert!(read(&study) == read(&undisturbed), "{file}");
+    assert!(study.join("cells/corf.lidc-b.f0.s2/model").exists());
+    assert_eq!(ended(&study), *undisturbed());
+}
+
+/// What stands in the table of `sweep status`, where a cell's settings can't be read: they are no other cell's trouble.
+#[test]
+fn a_damaged_cell_takes_no_other_along() {
+    let dir = tempfile::tempdir().unwrap();
+    let study = plan_of(&["--methods", "ce,nsb", "--tasks", "lidc-a", "--folds", "0-2"], dir.path(), "study");
+    let name = text(&study);
+    let cell = |id: &str| study.join("cells").join(id);
+    ok(&["sweep", "run", &name, "--device", "cpu", "--cell", "ce.lidc-a.f0.s2"]);
+    let damaged = cell("ce.lidc-a.f1.s2");
+    for (place, file, content) in
+        [(&damaged, "config.json", "{\"method\""), (&cell("nsb.lidc-a.f0.s2"), "error.txt", "no\nmore")]
+    {
+        std::fs::create_dir_all(place).unwrap();
+        std::fs::write(place.join(file), content).unwrap();
+    }
+    std::fs::create_dir_all(cell("nsb.lidc-a.f1.s2")).unwrap();
+    let lock = std::fs::File::create(cell("nsb.lidc-a.f1.s2").join("lock")).unwrap();
+    lock.lock().unwrap();
+    let told = ok(&["sweep", "status", &name]);
+    let lines: Vec<&str> = told.lines().collect();
+    assert!(lines[0].starts_with("ce.lidc-a.f0.s2   done      ") && lines[0].ends_with(" s"), "{told}");
+    assert!(lines[2].starts_with("ce.lidc-a.f1.s2   stale     "), "{told}");
+    assert!(lines[2].contains(&text(&damaged.join("config.json"))) && lines[2].ends_with("to run it again"), "{told}");
+    assert_eq!((lines[1], lines[3]), ("nsb.lidc-a.f0.s2  failed    no", "nsb.lidc-a.f1.s2  running   step 0 of 0"));
+    assert_eq!(lines[4..6], ["ce.lidc-a.f2.s2   waiting", "nsb.lidc-a.f2.s2  waiting"]);
+    assert_eq!(lines[6..], ["1 done, 1 running, 1 failed, 1 stale, 2 waiting"]);
+    drop(lock);
+    // what can be run is run, and what can be submitted is
+    let tasks = ok(&["sweep", "submit", &name, "--engine", "slurm", "--dry-run"]);
+    assert!(tasks.contains("    nsb.lidc-a.f2.s2\n") && !tasks.contains("ce.lidc-a.f1.s2"), "{tasks}");
+    let (code, message) = fails(&["sweep", "run", &name, "--device", "cpu"]);
+    assert!(code == 1 && message.contains("1 of 6 cells") && message.contains("config.json"), "{message}");
+    std::fs::remove_dir_all(damaged).unwrap();
+    ok(&["sweep", "run", &name, "--device", "cpu"]);
+}
+
+/// What a cell takes over was trained by the program that trained it; where the best epoch is kept, each cell trains for itself, as its
+/// settings in the study say.
+#[test]
+fn what_is_taken_over_says_who_trained_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let study = plan_of(&["--methods", "ce", "--tasks", "lidc-a,lidc-b", "--folds", "0"], dir.path(), "study");
+    let run = |cell: &str| drop(ok(&["sweep", "run", &text(&study), "--device", "cpu", "--cell", cell]));
+    run("ce.lidc-a.f0.s2");
+    let metrics = |cell: &str| study.join("cells").join(cell).join("metrics.json");
+    let read = |cell: &str| -> Value { serde_json::from_slice(&std::fs::read(metrics(cell)).unwrap()).unwrap() };
+    let mut trained = read("ce.lidc-a.f0.s2");
+    trained["program"]["git_commit"] = "another".into();
+    std::fs::write(metrics("ce.lidc-a.f0.s2"), trained.to_string()).unwrap();
+    run("ce.lidc-b.f0.s2");
+    assert_eq!(read("ce.lidc-b.f0.s2")["program"], trained["program"]);
+    // what was changed since it was trained is not taken over
+    std::fs::remove_dir_all(study.join("cells/ce.lidc-b.f0.s2")).unwrap();
+    let predictions = study.join("cells/ce.lidc-a.f0.s2/predictions.csv");
+    let kept = std::fs::read_to_string(&predictions).unwrap();
+    std::fs::write(&predictions, kept + "\n").unwrap();
+    is_bad_input(&["sweep", "run", &text(&study), "--device", "cpu", "--cell", "ce.lidc-b.f0.s2"], "predictions.csv");
+}
+
+/// Validation and the chosen epoch are settings of a cell, and make what `train` makes of them.
+#[test]
+fn the_best_epoch_of_a_cell() {
+    let dir = tempfile::tempdir().unwrap();
+    let best = ["--validate", "inner", "--choose-epoch", "best", "--epochs", "2"];
+    let grid = [&["--methods", "ce", "--tasks", "lidc-a,lidc-b", "--folds", "0"][..], &best].concat();
+    let study = plan_of(&grid, dir.path(), "study");
+    ok(&["sweep", "run", &text(&study), "--device", "cpu"]);
+    let (data, run) = (text(&dir.path().join("data")), text(&dir.path().join("run")));
+    let recipe = ["--folds", "3", "--batch-size", "16", "--lr", "0.01", "--method", "ce", "--device", "cpu"];
+    let train = ["train", "--data", &data, "--out", &run, "--task", "lidc-b"];
+    ok(&[&train[..], &recipe, &best].concat());
+    let read = |place: &Path, file: &str| std::fs::read_to_string(place.join(file)).unwrap();
+    // lidc-b validates on other nodules than lidc-a, so that it takes nothing over
+    let cell = study.join("cells/ce.lidc-b.f0.s2");
+    for file in ["config.json", "predictions.csv", "log.jsonl"] {
+        assert!(read(&cell, file) == read(Path::new(&run), file), "{file}");
+    }
+    assert!(read(&cell, "config.json").contains("\"choose\": \"best\"") && cell.join("model").exists());
+    let plan = ["sweep", "plan", &text(&dir.path().join("none")), "--data", &data, "--methods", "ce"];
+    for (words, part) in [
+        (["--choose-epoch", "best"], "nothing is validated on"),
+        (["--validate", data.as_str()], "[possible values: inner]"),
+    ] {
+        let (code, message) = fails(&[&plan[..], &words].concat());
+        assert!(code == 2 && message.contains(part), "{message}");
+    }
+}
+
+/// A study of two text encoders, picked up where nothing says how they are loaded.
+#[test]
+fn text_encoders_of_a_study_planned_elsewhere() {
+    let dir = tempfile::tempdir().unwrap();
+    let grid = ["--methods", "clip-lung", "--tasks", "lidc-a", "--folds", "0", "--variants", "random-text"];
+    let study = plan_of(&grid, dir.path(), "study");
+    let places = study.join("places.json");
+    let kept = std::fs::read(&places).unwrap();
+    std::fs::remove_file(&places).unwrap();
+    let (name, data) = (text(&study), text(&dir.path().join("data")));
+    let run = ["sweep", "run", &name, "--device", "cpu", "--data", &data];
+    // one that the study does not have is refused, and nothing of it kept
+    let (code, message) = fails(&[&run[..], &["--text-encoder", "random", "--text-seed", "3"]].concat());
+    assert!(code == 2 && message.contains("seed 3") && message.contains("random tower (seed 2"), "{message}");
+    assert!(!places.exists());
+    // one that is missing is named, with the option
+    let cell = ["--cell", "clip-lung.lidc-a.f0.s2"];
+    let (code, message) = fails(&[&run[..], &cell, &["--text-encoder", "random"]].concat());
+    assert!(code == 3 && message.contains("BERT's kind") && message.contains("--text-encoder"), "{message}");
+    for several in [
+        &["--text-encoder", "random:minilm,random"][..],
+        &["--text-encoder", "random", "--text-encoder", "random:minilm"],
+    ] {
+        std::fs::remove_file(&places).unwrap();
+        let submit = ["sweep", "submit", &name, "--engine", "slurm", "--data", &data];
+        let mut submit = program(&[&submit[..], several].concat());
+        // there is no sbatch: what was said is kept before
+        assert!(!submit.env("PATH", dir.path()).output().unwrap().status.success());
+        let encoders = |bytes: &[u8]| {
+            let places: Value = serde_json::from_slice(bytes).unwrap();
+            let known = places["text_encoders"].as_array().unwrap().clone();
+            known.iter().map(|e| (e["name"].to_string(), e["choice"].to_string())).collect::<BTreeMap<_, _>>()
+        };
+        assert_eq!(encoders(&std::fs::read(&places).unwrap()), encoders(&kept));
     }
 }
 
@@ -142,6 +341,12 @@ fn plans_that_make_no_study() {
     is_bad_input(&other, "ce.lidc-a.f0.s2 with other settings");
     is_bad_input(&["sweep", "plan", &study, "--data", "phantom", "--methods", "ce"], "plan another study");
     is_bad_input(&["sweep", "run", &data], "sweep plan");
+    // a cell starts from nothing but its seed
+    let file = Path::new(&study).join("study.json");
+    let planned = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, planned.replacen("\"lr\"", "\"init\": \"a model\", \"lr\"", 1)).unwrap();
+    is_bad_input(&["sweep", "run", &study, "--cell", "ce.lidc-a.f0.s2", "--device", "cpu"], "a model to start from");
+    std::fs::write(&file, planned).unwrap();
     // more cells of the same study
     let more = ["--methods", "nsb", "--folds", "0", "--fold-count", "3", "--epochs", "1"];
     let head = ["sweep", "plan", study.as_str(), "--data", data.as_str()];

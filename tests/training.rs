@@ -93,8 +93,15 @@ fn validation_is_logged_and_the_best_epoch_kept() {
     assert!(validated.iter().all(|line| line["validation"]["loss"].as_f64().unwrap() > 0.0));
     let svg = std::fs::read_to_string(out.join("curves.svg")).unwrap();
     assert!(svg.contains("validation"));
-    let events = std::fs::read(out.join("events.out.tfevents.clip-lung")).unwrap();
-    let count = |tag: &[u8]| events.windows(tag.len()).filter(|part| part == &tag).count();
+    let events = out.join("events.out.tfevents.clip-lung");
+    let count = |tag: &[u8]| {
+        let events = std::fs::read(&events).unwrap();
+        events.windows(tag.len()).filter(|part| part == &tag).count()
+    };
+    assert_eq!((count(b"training/loss"), count(b"validation/loss")), (log.len(), 2));
+    // a run that is continued by its directory alone keeps them
+    std::fs::remove_file(&events).unwrap();
+    ok(&["train", "--resume", "--out", &text(&out), "--device", "cpu"]);
     assert_eq!((count(b"training/loss"), count(b"validation/loss")), (log.len(), 2));
 
     // another data set: its own losses, and the training patients stay whole

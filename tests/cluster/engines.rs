@@ -1,14 +1,12 @@
 //! The engines themselves, where they can be had: HyperQueue from Python's package index, Slurm from the system.
 
-use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use crate::common::{program, skipped, text};
-use crate::study::{ended, plan, run, states};
+use crate::study::{ended, plan, starts, states, undisturbed};
 
 /// The package that was tried.
 const HYPERQUEUE: &str = "hyperqueue==0.27.0";
@@ -39,23 +37,6 @@ fn python() -> Result<PathBuf, String> {
 
 fn said(out: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr))
-}
-
-/// How the same study ends where nobody disturbs it.
-fn undisturbed() -> &'static BTreeMap<String, String> {
-    static ENDED: OnceLock<BTreeMap<String, String>> = OnceLock::new();
-    ENDED.get_or_init(|| {
-        let dir = tempfile::tempdir().unwrap();
-        let study = plan(dir.path(), "undisturbed");
-        run(&study);
-        ended(&study)
-    })
-}
-
-/// How often a study's cell was started.
-fn starts(study: &Path, cell: &str) -> usize {
-    let log = std::fs::read_to_string(study.join("log.txt")).unwrap_or_default();
-    log.lines().filter(|line| line.ends_with(&format!(" start {cell}"))).count()
 }
 
 /// A worker is killed while it runs a cell; another one takes the cell over.

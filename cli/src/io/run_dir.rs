@@ -32,6 +32,9 @@ pub struct Invocation {
     /// Where the data set lies that the run is scored on, if it has one of its own.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub test: Option<String>,
+    /// Whether the log is kept as TensorBoard's events too.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub tensorboard: bool,
 }
 
 impl Invocation {

@@ -39,7 +39,7 @@ pub enum CellState {
     Failed {
         error: String,
     },
-    /// Its directory holds a run of other settings.
+    /// Its directory holds a run of other settings or of another program, or one whose files can't be read.
     Stale {
         error: String,
     },
@@ -118,18 +118,22 @@ impl StudyDir {
     /// Where a cell stands.
     pub fn state(&self, cell: &Cell) -> Result<CellState> {
         let dir = self.cell_dir(&cell.id);
-        let config = dir.join("config.json");
-        if config.is_file() && RunDir::config(&dir)? != cell.config()? {
-            let error =
-                format!("{} is of other settings than study.json has; remove it to run it again", dir.display());
-            return Ok(CellState::Stale { error });
+        let stale = |other: &str| {
+            let error = format!("{}{other}; remove it to run it again", dir.display());
+            Ok(CellState::Stale { error })
+        };
+        let is_started = dir.join("config.json").is_file();
+        if is_started {
+            match RunDir::config(&dir) {
+                Ok(ran) if ran == cell.config()? => {}
+                Ok(_) => return stale(" is of other settings than study.json has"),
+                Err(e) => return stale(&format!(": {e:#}")),
+            }
         }
-        if config.is_file() && predictions::finished(&dir) {
+        if is_started && predictions::finished(&dir) {
             let other =
                 Metrics::read(&dir).map_or_else(|e| Some(format!("{e:#}")), |metrics| metrics.program.difference());
-            let stale =
-                |other| CellState::Stale { error: format!("{}: {other}; remove it to run it again", dir.display()) };
-            return Ok(other.map_or(CellState::Done, stale));
+            return other.map_or(Ok(CellState::Done), |other| stale(&format!(": {other}")));
         }
         let held = Lock::is_held(&dir);
         if !held && let Ok(error) = std::fs::read_to_string(dir.join(ERROR)) {

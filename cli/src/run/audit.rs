@@ -2,19 +2,25 @@
 
 use anyhow::Result;
 use clip_lung_core::dataset::crops::Dataset;
-use clip_lung_core::study::audit::document::audit;
+use clip_lung_core::study::audit::document::{Audit, audit};
+use clip_lung_core::study::cells::Study;
 
 use crate::io::files;
 use crate::io::study_dir::StudyDir;
 use crate::io::study_results::AUDIT;
 
-/// Audits the data under the split that the settings of the study's cells say, as its `audit.json`, where that is not kept yet.
-pub fn keep(study: &StudyDir, data: &Dataset) -> Result<()> {
+/// Audits data under the split that the settings of a study's cells say; `None` where it has no cells.
+pub fn of(study: &Study, data: &Dataset) -> Result<Option<Audit>> {
+    let Some(cell) = study.cells.first() else { return Ok(None) };
+    Ok(Some(audit(data, &cell.config()?)?))
+}
+
+/// Keeps an audit of the study's data as its `audit.json`, where none is kept yet; `found` is one that was made already.
+pub fn keep(study: &StudyDir, data: &Dataset, found: Option<Audit>) -> Result<()> {
     let path = study.path.join(AUDIT);
-    match study.study.cells.first() {
-        Some(cell) if !path.is_file() => {
-            files::write(&path, &serde_json::to_vec_pretty(&audit(data, &cell.config()?)?)?)
-        }
-        _ => Ok(()),
+    if path.is_file() {
+        return Ok(());
     }
+    let found = found.map_or_else(|| of(&study.study, data), |found| Ok(Some(found)))?;
+    found.map_or(Ok(()), |found| files::write(&path, &serde_json::to_vec_pretty(&found)?))
 }

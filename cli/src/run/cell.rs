@@ -5,21 +5,21 @@ use std::time::Instant;
 
 use anyhow::Result;
 use burn::tensor::Device;
-use clip_lung_core::base::decision::Decision;
 use clip_lung_core::dataset::class::Class;
 use clip_lung_core::dataset::nodules::Nodules;
 use clip_lung_core::dataset::task::Task;
 use clip_lung_core::study::cells::{Cell, CellId};
-use clip_lung_core::study::pooled::Predictions;
-use clip_lung_core::train::config::TrainConfig;
+use clip_lung_core::train::config::{Choose, TrainConfig, ValidateOn};
 use clip_lung_core::train::split::split;
 
 use super::fit::{Extras, Fit};
 use super::shared::Shared;
 use super::training::{Pace, Watch};
 use super::{results, scoring};
+use crate::failure::Failure;
 use crate::io::files;
 use crate::io::lock::Lock;
+use crate::io::predictions::{self, Metrics, PREDICTIONS};
 use crate::io::run_dir::RunDir;
 use crate::io::study_dir::{CellState, StudyDir, Time};
 
@@ -38,6 +38,10 @@ pub fn run(
     let clock = Clock { study, cell, start: Instant::now(), before: study.time(&cell.id) };
     let config = cell.config()?;
     let path = study.cell_dir(&cell.id);
+    if config.init.is_some() || config.test.is_some() || matches!(config.validation, Some(ValidateOn::Data(_))) {
+        let what = "a model to start from or another data set in its settings, which a cell can't have";
+        return Err(Failure::File(format!("{} has {what}; use `clip-lung train`", cell.id)).into());
+    }
     if let Some(twin) = twin(study, cell)?
         && study.state(twin)? == CellState::Done
     {
@@ -60,7 +64,8 @@ pub fn run(
     study.log(&format!("done {}: {seconds:.0} s", cell.id))
 }
 
-/// The cell whose training is this one's too: lidc-b trains as lidc-a and tests a part of its nodules.
+/// The cell whose training is this one's too: lidc-b trains as lidc-a and tests a part of its nodules. It also validates on a part of
+/// lidc-a's, so that the best epoch may be another.
 pub fn twin<'a>(study: &'a StudyDir, cell: &Cell) -> Result<Option<&'a Cell>> {
     if cell.task != Task::LidcB {
         return Ok(None);
@@ -69,40 +74,31 @@ pub fn twin<'a>(study: &'a StudyDir, cell: &Cell) -> Result<Option<&'a Cell>> {
     let id = CellId::new(cell.method, Task::LidcA, cell.fold, cell.seed, cell.variant.as_deref())?;
     let Some(other) = study.study.cell(&id) else { return Ok(None) };
     let wanted = TrainConfig { task: Task::LidcA, ..cell.config()? };
-    Ok((other.config()? == wanted).then_some(other))
+    Ok((wanted.choose == Choose::Last && other.config()? == wanted).then_some(other))
 }
 
-/// The predictions of a cell from those of its twin.
+/// The predictions of a cell from those of its twin, and what trained them.
 fn as_twin(study: &StudyDir, twin: &Cell, config: &TrainConfig, dir: &RunDir, shared: &Shared) -> Result<()> {
-    let data = &shared.data;
-    let file = study.cell_dir(&twin.id).join("predictions.csv");
-    let theirs = Predictions::read(&file.display().to_string(), &files::read(&file)?, twin.task)?;
+    let (data, from) = (&shared.data, study.cell_dir(&twin.id));
+    let trained = Metrics::read(&from)?;
+    let theirs = predictions::of_run(&from, &trained, Some(config))?;
     let of: BTreeMap<&str, &[f64; 3]> =
         theirs.nodules.iter().map(|n| (n.nodule_id.as_str(), &n.probabilities)).collect();
     let split = split(&data.rows, config)?;
-    let missing = |id: &str| anyhow::anyhow!("{}: nodule {id} is missing", file.display());
+    let missing = |id: &str| anyhow::anyhow!("{}: nodule {id} is missing", from.join(PREDICTIONS).display());
     let rows = split.held_out.iter().map(|&i| &data.rows[i].nodule_id);
     let rows: Vec<Vec<f64>> =
         rows.map(|id| of.get(id.as_str()).map(|p| p.to_vec()).ok_or_else(|| missing(id))).collect::<Result<_>>()?;
-    let decision = decision_of(study, twin)?;
+    let decision = theirs.decision;
     let report = scoring::score(&scoring::scored(data, &split.held_out, &rows, config.task, decision), config.task)?;
     let of = |rows| Nodules { data, rows };
     let size_only = scoring::size_only(of(&split.train), of(&split.held_out), config.task)?;
     let csv = scoring::csv(data, &split.held_out, &rows, &Class::ALL, config.fold)?;
     files::write(&dir.file("config.json"), &serde_json::to_vec_pretty(config)?)?;
     files::write(&dir.file("predictions.csv"), csv.as_bytes())?;
-    let metrics = results::metrics(config, data, decision, &csv, &report, size_only.as_ref());
+    let mut metrics = results::metrics(config, data, decision, &csv, &report, size_only.as_ref());
+    metrics["program"] = serde_json::json!(trained.program);
     files::write(&dir.file("metrics.json"), &serde_json::to_vec_pretty(&metrics)?)
-}
-
-/// How a finished cell decides on a class.
-fn decision_of(study: &StudyDir, cell: &Cell) -> Result<Decision> {
-    #[derive(serde::Deserialize)]
-    struct Decided {
-        decision: Decision,
-    }
-    let bytes = files::read(&study.cell_dir(&cell.id).join("metrics.json"))?;
-    Ok(serde_json::from_slice::<Decided>(&bytes)?.decision)
 }
 
 /// The time a cell takes, over all its interruptions.

@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use burn::tensor::Device;
 use clip_lung_core::base::digest::hex;
+use clip_lung_core::dataset::class::Class;
 use clip_lung_core::nn::text::bert::config::BertConfig;
 use clip_lung_core::nn::text::clip::geometry::Geometry;
 use clip_lung_core::nn::text::directory::{self, Description};
@@ -13,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::hub::{self, WEIGHTS};
 use crate::io::files;
+use crate::io::places::Places;
 
 /// The choices in words, for help texts.
 pub const CHOICES: &str = "clip or minilm (fetched once), random or random:minilm (seeded, not pretrained), a safetensors file with \
@@ -41,6 +43,15 @@ pub fn load(choice: &str, classes: &[&str], seed: u64, device: &Device) -> Resul
         "minilm" => from_directory(&hub::MINILM.fetch()?, hub::MINILM.repository, classes, device),
         path if Path::new(path).is_dir() => from_directory(Path::new(path), last_name(path), classes, device),
         path => from_file(Path::new(path), last_name(path), classes, device),
+    }
+}
+
+/// The name of a text encoder, which says what it is: it is loaded for that where `places` don't know it.
+pub fn name(choice: &str, seed: u64, places: &Places, device: &Device) -> Result<String> {
+    let choice = whole_choice(choice);
+    match places.text_encoders.iter().find(|e| e.choice == choice && e.seed == seed) {
+        Some(known) => Ok(known.name.clone()),
+        None => Ok(load(&choice, &Class::ALL.map(Class::name), seed, device)?.name().to_owned()),
     }
 }
 

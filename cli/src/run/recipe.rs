@@ -4,9 +4,12 @@ use clip_lung_core::dataset::augment::Augment;
 use clip_lung_core::methods::MethodConfig;
 use clip_lung_core::methods::pool::Pool;
 use clip_lung_core::nn::text::products::Products;
-use clip_lung_core::train::config::{DataId, EmaBn, Grouping, HeldOut, TrainConfig};
+use clip_lung_core::train::config::{Choose, DataId, EmaBn, Grouping, HeldOut, TrainConfig};
 
 use crate::io::word::word;
+
+/// The validation split that is a part of the training patients, as `--validate` takes it.
+pub const INNER: &str = "inner";
 
 /// What every method is trained with.
 #[derive(clap::Args, Clone)]
@@ -55,6 +58,9 @@ pub struct Recipe {
     /// image network computes in f32
     #[arg(long, value_parser = word::<Products>, default_value = "f32")]
     pub precision: Products,
+    /// The weights the run ends with: last, or best (of the epoch with the lowest validation loss)
+    #[arg(long, value_parser = word::<Choose>, default_value = "last")]
+    pub choose_epoch: Choose,
 }
 
 impl Recipe {
@@ -76,6 +82,7 @@ impl Recipe {
             clip_norm: self.clip_norm,
             fold_seed: self.fold_seed,
             augment: self.augment,
+            choose: self.choose_epoch,
             precision: self.precision,
             data,
             ..TrainConfig::default()

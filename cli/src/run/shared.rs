@@ -1,24 +1,25 @@
 //! What the cells of a study share: data and text encoders, loaded once.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Result;
 use burn::tensor::Device;
 use clip_lung_core::Error;
-use clip_lung_core::dataset::class::Class;
 use clip_lung_core::dataset::crops::Dataset;
 use clip_lung_core::dataset::task::Task;
+use clip_lung_core::nn::text::encoder::identity;
 use clip_lung_core::nn::text::products::Products;
 use clip_lung_core::nn::text::side::TextSide;
-use clip_lung_core::study::cells::Study;
+use clip_lung_core::study::cells::{Cell, Study};
 use clip_lung_core::train::config::TrainConfig;
 
 use super::{anchors, audit, encoder};
 use crate::failure::Failure;
 use crate::io::input;
 use crate::io::places::{Encoder, Places};
-use crate::io::study_dir::StudyDir;
+use crate::io::study_dir::{CellState, StudyDir};
 
 /// The data of a study, and the text encoders that were asked for so far.
 pub struct Shared {
@@ -43,7 +44,7 @@ impl Shared {
         let data = input::dataset(&places.data)?;
         check_data(&data, &places.data, &dir.study)?;
         anchors::keep(dir, &data)?;
-        audit::keep(dir, &data)?;
+        audit::keep(dir, &data, None)?;
         Ok(Self { data, encoders: places.text_encoders, loaded: Vec::new() })
     }
 
@@ -56,13 +57,11 @@ impl Shared {
         if let Some(known) = self.loaded.iter().find(same) {
             return Ok(Some(Arc::clone(&known.side)));
         }
-        let missing =
-            || Failure::File(format!("nothing says where the text encoder `{name}` lies; give it with --text-encoder"));
-        let encoder = self.encoders.iter().find(|e| e.name == name).ok_or_else(missing)?;
+        let encoder = self.encoders.iter().find(|e| e.name == name).ok_or_else(|| Failure::File(unknown(name)))?;
         let classes: Vec<&str> = config.task.classes().iter().map(|c| c.name()).collect();
         let side = encoder::load(&encoder.choice, &classes, encoder.seed, device)?.in_precision(config.precision)?;
         let side = Arc::new(side);
-        if side.name() != name {
+        if identity(side.name()) != identity(name) {
             let reason = format!("it is {}, not {name}", side.name());
             return Err(Error::OtherRun { file: encoder.choice.clone(), reason }.into());
         }
@@ -83,15 +82,34 @@ fn check_data(data: &Dataset, place: &str, study: &Study) -> Result<()> {
     Err(Error::OtherRun { file: place.to_owned(), reason }.into())
 }
 
-/// Where data and text encoder of a study lie here, when it was planned elsewhere.
+/// That nobody has said how a text encoder is loaded here.
+fn unknown(name: &str) -> String {
+    format!("nothing says where the text encoder `{name}` lies; give it with --text-encoder")
+}
+
+/// What is to be said before the cells of a study run: text encoders of which the place is not known.
+pub fn warnings(study: &StudyDir) -> Result<Vec<String>> {
+    let known = Places::read(&study.path)?.map(|places| places.text_encoders).unwrap_or_default();
+    let mut missing = BTreeSet::new();
+    for cell in &study.study.cells {
+        let config = cell.config()?;
+        let name = config.text_encoder.filter(|name| !known.iter().any(|e| e.name == *name));
+        if config.method.needs_text() && study.state(cell)? != CellState::Done {
+            missing.extend(name);
+        }
+    }
+    Ok(missing.iter().map(|name| unknown(name)).collect())
+}
+
+/// Where data and text encoders of a study lie here, when it was planned elsewhere.
 #[derive(clap::Args)]
 pub struct Here {
     /// Where the data lie, when the study was planned elsewhere
     #[arg(long)]
     data: Option<String>,
-    /// A text encoder of the study, when it was planned elsewhere
-    #[arg(long)]
-    text_encoder: Option<String>,
+    /// The text encoders of the study, when it was planned elsewhere: with commas between them, or the option again for each
+    #[arg(long, value_delimiter = ',')]
+    text_encoder: Vec<String>,
     /// Of a text encoder with random weights
     #[arg(long, default_value_t = 2)]
     text_seed: u64,
@@ -99,18 +117,23 @@ pub struct Here {
 
 impl Here {
     /// Keeps what was said, for this run and later ones.
-    pub fn keep(&self, study: &Path, device: &Device) -> Result<()> {
-        let mut places = Places::read(study)?.unwrap_or_default();
+    ///
+    /// # Errors
+    /// A text encoder that no cell of the study has, by name.
+    pub fn keep(&self, study: &StudyDir, device: &Device) -> Result<()> {
+        let mut places = Places::read(&study.path)?.unwrap_or_default();
         if let Some(data) = &self.data {
             places.data = input::whole_place(data);
         }
-        if let Some(choice) = &self.text_encoder {
-            let choice = encoder::whole_choice(choice);
-            let name = encoder::load(&choice, &Class::ALL.map(Class::name), self.text_seed, device)?.name().to_owned();
-            places.set(Encoder { name, choice, seed: self.text_seed });
+        for choice in &self.text_encoder {
+            let name = encoder::name(choice, self.text_seed, &places, device)?;
+            let name = named_in(study, &name).map_err(|known| {
+                Failure::Usage(format!("--text-encoder {choice} is `{name}`; the study has {known}"))
+            })?;
+            places.set(Encoder { name, choice: encoder::whole_choice(choice), seed: self.text_seed });
         }
-        if self.data.is_some() || self.text_encoder.is_some() {
-            places.write(study)?;
+        if self.data.is_some() || !self.text_encoder.is_empty() {
+            places.write(&study.path)?;
         }
         Ok(())
     }
@@ -120,6 +143,17 @@ impl Here {
         let known = self.data.is_some() || Places::read(study)?.is_some_and(|places| !places.data.is_empty());
         if known { Ok(()) } else { Err(planned_elsewhere(study).into()) }
     }
+}
+
+/// The name under which the study has a text encoder; those it has, in words, where it has another.
+fn named_in(study: &StudyDir, name: &str) -> std::result::Result<String, String> {
+    let of = |cell: &Cell| cell.config().ok().and_then(|config| config.text_encoder);
+    let known: BTreeSet<String> = study.study.cells.iter().filter_map(of).collect();
+    let same = known.iter().find(|known| identity(known) == identity(name));
+    same.cloned().ok_or_else(|| {
+        let known: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
+        if known.is_empty() { "none".into() } else { known.join(", ") }
+    })
 }
 
 fn planned_elsewhere(study: &Path) -> Failure {

@@ -103,7 +103,8 @@ impl StudyProgress {
         bar.set_message(running.collect::<Vec<_>>().join(", ") + &left);
     }
 
-    fn line(&self, text: &str) {
+    /// A line above the bar.
+    pub fn line(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.println(text),
             None => eprintln!("{text}"),

@@ -9,24 +9,20 @@ use anyhow::Result;
 use clip_lung_core::dataset::crops::Dataset;
 use clip_lung_core::dataset::task::Task;
 use clip_lung_core::methods::MethodConfig;
-use clip_lung_core::train::config::{Choose, DataId, HeldOut, TrainConfig, ValidateOn};
+use clip_lung_core::train::config::{DataId, HeldOut, TrainConfig, ValidateOn};
 use clip_lung_core::train::split::split;
 
 use crate::failure::Failure;
 use crate::io::input;
 use crate::io::run_dir::{Invocation, RunDir};
-use crate::io::word::word;
 use crate::machine::device;
 use crate::run::encoder;
 use crate::run::fit::{self, Extras, Fit};
 use crate::run::init::Init;
-use crate::run::recipe::Recipe;
+use crate::run::recipe::{INNER, Recipe};
 use crate::run::results::Outcome;
 use crate::run::training::{Pace, Shown};
 use crate::show::progress;
-
-/// The validation split that is a part of the training patients.
-const INNER: &str = "inner";
 
 /// What `--fold` holds out.
 #[derive(Clone, Copy, Debug)]
@@ -79,9 +75,6 @@ pub struct Args {
     /// Go on though patients of --test train too
     #[arg(long, requires = "test")]
     pub allow_leaks: bool,
-    /// The weights the run ends with: last, or best (of the epoch with the lowest validation loss)
-    #[arg(long, value_parser = word::<Choose>, default_value = "last")]
-    pub choose_epoch: Choose,
     /// A model directory or a finished run whose weights this run starts from
     #[arg(long)]
     pub init: Option<PathBuf>,
@@ -127,6 +120,7 @@ fn resume(args: Args) -> Result<Outcome> {
             text_seed: said.text_seed,
             validate: said.validate,
             test: said.test.map(PathBuf::from),
+            tensorboard: said.tensorboard || args.tensorboard,
             ..args
         },
         (None, Some(_)) => args,
@@ -142,8 +136,7 @@ fn resume(args: Args) -> Result<Outcome> {
 /// Trains on data that are already in memory.
 pub fn run_on(args: Args, data: &Dataset) -> Result<Outcome> {
     let config = args.recipe.config(args.method.clone(), data_id(data)?);
-    let mut config =
-        TrainConfig { task: args.task, folds: args.folds, seed: args.seed, choose: args.choose_epoch, ..config };
+    let mut config = TrainConfig { task: args.task, folds: args.folds, seed: args.seed, ..config };
     match args.fold {
         _ if args.test.is_some() => config.held_out = HeldOut::None,
         Fold::Number(fold) => config.fold = fold,
@@ -233,6 +226,7 @@ fn train(args: Args, mut config: TrainConfig, data: &Dataset) -> Result<Outcome>
         text_seed: args.text_seed,
         validate: args.validate.map(|place| if place == INNER { place } else { input::whole_place(&place) }),
         test: args.test.map(|place| input::whole_place(&place.to_string_lossy())),
+        tensorboard: args.tensorboard,
     };
     invocation.write(&args.out)?;
     let config = fit.config();

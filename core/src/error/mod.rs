@@ -99,7 +99,7 @@ pub enum Error {
     #[error("the cell {cell} is stale: {reason}; remove its directory, and `clip-lung sweep run` runs it again")]
     Stale { cell: String, reason: String },
     /// What is tested was seen in training.
-    #[error("{0}; split by patient, and leave out one of two equal crops")]
+    #[error("{0}; split by patient and leave out one of two equal crops, or ask for --allow-leaks")]
     Leak(String),
     /// A model's own golden pair is not reproduced.
     #[error(

@@ -11,6 +11,7 @@ use crate::base::tensors::{Arrays, Precision, read, write};
 use crate::error::{Error, Result};
 use crate::methods::Setup;
 use crate::nn::parameters::{apply, collect};
+use crate::nn::text::encoder::identity;
 use crate::volume::crop::Normalisation;
 
 /// The layout of a state; the first had none to name, and its tensors are those of this one.
@@ -100,13 +101,8 @@ pub fn load(
 
 /// The first setting in which two configurations differ, as an error.
 fn same_run(stored: &TrainConfig, wanted: &TrainConfig, file: &str) -> Result<()> {
-    // weights of one digest are one encoder, wherever they lie
-    let digest =
-        |c: &TrainConfig| c.text_encoder.as_deref().and_then(|t| t.split_once("(sha256 ")).map(|t| t.1.to_owned());
-    let plain = |c: &TrainConfig| match digest(c) {
-        Some(digest) => TrainConfig { text_encoder: Some(digest), ..c.clone() },
-        None => c.clone(),
-    };
+    let encoder = |c: &TrainConfig| c.text_encoder.as_deref().map(|name| identity(name).to_owned());
+    let plain = |c: &TrainConfig| TrainConfig { text_encoder: encoder(c), ..c.clone() };
     if plain(stored) == plain(wanted) {
         return Ok(());
     }

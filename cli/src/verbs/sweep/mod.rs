@@ -5,6 +5,7 @@ mod plan;
 mod run;
 mod status;
 mod submit;
+mod team;
 mod worker;
 
 use anyhow::Result;

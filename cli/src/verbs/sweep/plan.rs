@@ -4,22 +4,21 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::ValueEnum;
-use clip_lung_core::dataset::class::Class;
 use clip_lung_core::dataset::task::Task;
 use clip_lung_core::methods::{Method, MethodOptions};
 use clip_lung_core::nn::text::products::Products;
 use clip_lung_core::study::cells::Study;
 use clip_lung_core::study::grid::{Grid, numbers};
 use clip_lung_core::study::variants::Variant;
-use clip_lung_core::train::config::{DataId, TrainConfig};
+use clip_lung_core::train::config::{DataId, TrainConfig, ValidateOn};
 
 use crate::failure::Failure;
 use crate::io::input;
 use crate::io::places::{Encoder, Places};
 use crate::io::study_dir::StudyDir;
 use crate::machine::device;
-use crate::run::encoder;
-use crate::run::recipe::Recipe;
+use crate::run::recipe::{INNER, Recipe};
+use crate::run::{audit, encoder};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -48,6 +47,12 @@ pub struct Args {
     variants: Vec<String>,
     #[command(flatten)]
     recipe: Recipe,
+    /// After each epoch, score the averaged weights on `inner`, an eighth of a cell's training patients, who then don't train
+    #[arg(long, value_parser = [INNER])]
+    validate: Option<String>,
+    /// Go on though patients or nearly the same crops are in two folds
+    #[arg(long)]
+    allow_leaks: bool,
     #[command(flatten)]
     options: MethodOptions,
     #[arg(long, default_value = "clip", help = encoder::CHOICES)]
@@ -65,7 +70,10 @@ pub fn run(args: Args) -> Result<()> {
     places.data = input::whole_place(&args.data);
     let recipe = |method: Method, text: Option<&str>| -> Result<TrainConfig> {
         let config = args.recipe.config(args.options.of(method), id.clone());
-        let mut config = TrainConfig { folds: args.fold_count, ..config };
+        let validation = args.validate.as_ref().map(|_| ValidateOn::Inner);
+        let mut config = TrainConfig { folds: args.fold_count, validation, ..config };
+        // whether any method has a precision is looked at below
+        TrainConfig { precision: Products::F32, ..config.clone() }.check().map_err(usage)?;
         if config.method.needs_text() {
             let choice = text.unwrap_or(&args.text_encoder);
             config.text_encoder = Some(named(choice, args.text_seed, &mut places)?);
@@ -79,15 +87,24 @@ pub fn run(args: Args) -> Result<()> {
         return Err(Failure::Usage(none).into());
     }
     let study = Study::new(id.clone(), cells)?;
+    let found = audit::of(&study, &data)?;
+    if let Some(found) = found.as_ref().filter(|_| !args.allow_leaks) {
+        found.leakage.check()?;
+    }
     let (dir, new) = StudyDir::plan(&args.study, study)?;
+    audit::keep(&dir, &data, found)?;
     places.write(&args.study)?;
     println!("{}: {} cells, {new} of them new, on {}", args.study.display(), dir.study.cells.len(), id.name);
     println!("  run them with: clip-lung sweep run {}", args.study.display());
     Ok(())
 }
 
+/// What the command line asked for in vain.
+fn usage(e: clip_lung_core::Error) -> Failure {
+    Failure::Usage(e.to_string())
+}
+
 fn grid(args: &Args) -> Result<Grid> {
-    let usage = |e: clip_lung_core::Error| Failure::Usage(e.to_string());
     let all = |words: &[String]| words.iter().any(|w| w == "all");
     let method = |word: &String| {
         let names = Method::ALL.map(Method::name).join(", ");
@@ -112,14 +129,9 @@ fn grid(args: &Args) -> Result<Grid> {
     Ok(Grid { methods: methods?, tasks: tasks?, folds, seeds: numbers(&args.seeds).map_err(usage)?, variants })
 }
 
-/// The name of a text encoder, which says what it is: it is loaded once for that.
+/// The name of a text encoder, which is loaded once for that.
 fn named(choice: &str, seed: u64, places: &mut Places) -> Result<String> {
-    let choice = encoder::whole_choice(choice);
-    if let Some(known) = places.text_encoders.iter().find(|e| e.choice == choice && e.seed == seed) {
-        return Ok(known.name.clone());
-    }
-    let (device, _) = device::select("cpu")?;
-    let name = encoder::load(&choice, &Class::ALL.map(Class::name), seed, &device)?.name().to_owned();
-    places.set(Encoder { name: name.clone(), choice, seed });
+    let name = encoder::name(choice, seed, places, &device::select("cpu")?.0)?;
+    places.set(Encoder { name: name.clone(), choice: encoder::whole_choice(choice), seed });
     Ok(name)
 }

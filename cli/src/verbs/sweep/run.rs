@@ -1,24 +1,23 @@
 //! `clip-lung sweep run`: starts workers, watches them, and goes on without those that die.
 
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 use clip_lung_core::study::cells::{Cell, CellId};
 
-use super::worker::{self, Event};
+use super::team::{News, Team};
+use super::worker;
 use crate::failure::Failure;
 use crate::io::lock::Lock;
 use crate::io::study_dir::{CellState, StudyDir};
 use crate::machine::device;
 use crate::run::cell;
-use crate::run::shared::{Here, Shared};
+use crate::run::shared::{self, Here, Shared};
 use crate::run::training::{Pace, Shown};
 use crate::show::progress;
 use crate::show::study_progress::{Cost, StudyProgress};
@@ -69,7 +68,7 @@ pub fn run(args: Args) -> Result<()> {
     }
     device::advice(&device_name).iter().for_each(|advice| eprintln!("{advice}"));
     let study = StudyDir::open(&args.study)?;
-    args.here.keep(&args.study, &device)?;
+    args.here.keep(&study, &device)?;
     match &args.cell {
         Some(id) => alone(&study, id, &device, Duration::from_secs(args.wait), pace),
         None => supervise(&study, &args, &stop),
@@ -111,100 +110,59 @@ fn lock(path: &Path, wait: Duration, stop: &AtomicBool) -> Result<Lock> {
     Lock::take(path)
 }
 
-/// What comes from a worker: a line it said, or its end.
-struct Message {
-    worker: usize,
-    event: Option<Event>,
-}
-
-struct Worker {
-    child: Child,
-    number: usize,
-    cell: Option<CellId>,
-}
-
-fn supervise(study: &StudyDir, args: &Args, stop: &Arc<AtomicBool>) -> Result<()> {
+fn supervise(study: &StudyDir, args: &Args, stop: &AtomicBool) -> Result<()> {
     // what failed before is tried again
     for cell in &study.study.cells {
         if matches!(study.state(cell)?, CellState::Failed { .. }) {
             study.forget_error(&cell.id)?;
         }
     }
-    let (sender, receiver) = channel();
-    let mut shown = StudyProgress::new(costs(study)?, usize::from(args.jobs));
-    let mut workers: Vec<Worker> = Vec::new();
-    let mut started = 0;
+    shared::warnings(study)?
+        .iter()
+        .for_each(|warning| eprintln!("warning: {warning}; cells that train with it will fail"));
+    let jobs = usize::from(args.jobs);
+    let mut shown = StudyProgress::new(costs(study)?, jobs);
+    let mut team = Team::new(command(args)?, jobs);
     loop {
         let stopping = stop.load(Ordering::Relaxed);
-        // a worker takes cells until none is left, so another is of use only where more cells wait than workers are about to take
-        if !stopping && workers.len() < usize::from(args.jobs) {
-            let mut idle = workers.iter().filter(|w| w.cell.is_none()).count();
-            let ready = count_ready(study)?;
-            while workers.len() < usize::from(args.jobs) && idle < ready {
-                workers.push(start(args, started, &sender)?);
-                (started, idle) = (started + 1, idle + 1);
-            }
+        if !stopping && team.has_room() {
+            team.fill(count_ready(study)?)?;
         }
-        if workers.is_empty() {
+        if team.is_empty() {
             break;
         }
         if stopping {
-            // the end of their input is their signal
-            workers.iter_mut().for_each(|w| drop(w.child.stdin.take()));
+            team.stop();
         }
-        receive(study, &receiver, &mut workers, &mut shown)?;
+        if let Some((worker, news)) = team.next()? {
+            tell(study, worker, news, &mut shown)?;
+        }
     }
     drop(shown);
     if stop.load(Ordering::Relaxed) {
         let message = "stopped; states are saved, the same command continues";
         return Err(Failure::Interrupted(message.into()).into());
     }
-    summary(study)
+    let left = summary(study);
+    match team.over() {
+        Some(reason) => left.context(reason.to_owned()),
+        None => left,
+    }
 }
 
-/// Waits a little for what the workers say, and takes leave of those that ended.
-fn receive(
-    study: &StudyDir,
-    receiver: &Receiver<Message>,
-    workers: &mut Vec<Worker>,
-    shown: &mut StudyProgress,
-) -> Result<()> {
-    let Ok(message) = receiver.recv_timeout(Duration::from_millis(200)) else { return Ok(()) };
-    let Some(index) = workers.iter().position(|w| w.number == message.worker) else { return Ok(()) };
-    let number = message.worker;
-    match message.event {
-        Some(Event::Start { cell }) => {
-            workers[index].cell = Some(cell.clone());
-            shown.start(number, cell);
+/// Shows what became of a worker, and keeps it where its cell was lost.
+fn tell(study: &StudyDir, worker: usize, news: News, shown: &mut StudyProgress) -> Result<()> {
+    match news {
+        News::Started(cell) => shown.start(worker, cell),
+        News::Step { done, total } => shown.step(worker, done, total),
+        News::Done(cell) => shown.end(worker, Ok(study.time(&cell).seconds)),
+        News::Failed { error } => shown.end(worker, Err(&error)),
+        News::Lost { cell, status } => {
+            let error = format!("the process that ran it ended with {status}; see the messages above");
+            study.keep_error(&cell, &error)?;
+            shown.end(worker, Err(&error));
         }
-        Some(Event::Step { done, total }) => shown.step(number, done, total),
-        Some(Event::Done) => {
-            let cell = workers[index].cell.take();
-            shown.end(number, Ok(cell.map_or(0.0, |cell| study.time(&cell).seconds)));
-        }
-        Some(Event::Failed { error }) => {
-            workers[index].cell = None;
-            shown.end(number, Err(&error));
-        }
-        None => {
-            let mut worker = workers.swap_remove(index);
-            let status = worker.child.wait().context("a worker can't be waited for")?;
-            let interrupted = status.code() == Some(4);
-            match worker.cell {
-                Some(cell) if !status.success() && !interrupted => {
-                    let error = format!("the process that ran it ended with {status}; see the messages above");
-                    study.keep_error(&cell, &error)?;
-                    shown.end(number, Err(&error));
-                }
-                None if !status.success() && !interrupted => {
-                    // it could not even begin, and has said why
-                    workers.iter_mut().for_each(|w| drop(w.child.stdin.take()));
-                    workers.iter_mut().for_each(|w| drop(w.child.wait()));
-                    anyhow::bail!("a worker ended with {status} before it ran a cell");
-                }
-                _ => {}
-            }
-        }
+        News::Missed(words) => shown.line(&words),
     }
     Ok(())
 }
@@ -229,35 +187,17 @@ fn count_ready(study: &StudyDir) -> Result<usize> {
     Ok(ready)
 }
 
-/// A worker process, and a thread that passes on what it says.
-fn start(args: &Args, number: usize, sender: &Sender<Message>) -> Result<Worker> {
+/// What starts a worker.
+fn command(args: &Args) -> Result<Command> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from) / usize::from(args.jobs);
     let mut command = Command::new(std::env::current_exe().context("the program's own file can't be found")?);
-    command.args([
-        "sweep",
-        "run",
-        "--worker",
-        "--device",
-        &args.on.device,
-        "--graphs",
-        args.graphs.word(),
-        "--save-every",
-        &args.save_every.to_string(),
-    ]);
-    command.arg(&args.study).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let save_every = args.save_every.to_string();
+    command.args(["sweep", "run", "--worker", "--device", &args.on.device, "--graphs", args.graphs.word()]);
+    command.args(["--save-every", &save_every]).arg(&args.study);
     if std::env::var_os("RAYON_NUM_THREADS").is_none() {
         command.env("RAYON_NUM_THREADS", threads.max(1).to_string());
     }
-    let mut child = command.spawn().context("a worker can't be started")?;
-    let (out, sender) = (child.stdout.take(), sender.clone());
-    std::thread::spawn(move || {
-        let lines = out.map(|out| BufReader::new(out).lines().map_while(std::io::Result::ok));
-        for event in lines.into_iter().flatten().filter_map(|line| serde_json::from_str(&line).ok()) {
-            let _ = sender.send(Message { worker: number, event: Some(event) });
-        }
-        let _ = sender.send(Message { worker: number, event: None });
-    });
-    Ok(Worker { child, number, cell: None })
+    Ok(command)
 }
 
 /// What is left undone, as an error.

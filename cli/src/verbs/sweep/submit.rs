@@ -35,9 +35,9 @@ pub struct Args {
     /// CPUs of a cell
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     cpus: u16,
-    /// GPUs of a cell, 0 or 1
-    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=1))]
-    gpus: u16,
+    /// GPUs of a cell, 0 or 1 [default: 1 where the program is built with CUDA, unless --device is cpu; else 0]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(..=1))]
+    gpus: Option<u16>,
     /// Where a cell computes [default: cuda with a GPU, cpu without]
     #[arg(long, value_parser = ["cpu", "cuda", "wgpu"])]
     device: Option<String>,
@@ -58,7 +58,7 @@ pub fn run(args: Args) -> Result<()> {
     }
     let study = StudyDir::open(&args.study)?;
     args.here.check(&study.path)?;
-    let device = args.device.unwrap_or_else(|| if args.gpus > 0 { "cuda" } else { "cpu" }.into());
+    let (gpus, device) = place(args.gpus, args.device, device::features().contains(&"cuda"));
     if !device::features().contains(&device.as_str()) {
         // the tasks run this file
         let missing = device::missing(&device);
@@ -67,7 +67,7 @@ pub fn run(args: Args) -> Result<()> {
         }
         eprintln!("warning: {missing:#}");
     }
-    let needs = Needs { cpus: args.cpus, gpus: args.gpus, device, save_every: args.save_every };
+    let needs = Needs { cpus: args.cpus, gpus, device, save_every: args.save_every };
     let job = Job::new(&study, needs)?;
     if job.tasks.is_empty() {
         println!("{}: no cell is waiting", study.path.display());
@@ -93,7 +93,7 @@ pub fn run(args: Args) -> Result<()> {
         }
         return Ok(());
     }
-    args.here.keep(&study.path, &device::select("cpu")?.0)?;
+    args.here.keep(&study, &device::select("cpu")?.0)?;
     files::create_dir(&job.study.join(LOGS))?;
     for (name, text) in &written {
         files::write(&job.study.join(name), text.as_bytes())?;
@@ -105,4 +105,30 @@ pub fn run(args: Args) -> Result<()> {
     println!("{}: {} cells submitted", args.study.display(), job.tasks.len());
     println!("  see where they stand with: clip-lung sweep status {}", args.study.display());
     Ok(())
+}
+
+/// How many GPUs a cell takes, and where it computes: a program that is built for GPUs takes one.
+fn place(gpus: Option<u16>, device: Option<String>, cuda: bool) -> (u16, String) {
+    let gpus = gpus.unwrap_or_else(|| u16::from(cuda && device.as_deref() != Some("cpu")));
+    (gpus, device.unwrap_or_else(|| if gpus > 0 { "cuda" } else { "cpu" }.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_for_gpus_takes_one() {
+        let cpu = || Some("cpu".to_owned());
+        for (gpus, device, cuda, expected) in [
+            (None, None, true, (1, "cuda")),
+            (None, None, false, (0, "cpu")),
+            (None, cpu(), true, (0, "cpu")),
+            (Some(0), None, true, (0, "cpu")),
+            (Some(1), None, false, (1, "cuda")),
+            (Some(1), cpu(), true, (1, "cpu")),
+        ] {
+            assert_eq!(place(gpus, device, cuda), (expected.0, expected.1.to_owned()));
+        }
+    }
 }

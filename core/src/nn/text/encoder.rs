@@ -20,6 +20,11 @@ pub struct TextEncoder {
     pub tokens: TokenTable,
 }
 
+/// What tells text encoders apart by their names: the digest of the weights, wherever those lie, or the whole name where it has none.
+pub fn identity(name: &str) -> &str {
+    name.split_once("(sha256 ").map_or(name, |(_, digest)| digest)
+}
+
 impl TextEncoder {
     /// CLIP's, from named weights (Hugging Face's or OpenAI's names); `heads`: CLIP's rule width / 64 when `None`. Of the token
     /// table only the rows `used` are kept.

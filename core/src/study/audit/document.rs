@@ -41,7 +41,8 @@ pub struct Audit {
 pub fn audit(data: &Dataset, config: &TrainConfig) -> Result<Audit> {
     let fold = fold_of_rows(&data.rows, config)?;
     let sides: Vec<Option<usize>> = fold.iter().copied().map(Some).collect();
-    let mut folds = vec![[0; 3]; config.folds];
+    // a table may deal its nodules to more folds than a run is told of
+    let mut folds = vec![[0; 3]; fold.iter().map(|f| f + 1).fold(config.folds, usize::max)];
     fold.iter().zip(&data.rows).for_each(|(f, row)| folds[*f][row.class as usize] += 1);
     let scores: Vec<Vec<u8>> = scores_of(&data.rows)?.into_iter().flatten().collect();
     Ok(Audit {
@@ -120,5 +121,17 @@ mod tests {
         // dealt one by one, patients are on two sides
         let single = audit(&data, &TrainConfig { grouping: Grouping::Nodule, ..config }).unwrap();
         assert!(single.leakage.check().is_err());
+    }
+
+    #[test]
+    fn folds_of_the_tables_own_are_counted_however_many() {
+        let mut data = phantom(Thresholds::Inclusive, Some(20)).unwrap();
+        let patients: Vec<String> = data.rows.iter().map(|row| row.patient_id.clone()).collect();
+        let first = |patient: &String| patients.iter().position(|p| p == patient).unwrap();
+        data.rows.iter_mut().for_each(|row| row.fold = Some(first(&row.patient_id) % 7));
+        let found = audit(&data, &TrainConfig::default()).unwrap();
+        let nodules = |fold: &[usize; 3]| fold.iter().sum::<usize>();
+        assert_eq!(found.folds.len(), data.rows.iter().filter_map(|row| row.fold).max().unwrap().max(4) + 1);
+        assert_eq!(found.folds.iter().map(nodules).sum::<usize>(), 20);
     }
 }

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use clip_lung_core::study::cells::{Cell, CellId};
 
-use crate::failure::Failure;
 use crate::io::study_dir::{CellState, StudyDir};
 use crate::run::cell;
 
@@ -45,7 +44,8 @@ pub struct Job {
 }
 
 impl Job {
-    /// The cells that are neither done nor running, but those that wait for one that is.
+    /// The cells that are neither done nor running, but those that wait for one that is. Stale ones are named on standard error: no task
+    /// could run them.
     pub fn new(dir: &StudyDir, needs: Needs) -> Result<Self> {
         let program = std::env::current_exe().context("the program's own file can't be found")?;
         let is_running = |cell: &Cell| Ok::<_, anyhow::Error>(matches!(dir.state(cell)?, CellState::Running { .. }));
@@ -53,7 +53,7 @@ impl Job {
         for cell in &dir.study.cells {
             match dir.state(cell)? {
                 CellState::Done | CellState::Running { .. } => {}
-                CellState::Stale { error } => return Err(Failure::File(error).into()),
+                CellState::Stale { error } => eprintln!("warning: {} is left out: {error}", cell.id),
                 CellState::Failed { .. } | CellState::Waiting { .. } => {
                     let twin = cell::twin(dir, cell)?;
                     if !twin.map(is_running).transpose()?.unwrap_or(false) {
