@@ -28,8 +28,27 @@ fn the_same_settings_give_the_same_predictions() {
     for method in Method::ALL.map(Method::name) {
         let run = place.name(method);
         ok(&[
-            "train", "--data", &data, "--out", &run, "--method", method, "--text-encoder", "random:minilm", "--epochs", "1",
-            "--batch-size", "16", "--lr", "0.01", "--ema", "0.5", "--ema-bn", "recompute", "--device", "cpu",
+            "train",
+            "--data",
+            &data,
+            "--out",
+            &run,
+            "--method",
+            method,
+            "--text-encoder",
+            "random:minilm",
+            "--epochs",
+            "1",
+            "--batch-size",
+            "16",
+            "--lr",
+            "0.01",
+            "--ema",
+            "0.5",
+            "--ema-bn",
+            "recompute",
+            "--device",
+            "cpu",
         ]);
         let predictions = std::fs::read_to_string(Path::new(&run).join("predictions.csv")).unwrap();
         for line in predictions.lines().skip(1).take(NODULES) {
@@ -47,6 +66,9 @@ fn the_same_settings_give_the_same_predictions() {
         let numbers = |line: &str| line.split(',').skip(2).map(|v| v.parse().unwrap()).collect::<Vec<f64>>();
         let words = |line: &str| line.split(',').take(2).collect::<Vec<_>>().join(",");
         let far = numbers(found).iter().zip(numbers(expected)).any(|(f, e)| (f - e).abs() > TOLERANCE);
-        assert!(words(found) == words(expected) && !far, "other weights, {found}, than before, {expected}: see train::ARITHMETIC");
+        assert!(
+            words(found) == words(expected) && !far,
+            "other weights, {found}, than before, {expected}: see train::ARITHMETIC"
+        );
     }
 }

@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use clip_lung_core::base::random::Stream;
-use common::{fails, is_bad_input, ok, program, text};
+use common::{fails, files, is_bad_input, ok, program, text};
 use serde_json::Value;
 use study::{ended, plan, plan_of, run, starts, states, undisturbed};
 
@@ -195,6 +195,12 @@ fn a_damaged_cell_takes_no_other_along() {
     assert!(code == 1 && message.contains("1 of 6 cells") && message.contains("config.json"), "{message}");
     std::fs::remove_dir_all(damaged).unwrap();
     ok(&["sweep", "run", &name, "--device", "cpu"]);
+    // what a report compares with is written again, though no cell is left to run
+    let anchors = study.join("anchors");
+    let kept = files(&anchors);
+    std::fs::remove_dir_all(&anchors).unwrap();
+    ok(&["sweep", "run", &name, "--device", "cpu"]);
+    assert!(!kept.is_empty() && files(&anchors) == kept);
 }
 
 /// What a cell takes over was trained by the program that trained it; where the best epoch is kept, each cell trains for itself, as its

@@ -83,7 +83,7 @@ impl AnchorFiles {
         let (path, study) = (path.display(), self.study.display());
         Failure::File(format!(
             "{path}: {DIGESTS} beside it has no SHA-256 of it, so nothing says that it is as it was written; remove the directory, and \
-             `clip-lung sweep run {study}` writes all anew before the next cell that it runs"
+             `clip-lung sweep run {study}` writes all anew"
         ))
     }
 }

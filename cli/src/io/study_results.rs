@@ -57,7 +57,7 @@ fn audit(dir: &StudyDir) -> Result<Option<Audit>> {
     if let Some(difference) = audit.difference(&dir.study.data, split.as_ref()) {
         let (path, study) = (path.display(), dir.path.display());
         return Err(Failure::File(format!(
-            "{path}: {difference}; remove it, and `clip-lung sweep run {study}` writes it anew before the next cell that it runs"
+            "{path}: {difference}; remove it, and `clip-lung sweep run {study}` writes it anew"
         ))
         .into());
     }

@@ -14,12 +14,22 @@ use crate::io::study_dir::StudyDir;
 pub fn keep(study: &StudyDir, data: &Dataset) -> Result<()> {
     let Some(config) = study.study.cells.first().map(Cell::config).transpose()? else { return Ok(()) };
     let mut files = AnchorFiles::open(&study.path)?;
-    let of_study = |task: &Task| study.study.cells.iter().any(|c| c.task == *task);
-    let wanted: Vec<Task> = Task::ALL.into_iter().filter(of_study).filter(|task| !files.are_whole(*task)).collect();
+    let wanted = lacking(study, &files);
     if wanted.is_empty() {
         return Ok(());
     }
     write(&mut files, data, &wanted, &fold_of_rows(&data.rows, &config)?)
+}
+
+/// Whether all are there, as they were written.
+pub fn are_kept(study: &StudyDir) -> Result<bool> {
+    Ok(lacking(study, &AnchorFiles::open(&study.path)?).is_empty())
+}
+
+/// The study's tasks whose anchors have to be written.
+fn lacking(study: &StudyDir, files: &AnchorFiles) -> Vec<Task> {
+    let of_study = |task: &Task| study.study.cells.iter().any(|c| c.task == *task);
+    Task::ALL.into_iter().filter(of_study).filter(|task| !files.are_whole(*task)).collect()
 }
 
 /// Predicts each fold from the others by every anchor, and keeps that with the study; `fold_of_rows` is the fold of each of the data

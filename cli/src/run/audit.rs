@@ -15,12 +15,16 @@ pub fn of(study: &Study, data: &Dataset) -> Result<Option<Audit>> {
     Ok(Some(audit(data, &cell.config()?)?))
 }
 
+/// Whether one is there.
+pub fn is_kept(study: &StudyDir) -> bool {
+    study.path.join(AUDIT).is_file()
+}
+
 /// Keeps an audit of the study's data as its `audit.json`, where none is kept yet; `found` is one that was made already.
 pub fn keep(study: &StudyDir, data: &Dataset, found: Option<Audit>) -> Result<()> {
-    let path = study.path.join(AUDIT);
-    if path.is_file() {
+    if is_kept(study) {
         return Ok(());
     }
     let found = found.map_or_else(|| of(&study.study, data), |found| Ok(Some(found)))?;
-    found.map_or(Ok(()), |found| files::write(&path, &serde_json::to_vec_pretty(&found)?))
+    found.map_or(Ok(()), |found| files::write(&study.path.join(AUDIT), &serde_json::to_vec_pretty(&found)?))
 }

@@ -48,6 +48,11 @@ impl Shared {
         Ok(Self { data, encoders: places.text_encoders, loaded: Vec::new() })
     }
 
+    /// What the report needs of the data, where no cell is left whose run would write it.
+    pub fn keep(dir: &StudyDir) -> Result<()> {
+        if anchors::are_kept(dir)? && audit::is_kept(dir) { Ok(()) } else { Self::load(dir).map(drop) }
+    }
+
     /// The text encoder of a run, for methods that need one.
     pub fn text(&mut self, config: &TrainConfig, device: &Device) -> Result<Option<Arc<TextSide>>> {
         let Some(name) = config.text_encoder.as_deref().filter(|_| config.method.needs_text()) else { return Ok(None) };

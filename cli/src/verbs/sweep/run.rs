@@ -120,6 +120,9 @@ fn supervise(study: &StudyDir, args: &Args, stop: &AtomicBool) -> Result<()> {
     shared::warnings(study)?
         .iter()
         .for_each(|warning| eprintln!("warning: {warning}; cells that train with it will fail"));
+    if count_ready(study)? == 0 {
+        Shared::keep(study)?;
+    }
     let jobs = usize::from(args.jobs);
     let mut shown = StudyProgress::new(costs(study)?, jobs);
     let mut team = Team::new(command(args)?, jobs);
