@@ -240,7 +240,7 @@ fn negative_numbers_are_refused_by_the_option_s_name() {
 
 /// A run does as a model once it has one; before, every verb says what it is and how it goes on.
 #[test]
-fn a_run_stands_for_its_model_and_an_unfinished_one_says_so() {
+fn a_run_stands_for_its_model_and_one_without_says_so() {
     let place = Place::new();
     let run = place.run("ce", "lidc-a");
     let (data, out) = (place.name("data"), place.name("half"));
@@ -251,13 +251,18 @@ fn a_run_stands_for_its_model_and_an_unfinished_one_says_so() {
 
     std::fs::remove_dir_all(place.path("run/model")).unwrap();
     let picture = place.name("picture.png");
-    for words in [
+    let all = [
         vec!["predict", "--model", &run, &data],
         vec!["evaluate", &run, "--data", &data],
         vec!["explain", "--model", &run, &data, "--out", &picture],
         vec!["export", &run, "--out", &picture],
-    ] {
-        is_bad_input(&words, &format!("{run} is a training run that has not finished"));
+    ];
+    for words in &all {
+        is_bad_input(words, &format!("{run}: the run is finished, but its model was not kept"));
+    }
+    std::fs::remove_file(place.path("run/predictions.csv")).unwrap();
+    for words in &all {
+        is_bad_input(words, &format!("{run} is a training run that has not finished"));
     }
 }
 
