@@ -21,7 +21,7 @@ use clip_lung_core::methods::Method;
 use clip_lung_core::study::cells::{Cell, Study};
 use clip_lung_core::study::pooled::Predictions;
 use clip_lung_core::train::config::{DataId, TrainConfig};
-use common::{Place, fails, is_bad_input, json, ok, text};
+use common::{Place, fails, is_bad_input, json, ok, program, text};
 use made_study::{Plan, TASKS, cell};
 use serde_json::Value;
 
@@ -251,13 +251,21 @@ fn a_hundred_and_twenty_cells_in_a_minute() {
     assert!(seconds < 60.0, "{seconds} s");
 }
 
-/// The README's table of the eight methods is what `report` makes of the kept predictions.
+/// The README's table of the eight methods is what `report` makes of the kept predictions, and so are the tables kept beside them:
+/// after cells were added, run this command and copy `table.md`.
 #[test]
 fn the_readme_has_the_figures_of_the_study() {
     let place = Place::new();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    ok(&["report", &text(&root.join("docs/results/lidc-context")), "--out", &place.name("report")]);
+    let study = "docs/results/lidc-context";
+    let by = format!("{study}/hu_quality.csv:hu_quality");
+    let mut command = program(&["report", study, "--out", &place.name("report"), "--by", &by]);
+    assert!(command.current_dir(&root).output().unwrap().status.success());
     let table = std::fs::read_to_string(place.path("report/table.md")).unwrap();
+    assert!(
+        std::fs::read_to_string(root.join(study).with_extension("md")).unwrap() == table,
+        "{study}.md is of other cells"
+    );
     let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
     let section = readme.split_once("**The eight methods**").unwrap().1.split_once("**The model").unwrap().0;
     let rows: Vec<Vec<&str>> = section
