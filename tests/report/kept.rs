@@ -45,7 +45,7 @@ fn what_cells_kept_is_drawn() {
     let page = String::from_utf8(files["report.html"].clone()).unwrap();
     assert!(!page.contains("t-SNE: no cell kept") && !page.contains("Grad-CAM of the worst errors: the cells"));
     let drawn = String::from_utf8(files["figures/pointing.lidc-a.svg"].clone()).unwrap();
-    assert!(drawn.contains("75.0 % of 1") && drawn.contains(">clip-lung<"), "{drawn}");
+    assert!(drawn.contains("75.0 %, n = 1") && drawn.contains(">clip-lung<"), "{drawn}");
     assert_eq!(files, report(&place, "out"));
 
     let arguments = ["report", &place.name("study"), "--out", &place.name("out")];

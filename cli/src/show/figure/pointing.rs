@@ -35,7 +35,7 @@ pub fn figure(task: &str, methods: &[Pointing]) -> Option<Figure> {
 
 fn panel(methods: &[Pointing]) -> Panel {
     let bottom = TOP + ROW * methods.len() as f64;
-    let mut panel = Panel::new("median, of how many nodules", [WIDTH, bottom + 36.0]);
+    let mut panel = Panel::new("median and quartiles", [WIDTH, bottom + 36.0]);
     let axes =
         Axes { x: Scale::new([0.0, 100.0], [LEFT, WIDTH - RIGHT]), y: Scale::new([0.0, 1.0], [bottom, TOP - 6.0]) };
     axes.draw_x(&mut panel, "heat inside, %", 5);
@@ -49,7 +49,7 @@ fn panel(methods: &[Pointing]) -> Panel {
         panel.line("whisker s0", at(low), at(high));
         panel.circle("f0", at(median), 4.5);
         panel.circle("hollow s1", at(area), 3.5);
-        let text = format!("{:.1} % of {}", 100.0 * median, method.shares.len());
+        let text = format!("{:.1} %, n = {}", 100.0 * median, method.shares.len());
         panel.text("small", Anchor::Start, [WIDTH - RIGHT + 12.0, y + 4.0], &text);
     }
     panel
@@ -74,7 +74,7 @@ mod tests {
         // 0 to 100 % over 90 to 350 pixels: quartiles 37.5 and 75 %, medians 50 and 25 %
         assert!(file.contains(r#"x1="187.5" y1="41.0" x2="285.0" y2="41.0""#), "{file}");
         assert!(
-            file.contains(r#"cx="220.0""#) && file.contains(r#"cx="155.0""#) && file.contains("50.0 % of 3"),
+            file.contains(r#"cx="220.0""#) && file.contains(r#"cx="155.0""#) && file.contains("50.0 %, n = 3"),
             "{file}"
         );
         assert!(figure("lidc-a", &[]).is_none());
