@@ -315,6 +315,16 @@ fn what_was_kept_is_not_run_again() {
     assert!(code == 2 && message.contains("--data"), "{message}");
     let data = text(&dir.path().join("data"));
     ok(&["sweep", "run", &text(&clone), "--cell", "ce.lidc-a.f1.s2", "--data", &data, "--device", "cpu"]);
+    // other data are refused before their place is kept
+    let (other, places) = (text(&dir.path().join("other")), clone.join("places.json"));
+    ok(&["phantom", "--limit", "20", "--out", &other]);
+    let said = std::fs::read(&places).unwrap();
+    is_bad_input(&["sweep", "run", &text(&clone), "--data", &other], "name that data set with --data");
+    assert_eq!(std::fs::read(&places).unwrap(), said);
+    // nor is a finished cell the place of another run
+    let train = ["train", "--data", &data, "--out", &text(&study.join(cell)), "--method", "ce", "--epochs", "3"];
+    is_bad_input(&train, "belongs to another run");
+    assert!(study.join(cell).join("model").exists());
     // another program
     let metrics = clone.join(cell).join("metrics.json");
     let kept = std::fs::read_to_string(&metrics).unwrap();

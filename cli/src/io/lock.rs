@@ -34,7 +34,7 @@ impl Lock {
     pub fn take(path: &Path) -> Result<Self> {
         let busy = || {
             let lock = path.join(Self::FILE);
-            let reason = "another process is writing there; wait for it or choose another --out";
+            let reason = "another process is writing there, or saving after it was told to stop; wait for it or choose another --out";
             Failure::File(format!("{}: can't be locked ({reason})", lock.display()))
         };
         Ok(Self::try_take(path)?.ok_or_else(busy)?)

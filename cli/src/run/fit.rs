@@ -22,6 +22,7 @@ use super::results::{self, Outcome};
 use super::training::{self, Pace, Watch};
 use crate::failure::Failure;
 use crate::io::files;
+use crate::io::predictions::{self, CONFIG};
 use crate::io::run_dir::RunDir;
 
 /// A run that is ready to train, in a directory of its own.
@@ -79,6 +80,7 @@ impl<'a> Fit<'a> {
             }
             None if resume => return Err(nothing_to_continue(&dir.state_path())),
             None => {
+                not_another(&dir, &config)?;
                 let trainer = Trainer::new(config, &setup, device)?;
                 let trainer = match extras.init {
                     Some(init) => init.apply(trainer)?,
@@ -125,6 +127,15 @@ impl<'a> Fit<'a> {
     pub fn scored(&self) -> usize {
         self.test.as_ref().map_or(self.split.held_out.len(), |(_, rows)| rows.len())
     }
+}
+
+/// That a directory holds no finished run of other settings, which keeps no state and would be lost.
+fn not_another(dir: &RunDir, config: &TrainConfig) -> Result<()> {
+    let (place, file) = (dir.file(""), dir.file(CONFIG));
+    if predictions::finished(&place) && file.is_file() {
+        state::same_run(&RunDir::config(&place)?, config, &file.display().to_string())?;
+    }
+    Ok(())
 }
 
 /// That there is something to score in a data set beside the training's, and that all of it can be asked about.

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use burn::tensor::Device;
-use clip_lung_core::Error;
 use clip_lung_core::dataset::crops::Dataset;
 use clip_lung_core::dataset::task::Task;
 use clip_lung_core::nn::text::encoder::identity;
@@ -67,8 +66,11 @@ impl Shared {
         let side = encoder::load(&encoder.choice, &classes, encoder.seed, device)?.in_precision(config.precision)?;
         let side = Arc::new(side);
         if identity(side.name()) != identity(name) {
-            let reason = format!("it is {}, not {name}", side.name());
-            return Err(Error::OtherRun { file: encoder.choice.clone(), reason }.into());
+            let (choice, found) = (&encoder.choice, side.name());
+            let message = format!(
+                "{choice} is the text encoder `{found}`, not the study's `{name}`; give that with --text-encoder"
+            );
+            return Err(Failure::File(message).into());
         }
         let TrainConfig { task, precision, .. } = *config;
         self.loaded.push(Loaded { name: name.to_owned(), task, precision, side: Arc::clone(&side) });
@@ -82,14 +84,22 @@ fn check_data(data: &Dataset, place: &str, study: &Study) -> Result<()> {
     if found == study.data.sha256 {
         return Ok(());
     }
-    let wanted = &study.data;
-    let reason = format!("the study is of {} ({}), not of {} ({found})", wanted.name, wanted.sha256, data.header.name);
-    Err(Error::OtherRun { file: place.to_owned(), reason }.into())
+    let (wanted, name) = (&study.data, &data.header.name);
+    Err(Failure::File(format!(
+        "{place} holds {name} (sha256 {found}), but the study is of {} (sha256 {}); name that data set with --data",
+        wanted.name, wanted.sha256
+    ))
+    .into())
 }
 
 /// That nobody has said how a text encoder is loaded here.
 fn unknown(name: &str) -> String {
-    format!("nothing says where the text encoder `{name}` lies; give it with --text-encoder")
+    let choice = match name {
+        _ if name.starts_with("random tower of BERT") => " random:minilm",
+        _ if name.starts_with("random tower") => " random",
+        _ => "",
+    };
+    format!("nothing says where the text encoder `{name}` lies; give it with --text-encoder{choice}")
 }
 
 /// What is to be said before the cells of a study run: text encoders of which the place is not known.
@@ -121,6 +131,12 @@ pub struct Here {
 }
 
 impl Here {
+    /// That data which were named are the study's.
+    pub fn check_data(&self, study: &StudyDir) -> Result<()> {
+        let Some(place) = &self.data else { return Ok(()) };
+        check_data(&input::dataset(place)?, place, &study.study)
+    }
+
     /// Keeps what was said, for this run and later ones.
     ///
     /// # Errors

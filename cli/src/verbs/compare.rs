@@ -23,7 +23,7 @@ pub struct Args {
     /// Only this task; a file of predictions is taken to be of it
     #[arg(long, value_enum)]
     task: Option<Task>,
-    /// Draw the learning curves of all of them as SVG
+    /// Draw the learning curves of all of them as SVG, one each over all its runs, where they kept their logs (log.jsonl)
     #[arg(long, value_name = "SVG")]
     curves: Option<PathBuf>,
     /// Print the comparison as JSON
@@ -33,9 +33,6 @@ pub struct Args {
 
 pub fn run(args: Args) -> Result<()> {
     let contenders = args.contenders.iter().map(|name| Contender::read(name, args.task)).collect::<Result<Vec<_>>>()?;
-    if let Some(out) = &args.curves {
-        draw(&contenders, out)?;
-    }
     let [first, others @ ..] = &contenders[..] else { return Ok(()) };
     let mut all = Vec::new();
     for other in others {
@@ -48,7 +45,7 @@ pub fn run(args: Args) -> Result<()> {
         all.iter().for_each(|(task, compared)| print!("{}", comparison::render(*task, compared)));
         println!("research use only, not a medical device");
     }
-    Ok(())
+    args.curves.as_ref().map_or(Ok(()), |out| draw(&contenders, out))
 }
 
 /// The learning curves of all contenders that kept their logs.
@@ -62,7 +59,12 @@ fn draw(contenders: &[Contender], out: &Path) -> Result<()> {
         curve
     };
     let curves: Vec<Curve> = contenders.iter().filter_map(curve).collect();
-    let nothing = || Failure::File(format!("{}: none of them has a log to draw; give run directories", out.display()));
+    let nothing = || {
+        Failure::File(format!(
+            "{}: none of them has a log to draw; it stays with a run's directory, not with kept results",
+            out.display()
+        ))
+    };
     let figure = learning::figure("curves", "learning curves", &curves).ok_or_else(nothing)?;
     files::write(out, figure.file().as_bytes())?;
     eprintln!("{}: {} learning curve(s)", out.display(), curves.len());

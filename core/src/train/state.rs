@@ -100,7 +100,10 @@ pub fn load(
 }
 
 /// The first setting in which two configurations differ, as an error.
-fn same_run(stored: &TrainConfig, wanted: &TrainConfig, file: &str) -> Result<()> {
+///
+/// # Errors
+/// Names the setting, and `file` where the stored ones lie.
+pub fn same_run(stored: &TrainConfig, wanted: &TrainConfig, file: &str) -> Result<()> {
     let encoder = |c: &TrainConfig| c.text_encoder.as_deref().map(|name| identity(name).to_owned());
     let plain = |c: &TrainConfig| TrainConfig { text_encoder: encoder(c), ..c.clone() };
     if plain(stored) == plain(wanted) {

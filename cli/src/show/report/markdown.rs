@@ -62,8 +62,9 @@ pub fn resamples(summary: &Summary) -> String {
 }
 
 /// What stands before the commands that make a model anew. The report does not look for models: it is the same without them.
-pub const NOT_KEPT: &str = "Where a cell's model was not kept, running the cell again makes it, with --data DATASET (and --text-encoder, \
-                            for a method with words) where the study was planned elsewhere:";
+pub const NOT_KEPT: &str = "Where a cell's model was not kept, running the cell again makes one, with --data DATASET (and --text-encoder, \
+                            for a method with words) where the study was planned elsewhere. Do it in a copy of the study: it replaces the cell's \
+                            predictions, and another kind of CPU rounds to other ones:";
 
 /// The commands that run a cell again; one that is done is not run.
 pub fn once_more(study: &Path) -> [String; 2] {

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use clip_lung_core::dataset::task::Task;
 use clip_lung_core::methods::{Method, MethodOptions};
 use clip_lung_core::nn::text::products::Products;
-use clip_lung_core::study::cells::Study;
+use clip_lung_core::study::cells::{Cell, Study};
 use clip_lung_core::study::grid::{Grid, numbers};
 use clip_lung_core::study::variants::Variant;
 use clip_lung_core::train::config::{DataId, TrainConfig, ValidateOn};
@@ -80,6 +80,7 @@ pub fn run(args: Args) -> Result<()> {
         }
         Ok(config)
     };
+    let (methods, variants) = (grid.methods.clone(), grid.variants.clone());
     let cells = grid.cells(recipe)?;
     let precision = args.recipe.precision;
     if precision != Products::F32 && cells.iter().all(|cell| cell.config.get("precision").is_none()) {
@@ -95,6 +96,19 @@ pub fn run(args: Args) -> Result<()> {
     audit::keep(&dir, &data, found)?;
     places.write(&args.study)?;
     println!("{}: {} cells, {new} of them new, on {}", args.study.display(), dir.study.cells.len(), id.name);
+    let lacks = |v: &&Variant| {
+        let of = |cell: &Cell| cell.method == v.method && cell.variant.as_deref() == Some(v.name);
+        !dir.study.cells.iter().any(of)
+    };
+    for variant in variants.iter().filter(lacks) {
+        let (method, name) = (variant.method.name(), variant.name);
+        let why = if methods.contains(&variant.method) {
+            "it is as the method without it"
+        } else {
+            "the method is not planned"
+        };
+        println!("  left out: {method}.{name}, {why}");
+    }
     println!("  run them with: clip-lung sweep run {}", args.study.display());
     Ok(())
 }

@@ -68,6 +68,7 @@ pub fn run(args: Args) -> Result<()> {
     }
     device::advice(&device_name).iter().for_each(|advice| eprintln!("{advice}"));
     let study = StudyDir::open(&args.study)?;
+    args.here.check_data(&study)?;
     args.here.keep(&study, &device)?;
     match &args.cell {
         Some(id) => alone(&study, id, &device, Duration::from_secs(args.wait), pace),
@@ -205,19 +206,23 @@ fn command(args: &Args) -> Result<Command> {
 
 /// What is left undone, as an error.
 fn summary(study: &StudyDir) -> Result<()> {
-    let mut left = Vec::new();
+    let (mut left, mut waiting) = (Vec::new(), 0);
     for cell in &study.study.cells {
         match study.state(cell)? {
             CellState::Done => {}
             CellState::Failed { error } | CellState::Stale { error } => left.push(format!("{}: {error}", cell.id)),
             CellState::Running { .. } => left.push(format!("{}: another process runs it", cell.id)),
-            CellState::Waiting { .. } => left.push(format!("{}: waiting", cell.id)),
+            CellState::Waiting { .. } => waiting += 1,
         }
+    }
+    let undone = left.len() + waiting;
+    if waiting > 0 {
+        left.push(format!("{waiting} cells wait"));
     }
     let cells = study.study.cells.len();
     if left.is_empty() {
         println!("{}: all {cells} cells are done", study.path.display());
         return Ok(());
     }
-    anyhow::bail!("{} of {cells} cells are not done:\n  {}", left.len(), left.join("\n  "))
+    anyhow::bail!("{undone} of {cells} cells are not done:\n  {}", left.join("\n  "))
 }
