@@ -249,6 +249,9 @@ fn a_run_stands_for_its_model_and_one_without_says_so() {
     assert_eq!(of_run["predictions"][0]["probabilities"], of_model["predictions"][0]["probabilities"]);
     ok(&["export", &place.name("run/model"), "--out", &out, "--dtype", "f16"]);
 
+    // the run's own directory is no place for its model
+    is_bad_input(&["export", &run, "--out", &run], "is a training run; give another place for --out");
+
     std::fs::remove_dir_all(place.path("run/model")).unwrap();
     let picture = place.name("picture.png");
     let all = [

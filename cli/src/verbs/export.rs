@@ -19,7 +19,9 @@ use crate::failure::Failure;
 use crate::io::files;
 use crate::io::input;
 use crate::io::model_dir::model_dir;
-use crate::io::run_dir::RunDir;
+use crate::io::predictions::PREDICTIONS;
+use crate::io::run_dir::{LOG, RunDir};
+use crate::io::study_dir::STUDY;
 use crate::machine::device;
 use crate::run::bundle::{golden_pair, training_data};
 use crate::run::{out_of_fold, robustness, rules};
@@ -57,6 +59,7 @@ pub struct Args {
 
 pub fn run(args: Args) -> Result<()> {
     let precision = if args.dtype == "f16" { Precision::F16 } else { Precision::F32 };
+    is_free(&args.out)?;
     let (device, _) = device::select("cpu")?;
     let mut all = Vec::new();
     for run in &args.runs {
@@ -80,6 +83,17 @@ pub fn run(args: Args) -> Result<()> {
     files::write_dir(&args.out, &built)?;
     println!("{}: {} ensemble of {}, {size:.1} MB", args.out.display(), args.dtype, names.len());
     Ok(())
+}
+
+/// That a place holds no run or study, whose files a model would replace.
+fn is_free(out: &Path) -> Result<()> {
+    let holds = [(LOG, "a training run"), (PREDICTIONS, "a training run"), (STUDY, "a study")];
+    match holds.into_iter().find(|(file, _)| out.join(file).exists()) {
+        Some((_, what)) => {
+            Err(Failure::File(format!("{} is {what}; give another place for --out", out.display())).into())
+        }
+        None => Ok(()),
+    }
 }
 
 /// A run's model, checked, and the files of its directory.

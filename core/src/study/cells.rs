@@ -1,11 +1,10 @@
 //! `study.json`: the cells of a study, each one method on one task, fold and seed.
 
 use std::collections::BTreeSet;
-use std::fmt;
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+pub use super::cell_id::CellId;
 use crate::dataset::task::Task;
 use crate::error::{Error, Result};
 use crate::methods::Method;
@@ -13,6 +12,8 @@ use crate::train::config::{DataId, TrainConfig};
 
 /// The only schema there is.
 const SCHEMA: u32 = 1;
+/// Settings that say which nodules a cell is tested on.
+const SPLIT: [&str; 4] = ["folds", "fold_seed", "grouping", "held_out"];
 
 /// A study: its data and what is to be run on them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,83 +38,6 @@ pub struct Cell {
     pub variant: Option<String>,
     /// Everything needed to run it.
     pub config: serde_json::Value,
-}
-
-/// The name of a cell and of its directory: `clip-lung.lidc-a.f0.s2`, with a variant `clip-lung.lidc-a.f0.s2.no-ca`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct CellId(String);
-
-impl CellId {
-    /// The id of these parts.
-    ///
-    /// # Errors
-    /// When the variant is not of lower-case letters, digits and hyphens.
-    pub fn new(method: Method, task: Task, fold: usize, seed: u64, variant: Option<&str>) -> Result<Self> {
-        let plain = |v: &str| !v.is_empty() && v.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'));
-        if let Some(variant) = variant.filter(|v| !plain(v)) {
-            return Err(Error::OutOfRange {
-                what: "the variant".into(),
-                value: format!("`{variant}`"),
-                expected: "of lower-case letters, digits and hyphens".into(),
-            });
-        }
-        let suffix = variant.map(|v| format!(".{v}")).unwrap_or_default();
-        Ok(Self(format!("{}.{}.f{fold}.s{seed}{suffix}", method.name(), task.name())))
-    }
-
-    /// The id as it is written.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Method, task, fold, seed and variant; `None` where one can't be read.
-    fn parts(text: &str) -> Option<(Method, Task, usize, u64, Option<&str>)> {
-        let mut parts = text.split('.');
-        let method = parts.next()?;
-        let task = parts.next()?;
-        let fold = parts.next()?.strip_prefix('f')?.parse().ok()?;
-        let seed = parts.next()?.strip_prefix('s')?.parse().ok()?;
-        let variant = parts.next();
-        let method = Method::ALL.into_iter().find(|m| m.name() == method)?;
-        let task = Task::ALL.into_iter().find(|t| t.name() == task)?;
-        parts.next().is_none().then_some((method, task, fold, seed, variant))
-    }
-}
-
-impl FromStr for CellId {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let bad = || Error::OutOfRange {
-            what: "the cell id".into(),
-            value: format!("`{text}`"),
-            expected: "METHOD.TASK.fFOLD.sSEED or METHOD.TASK.fFOLD.sSEED.VARIANT, as clip-lung.lidc-a.f0.s2".into(),
-        };
-        let (method, task, fold, seed, variant) = Self::parts(text).ok_or_else(bad)?;
-        // one spelling a cell: no `f00`, no `+1`
-        Self::new(method, task, fold, seed, variant).ok().filter(|id| id.0 == text).ok_or_else(bad)
-    }
-}
-
-impl TryFrom<String> for CellId {
-    type Error = Error;
-
-    fn try_from(text: String) -> Result<Self> {
-        text.parse()
-    }
-}
-
-impl From<CellId> for String {
-    fn from(id: CellId) -> Self {
-        id.0
-    }
-}
-
-impl fmt::Display for CellId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
 }
 
 impl Cell {
@@ -163,7 +87,7 @@ impl Study {
     /// A study of these cells.
     ///
     /// # Errors
-    /// When two cells have one id.
+    /// When two cells have one id, or are of other data or another split.
     pub fn new(data: DataId, cells: Vec<Cell>) -> Result<Self> {
         let study = Self { schema: SCHEMA, data, cells };
         study.check("study.json")?;
@@ -209,8 +133,25 @@ impl Study {
             if !seen.insert(&cell.id) {
                 return bad(format!("two cells have the id {}", cell.id));
             }
+            self.check_split(cell).or_else(bad)?;
         }
         Ok(())
+    }
+
+    /// That a cell is of the study's data, split as those of its first cell: what is compared nodule by nodule is held out together.
+    fn check_split(&self, cell: &Cell) -> std::result::Result<(), String> {
+        let id = &cell.id;
+        if cell.config.get("data").is_some_and(|data| data["sha256"] != self.data.sha256.as_str()) {
+            return Err(format!("{id} is of other data than the study"));
+        }
+        let Some(first) = self.cells.first() else { return Ok(()) };
+        let both = |key: &str| first.config.get(key).zip(cell.config.get(key));
+        match SPLIT.into_iter().find(|key| both(key).is_some_and(|(a, b)| a != b)) {
+            Some(key) => {
+                Err(format!("{id} has another {key} than {}; a study has one split, so plan another study", first.id))
+            }
+            None => Ok(()),
+        }
     }
 }
 
@@ -224,46 +165,30 @@ mod tests {
     }
 
     #[test]
-    fn ids_print_and_parse() {
-        assert_eq!(cell(0, None).id.to_string(), "clip-lung.lidc-a.f0.s2");
-        for method in Method::ALL {
-            for task in Task::ALL {
-                for variant in [None, Some("no-ca"), Some("random-text2")] {
-                    let id = CellId::new(method, task, 4, 17, variant).unwrap();
-                    assert_eq!(id.as_str().parse::<CellId>().unwrap(), id);
-                    assert_eq!(CellId::parts(id.as_str()).unwrap(), (method, task, 4, 17, variant));
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn other_ids_are_refused() {
-        for bad in [
-            "",
-            "clip-lung.lidc-a.f0",
-            "clip-lung.lidc-a.f00.s2",
-            "clip-lung.lidc-a.f0.s+2",
-            "clip-lung.lidc-d.f0.s2",
-            "best.lidc-a.f0.s2",
-            "clip-lung.lidc-a.f0.s2.",
-            "clip-lung.lidc-a.f0.s2.a.b",
-            "clip-lung.lidc-a.f0.s2.A",
-            "clip-lung.lidc-a.f0.s2./etc",
-            "../clip-lung.lidc-a.f0.s2",
-        ] {
-            assert!(bad.parse::<CellId>().is_err(), "{bad}");
-        }
-        assert!(CellId::new(Method::Ce, Task::LidcA, 0, 2, Some("..")).is_err());
-    }
-
-    #[test]
     fn a_study_survives_its_file() {
         let data = DataId { name: "lidc-phantom".into(), sha256: "00".into() };
         let study = Study::new(data, vec![cell(0, None), cell(1, None), cell(0, Some("no-ca"))]).unwrap();
         assert_eq!(Study::read("study.json", &study.write().unwrap()).unwrap(), study);
         let id = "clip-lung.lidc-a.f0.s2.no-ca".parse().unwrap();
         assert_eq!(study.cell(&id), Some(&study.cells[2]));
+    }
+
+    #[test]
+    fn cells_share_data_and_split() {
+        let data = DataId { name: "x".into(), sha256: "00".into() };
+        let mut config = serde_json::json!({"data": data, "folds": 5, "fold_seed": 2, "grouping": "patient"});
+        let of = |fold, config: &serde_json::Value| Cell::new(Method::Ce, Task::LidcA, fold, 2, None, config.clone());
+        let first = of(0, &config).unwrap();
+        let study = |second: &serde_json::Value| Study::new(data.clone(), vec![first.clone(), of(1, second)?]);
+        study(&config).unwrap();
+        for (key, value) in
+            [("fold_seed", 3.into()), ("folds", 4.into()), ("grouping", "nodule".into()), ("data", "y".into())]
+        {
+            let kept = std::mem::replace(&mut config[key], value);
+            let message = study(&config).unwrap_err().to_string();
+            assert!(message.contains("ce.lidc-a.f1.s2") && message.contains(key), "{message}");
+            config[key] = kept;
+        }
     }
 
     #[test]

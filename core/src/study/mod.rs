@@ -4,6 +4,7 @@
 pub mod anchors;
 pub mod audit;
 pub mod calibration;
+mod cell_id;
 pub mod cells;
 pub mod embedding;
 pub mod grid;

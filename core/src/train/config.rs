@@ -214,11 +214,7 @@ impl TrainConfig {
             return bad("what is held out", "a part of the training's data set".into(), "nothing, with a test set");
         }
         if self.choose == Choose::Best && self.validation.is_none() {
-            return bad(
-                "the chosen epoch",
-                "the best".into(),
-                "the last, where nothing is validated on (--validate inner)",
-            );
+            return bad("the chosen epoch", "the best".into(), "the last: nothing is validated on (--validate)");
         }
         if self.precision != Products::F32 && !self.method.encodes_text() {
             return bad("precision", self.precision.name().into(), "f32: no frozen text encoder runs in its steps");
