@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::failure::Failure;
 use crate::io::files;
 use crate::io::lock::Lock;
-use crate::io::predictions::{self, Metrics};
+use crate::io::predictions::{self, CONFIG, Metrics};
 use crate::io::run_dir::RunDir;
 
 /// The study's own file.
@@ -122,15 +122,14 @@ impl StudyDir {
             let error = format!("{}{other}; remove it to run it again", dir.display());
             Ok(CellState::Stale { error })
         };
-        let is_started = dir.join("config.json").is_file();
-        if is_started {
+        if dir.join(CONFIG).is_file() {
             match RunDir::config(&dir) {
                 Ok(ran) if ran == cell.config()? => {}
                 Ok(_) => return stale(" is of other settings than study.json has"),
                 Err(e) => return stale(&format!(": {e:#}")),
             }
         }
-        if is_started && predictions::finished(&dir) {
+        if predictions::finished(&dir) {
             let other =
                 Metrics::read(&dir).map_or_else(|e| Some(format!("{e:#}")), |metrics| metrics.program.difference());
             return other.map_or(Ok(CellState::Done), |other| stale(&format!(": {other}")));

@@ -131,9 +131,9 @@ impl<'a> Fit<'a> {
 
 /// That a directory holds no finished run of other settings, which keeps no state and would be lost.
 fn not_another(dir: &RunDir, config: &TrainConfig) -> Result<()> {
-    let (place, file) = (dir.file(""), dir.file(CONFIG));
-    if predictions::finished(&place) && file.is_file() {
-        state::same_run(&RunDir::config(&place)?, config, &file.display().to_string())?;
+    let place = dir.file("");
+    if predictions::finished(&place) {
+        state::same_run(&RunDir::config(&place)?, config, &dir.file(CONFIG).display().to_string())?;
     }
     Ok(())
 }
