@@ -5,7 +5,7 @@
 mod common;
 mod made_study;
 
-use common::{Place, is_bad_input, json, ok};
+use common::{Place, fails, is_bad_input, json, ok};
 use made_study::{Plan, TASKS, cell};
 
 const HEADER: &str = "nodule_id,patient_id,fold,true_class,p_benign,p_unsure,p_malignant\n";
@@ -76,7 +76,12 @@ fn runs_and_methods_of_a_study() {
     let third = &summary["tasks"][2]["against_ce"]["comparisons"][1];
     assert_eq!((&third["first"], &third["differences"]), (&"clip-lung".into(), &one["comparisons"][0]["differences"]));
 
-    is_bad_input(&["compare", &of("nsb"), &of("ce")], "there are ce, clip-lung, clip-lung.ic,");
+    is_bad_input(
+        &["compare", &of("nsb"), &of("ce")],
+        "`nsb` is not planned in it; there are ce, clip-lung, clip-lung.ic,",
+    );
+    let (code, message) = fails(&["compare", &place.name("study"), &of("ce")]);
+    assert!(code == 2 && message.contains("study:METHOD: ce, clip-lung, clip-lung.ic, udm"), "{message}");
     is_bad_input(&["compare", &run("ce.lidc-a.f0.s2"), &run(b)], "no task with a fold that both have");
     is_bad_input(&["compare", &run("ce.lidc-c.f0.s2"), &run("ce.lidc-a.f0.s2")], "no task with a fold that both have");
     is_bad_input(&["compare", &place.name("absent"), &run(b)], "neither a predictions.csv");

@@ -134,7 +134,8 @@ fn workers_that_cannot_begin_end_the_command() {
     let study = plan(dir.path(), "study");
     std::fs::rename(dir.path().join("data"), dir.path().join("elsewhere")).unwrap();
     let (code, message) = fails(&["sweep", "run", &text(&study), "--jobs", "2", "--device", "cpu"]);
-    assert_eq!(code, 1, "{message}");
+    // as the workers ended
+    assert_eq!(code, 3, "{message}");
     assert!(message.contains("before it ran a cell") && message.contains("12 of 12 cells"), "{message}");
     assert!(message.contains(&text(&dir.path().join("data"))), "{message}");
 }
@@ -187,6 +188,8 @@ fn a_damaged_cell_takes_no_other_along() {
     assert_eq!((lines[1], lines[3]), ("nsb.lidc-a.f0.s2  failed    no", "nsb.lidc-a.f1.s2  running   step 0 of 0"));
     assert_eq!(lines[4..6], ["ce.lidc-a.f2.s2   waiting", "nsb.lidc-a.f2.s2  waiting"]);
     assert_eq!(lines[6..], ["1 done, 1 running, 1 failed, 1 stale, 2 waiting"]);
+    let locked = ["sweep", "run", &name, "--device", "cpu", "--cell", "nsb.lidc-a.f1.s2"];
+    is_bad_input(&locked, "another process runs the cell; wait for it with --wait");
     drop(lock);
     // what can be run is run, and what can be submitted is
     let tasks = ok(&["sweep", "submit", &name, "--engine", "slurm", "--dry-run"]);
@@ -330,7 +333,17 @@ fn what_was_kept_is_not_run_again() {
     let kept = std::fs::read_to_string(&metrics).unwrap();
     std::fs::write(&metrics, kept.replace("\"arithmetic\": 1", "\"arithmetic\": 0")).unwrap();
     assert_eq!(state(), "stale");
+    // another cell's metrics, and predictions that were changed
+    std::fs::write(&metrics, kept.replace("\"fold\": 0", "\"fold\": 1")).unwrap();
+    assert_eq!(state(), "stale");
     std::fs::write(&metrics, kept).unwrap();
+    assert_eq!(state(), "done");
+    let predictions = clone.join(cell).join("predictions.csv");
+    let written = std::fs::read_to_string(&predictions).unwrap();
+    std::fs::write(&predictions, written.replacen("benign", "unsure", 1)).unwrap();
+    assert_eq!(state(), "stale");
+    assert!(ok(&["sweep", "status", &text(&clone)]).contains("predictions.csv was changed"));
+    std::fs::write(&predictions, written).unwrap();
     assert_eq!(state(), "done");
     // other settings
     let config = clone.join(cell).join("config.json");
@@ -363,8 +376,9 @@ fn plans_that_make_no_study() {
     std::fs::write(&file, planned.replacen("\"lr\"", "\"init\": \"a model\", \"lr\"", 1)).unwrap();
     is_bad_input(&["sweep", "run", &study, "--cell", "ce.lidc-a.f0.s2", "--device", "cpu"], "a model to start from");
     std::fs::write(&file, planned).unwrap();
-    // more cells of the same study
-    let more = ["--methods", "nsb", "--folds", "0", "--fold-count", "3", "--epochs", "1"];
+    // more cells of the same study; what is named twice is meant once
+    let more =
+        ["--methods", "nsb,nsb", "--tasks", "lidc-a,lidc-a", "--folds", "0", "--fold-count", "3", "--epochs", "1"];
     let head = ["sweep", "plan", study.as_str(), "--data", data.as_str()];
     assert!(ok(&head.iter().chain(&more).copied().collect::<Vec<_>>()).contains("13 cells, 1 of them new"));
 }

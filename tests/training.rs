@@ -47,6 +47,7 @@ fn all_nodules_train_and_none_is_scored() {
     ok(&["predict", "--model", &text(&out), &text(&data), "--device", "cpu", "--json"]);
     let (code, message) = fails(&["evaluate", &text(&out), "--data", &text(&data)]);
     assert!(code == 2 && message.contains("trained on all nodules"), "{message}");
+    is_bad_input(&["compare", &text(&out), &text(&out)], "trained on all nodules");
     // its model on any data, disturbed too
     let model = text(&out.join("model"));
     let said = ok(&["evaluate", &model, "--data", &text(&data), "--robustness", "--json", "--device", "cpu"]);
@@ -164,6 +165,8 @@ fn an_ensemble_averages() {
     let both = text(&dir.path().join("both"));
     let said = ok(&["export", &text(&runs[0]), &text(&runs[1]), "--out", &both, "--dtype", "f32"]);
     assert!(said.contains("ensemble of 2"), "{said}");
+    let (code, message) = fails(&["export", &text(&runs[0]), &text(&runs[0]), "--out", &both]);
+    assert!(code == 2 && message.contains("named twice"), "{message}");
     let probabilities = |model: &str| -> Vec<f64> {
         let said = ok(&["predict", "--model", model, &text(&data), "--device", "cpu", "--json"]);
         let found: Value = serde_json::from_str(&said).unwrap();

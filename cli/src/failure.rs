@@ -25,12 +25,18 @@ pub enum Failure {
     Interrupted(String),
     /// No such device, or it failed.
     Device(String),
+    /// A process that this one started could not go on; it has said why, and ended with this exit code.
+    Process { message: String, code: u8 },
 }
 
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Usage(m) | Self::File(m) | Self::Interrupted(m) | Self::Device(m) => f.write_str(m),
+            Self::Usage(m)
+            | Self::File(m)
+            | Self::Interrupted(m)
+            | Self::Device(m)
+            | Self::Process { message: m, .. } => f.write_str(m),
             Self::NoDefaultModel { variable, looked } => {
                 let looked: Vec<String> = looked.iter().map(|place| place.display().to_string()).collect();
                 write!(
@@ -64,6 +70,7 @@ pub fn code(error: &anyhow::Error) -> u8 {
             | Failure::ModelNotKept { .. } => 3,
             Failure::Interrupted(_) => 4,
             Failure::Device(_) => 5,
+            Failure::Process { code, .. } => *code,
         };
     }
     match error.chain().find_map(|e| e.downcast_ref::<Error>()) {

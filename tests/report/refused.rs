@@ -60,7 +60,13 @@ fn cells() {
     // without its digest nothing would say that the predictions are the cell's
     refused.says_instead(&metrics, "\"predictions_sha256\"", "\"digest\"", &[stale, "no `predictions_sha256`"]);
     refused.says_instead(&study.join("study.json"), "\"schema\": 1", "\"schema\": 9", &["schema 9"]);
+    let bad_settings = ["study.json, cell ce.lidc-a.f0.s2"];
+    refused.says_instead(&study.join("study.json"), "\"batch_size\": 32", "\"batch_size\": 0", &bad_settings);
     report(&place, "out");
+    // nor is a study or a run the place of its report
+    for out in [place.name("study"), text(&cell(&study, "ce.lidc-a.f0.s2"))] {
+        is_bad_input(&["report", &place.name("study"), "--out", &out], "give another place for --out");
+    }
 }
 
 /// udm's answer is the median of its distribution unless its settings say otherwise, and what the metrics say must agree with them: every
@@ -120,12 +126,12 @@ fn anchors() {
     let refused = Refused::new(&place);
     let anchors = study.join("anchors");
     let size = anchors.join("lidc-b.size-only.csv");
-    refused.says_instead(&size, "benign", "malignant", &["lidc-b.size-only.csv", "SHA-256"]);
+    refused.says_instead(&size, "benign", "malignant", &["lidc-b.size-only.csv", "SHA-256", "sweep run"]);
     refused.while_changed(&size, &|path| std::fs::remove_file(path).unwrap(), &["lidc-b.size-only.csv: can't be read"]);
     let digests = anchors.join("sha256.json");
     let undeclared = ["lidc-c.ratings.csv: sha256.json beside it has no SHA-256", "sweep run", "writes all anew"];
     refused.says_instead(&digests, "lidc-c.ratings.csv", "lidc-c.other.csv", &undeclared);
-    refused.says_instead(&digests, "{", "[", &["sha256.json"]);
+    refused.says_instead(&digests, "{", "[", &["sha256.json", "sweep run"]);
     let without = ["lidc-a.majority.csv: sha256.json beside it has no SHA-256"];
     refused.while_changed(&digests, &|path| std::fs::remove_file(path).unwrap(), &without);
     // every reader of the study refuses it
@@ -151,6 +157,8 @@ fn the_audit_of_other_data() {
     let arguments = ["report", &place.name("study"), "--out", &place.name("refused")];
     keep(&found);
     is_bad_input(&arguments, "audit.json: it is of data of SHA-256");
+    std::fs::write(&path, "{").unwrap();
+    is_bad_input(&arguments, "remove it, and `clip-lung sweep run");
     // as of the study's data, and as versions without the digest kept it
     let mut own = found.clone();
     own["sha256"] = "5e".repeat(32).into();

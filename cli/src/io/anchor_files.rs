@@ -28,8 +28,13 @@ pub struct AnchorFiles {
 impl AnchorFiles {
     /// Of the study in this directory, which need not have any.
     pub fn open(study: &Path) -> Result<Self> {
-        let digests = files::read_json(&directory(study).join(DIGESTS))?.unwrap_or_default();
-        Ok(Self { study: study.into(), digests })
+        let digests = files::read_json(&directory(study).join(DIGESTS)).map_err(|e| mended(study, &e))?;
+        Ok(Self { study: study.into(), digests: digests.unwrap_or_default() })
+    }
+
+    /// As [`Self::open`], to be written anew where it can't be read.
+    pub fn open_or_new(study: &Path) -> Self {
+        Self::open(study).unwrap_or_else(|_| Self { study: study.into(), digests: Digests::new() })
     }
 
     /// All that are there.
@@ -41,7 +46,7 @@ impl AnchorFiles {
             let path = self.path(task, anchor);
             match self.digests.get(&name(task, anchor)) {
                 Some(digest) => {
-                    let bytes = files::read_unchanged(&path, digest)?;
+                    let bytes = files::read_unchanged(&path, digest).map_err(|e| mended(&self.study, &e))?;
                     all.push((anchor, Predictions::read(&path.display().to_string(), &bytes, task)?));
                 }
                 None if path.is_file() => return Err(self.undeclared(&path).into()),
@@ -86,6 +91,11 @@ impl AnchorFiles {
              `clip-lung sweep run {study}` writes all anew"
         ))
     }
+}
+
+/// What is wrong with a file of them, and what writes it anew.
+fn mended(study: &Path, e: &anyhow::Error) -> Failure {
+    Failure::File(format!("{e:#}; `clip-lung sweep run {}` writes it anew", study.display()))
 }
 
 fn directory(study: &Path) -> PathBuf {

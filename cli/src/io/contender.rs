@@ -1,15 +1,18 @@
 //! What is compared: a file of predictions, a run, or a method of a study.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clip_lung_core::dataset::task::Task;
+use clip_lung_core::study::cells::{Cell, Study};
 use clip_lung_core::study::summary::entry::{Entry, entries};
+use clip_lung_core::train::config::HeldOut;
 
 use crate::failure::Failure;
 use crate::io::predictions::{self, CONFIG, METRICS, Metrics};
 use crate::io::run_dir::RunDir;
-use crate::io::study_dir::STUDY;
+use crate::io::study_dir::{STUDY, StudyDir};
 use crate::io::study_results::StudyResults;
 
 /// One side of a comparison.
@@ -28,6 +31,9 @@ impl Contender {
         let path = Path::new(name);
         let (entries, runs) = if path.is_file() {
             (vec![Entry::alone(name, &predictions::of_file(path, task)?, None)], Vec::new())
+        } else if path.join(STUDY).is_file() {
+            let message = format!("{name} is a study; name one of its methods, as {name}:METHOD: {}", planned(path)?);
+            return Err(Failure::Usage(message).into());
         } else if path.join(METRICS).is_file() {
             (vec![run(name, path)?], vec![path.to_owned()])
         } else if let Some((study, method)) = name.rsplit_once(':').filter(|(s, _)| Path::new(s).join(STUDY).is_file())
@@ -50,8 +56,23 @@ impl Contender {
 
 fn run(name: &str, dir: &Path) -> Result<Entry> {
     let config = if dir.join(CONFIG).is_file() { Some(RunDir::config(dir)?) } else { None };
+    if config.as_ref().is_some_and(|config| config.held_out == HeldOut::None && config.test.is_none()) {
+        let message = format!("{name}: the run trained on all nodules, so it has no predictions of others to compare");
+        return Err(Failure::File(message).into());
+    }
     let predictions = predictions::of_run(dir, &Metrics::read(dir)?, config.as_ref())?;
     Ok(Entry::alone(name, &predictions, config))
+}
+
+/// The methods and variants of a study, as they are named.
+fn rows(study: &Study) -> impl Iterator<Item = String> {
+    study.cells.iter().map(Cell::row)
+}
+
+/// Those that a study has, in words.
+fn planned(study: &Path) -> Result<String> {
+    let names: BTreeSet<String> = rows(&StudyDir::open(study)?.study).collect();
+    Ok(names.into_iter().collect::<Vec<_>>().join(", "))
 }
 
 /// The rows of a method on every task, and the runs of those of `task`.
@@ -70,7 +91,8 @@ fn of_study(name: &str, study: &Path, method: &str, task: Option<Task>) -> Resul
     if found.is_empty() {
         known.sort_unstable();
         known.dedup();
-        let message = format!("{}: `{method}` is not finished in it; there are {}", study.display(), known.join(", "));
+        let what = if rows(&results.dir.study).any(|row| row == method) { "not finished" } else { "not planned" };
+        let message = format!("{}: `{method}` is {what} in it; there are {}", study.display(), known.join(", "));
         return Err(Failure::File(message).into());
     }
     let drawn = found.iter().filter(|e| task.is_none_or(|t| e.task == t));

@@ -124,6 +124,10 @@ pub fn write_dir(dir: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<()> {
         write(&path, bytes)?;
     }
     if exists {
+        if let Some(path) = files.keys().map(|name| dir.join(name)).find(|path| path.is_dir()) {
+            let message = format!("{}: a directory is where a file is to be written; move it away", path.display());
+            return Err(Failure::File(message).into());
+        }
         let half = |e: &std::io::Error| failed(dir, "replaced", "check its permissions and run the command again", e);
         for name in files.keys() {
             let path = dir.join(name);
@@ -169,6 +173,20 @@ mod tests {
         }
         sync_dir(odd).unwrap();
         assert!(sync_dir(Path::new("/nowhere/at/all")).is_err());
+    }
+
+    #[test]
+    fn a_directory_in_the_way_leaves_all_as_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = |text: &str| ["a", "b"].map(|name| (name.to_owned(), text.as_bytes().to_vec())).into();
+        fs::write(dir.path().join("a"), "old").unwrap();
+        fs::create_dir(dir.path().join("b")).unwrap();
+        let message = write_dir(dir.path(), &files("new")).unwrap_err().to_string();
+        assert!(message.contains("b: a directory"), "{message}");
+        assert_eq!(fs::read(dir.path().join("a")).unwrap(), b"old");
+        fs::remove_dir(dir.path().join("b")).unwrap();
+        write_dir(dir.path(), &files("new")).unwrap();
+        assert_eq!(fs::read(dir.path().join("a")).unwrap(), b"new");
     }
 
     #[test]

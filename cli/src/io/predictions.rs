@@ -90,13 +90,18 @@ pub fn finished(run: &Path) -> bool {
 
 /// The predictions of a run with these settings, checked against their digest.
 pub fn of_run(run: &Path, metrics: &Metrics, config: Option<&TrainConfig>) -> Result<Predictions> {
-    let path = run.join(PREDICTIONS);
-    let bytes = match &metrics.predictions_sha256 {
-        Some(digest) => files::read_unchanged(&path, digest)?,
-        None => files::read(&path)?,
-    };
+    let (path, bytes) = (run.join(PREDICTIONS), unchanged(run, metrics)?);
     let decision = decision(run, metrics, config)?;
     Ok(Predictions { decision, ..Predictions::read(&path.display().to_string(), &bytes, metrics.task)? })
+}
+
+/// The bytes of a run's predictions, which must have the digest that was kept.
+pub fn unchanged(run: &Path, metrics: &Metrics) -> Result<Vec<u8>> {
+    let path = run.join(PREDICTIONS);
+    match &metrics.predictions_sha256 {
+        Some(digest) => files::read_unchanged(&path, digest),
+        None => files::read(&path),
+    }
 }
 
 /// How a run decides on a class. Every accuracy follows from it, so metrics and settings must say the same.

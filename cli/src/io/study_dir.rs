@@ -5,14 +5,15 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use clip_lung_core::Error;
 use clip_lung_core::study::cells::{Cell, CellId, Study};
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
 use crate::io::files;
 use crate::io::lock::Lock;
-use crate::io::predictions::{self, CONFIG, Metrics};
-use crate::io::run_dir::RunDir;
+use crate::io::predictions::{self, CONFIG, Metrics, PREDICTIONS};
+use crate::io::run_dir::{LOG, RunDir};
 
 /// The study's own file.
 pub const STUDY: &str = "study.json";
@@ -130,9 +131,10 @@ impl StudyDir {
             }
         }
         if predictions::finished(&dir) {
-            let other =
-                Metrics::read(&dir).map_or_else(|e| Some(format!("{e:#}")), |metrics| metrics.program.difference());
-            return other.map_or(Ok(CellState::Done), |other| stale(&format!(": {other}")));
+            return match self.metrics(cell) {
+                Ok(_) => Ok(CellState::Done),
+                Err(e) => Ok(CellState::Stale { error: format!("{e:#}") }),
+            };
         }
         let held = Lock::is_held(&dir);
         if !held && let Ok(error) = std::fs::read_to_string(dir.join(ERROR)) {
@@ -140,6 +142,28 @@ impl StudyDir {
         }
         let (step, steps) = (RunDir::last_step(&dir), self.time(&cell.id).steps);
         Ok(if held { CellState::Running { step, steps } } else { CellState::Waiting { step, steps } })
+    }
+
+    /// What is known of a finished cell's predictions; it is refused where it is of another cell, of other data or of another program, or
+    /// does not say how the predictions were written.
+    pub fn metrics(&self, cell: &Cell) -> Result<Metrics> {
+        let dir = self.cell_dir(&cell.id);
+        let metrics = Metrics::read(&dir)?;
+        let (found, expected) = (&metrics.data.sha256, &self.study.data.sha256);
+        let reason = if (metrics.method, metrics.task, metrics.fold) != (cell.method, cell.task, cell.fold) {
+            Some("its metrics.json is that of another cell".into())
+        } else if found != expected {
+            Some(format!("its metrics are of data of SHA-256 {found}, not {expected}"))
+        } else if metrics.predictions_sha256.is_none() {
+            let lacks = "its metrics.json has no `predictions_sha256`, so nothing says that its predictions are as they were written";
+            Some(lacks.into())
+        } else {
+            metrics.program.difference().or_else(|| changed(&dir, &metrics))
+        };
+        match reason {
+            Some(reason) => Err(Error::Stale { cell: cell.id.to_string(), reason }.into()),
+            None => Ok(metrics),
+        }
     }
 
     /// Keeps why a cell failed.
@@ -178,5 +202,27 @@ impl StudyDir {
         let file = OpenOptions::new().create(true).append(true).open(&path);
         file.and_then(|mut file| file.write_all(format!("{now} {line}\n").as_bytes()))
             .map_err(|e| Failure::File(format!("{}: can't be written ({e})", path.display())).into())
+    }
+}
+
+/// What is wrong with a finished run's predictions, in words.
+fn changed(run: &Path, metrics: &Metrics) -> Option<String> {
+    let error = predictions::unchanged(run, metrics).err()?;
+    Some(match error.downcast_ref::<Error>() {
+        Some(Error::Digest { file, expected, found }) => {
+            format!("{file} was changed: its SHA-256 is {found}, {expected} was written")
+        }
+        _ => format!("{error:#}"),
+    })
+}
+
+/// That a place holds no run and no study, whose files others would replace.
+pub fn is_free(out: &Path) -> Result<()> {
+    let holds = [(LOG, "a training run"), (PREDICTIONS, "a training run"), (STUDY, "a study")];
+    match holds.into_iter().find(|(file, _)| out.join(file).exists()) {
+        Some((_, what)) => {
+            Err(Failure::File(format!("{} is {what}; give another place for --out", out.display())).into())
+        }
+        None => Ok(()),
     }
 }

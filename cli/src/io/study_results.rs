@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use anyhow::Result;
-use clip_lung_core::Error;
 use clip_lung_core::study::anchors::Anchor;
 use clip_lung_core::study::audit::document::Audit;
 use clip_lung_core::study::cells::Cell;
@@ -13,7 +12,7 @@ use clip_lung_core::study::summary::finished::Finished;
 use crate::failure::Failure;
 use crate::io::anchor_files::AnchorFiles;
 use crate::io::files;
-use crate::io::predictions::{self, Metrics};
+use crate::io::predictions;
 use crate::io::run_dir::RunDir;
 use crate::io::study_dir::StudyDir;
 
@@ -52,36 +51,22 @@ impl StudyResults {
 /// The audit, where it is kept; that of other data or of another split is refused.
 fn audit(dir: &StudyDir) -> Result<Option<Audit>> {
     let path = dir.path.join(AUDIT);
-    let Some(audit) = files::read_json::<Audit>(&path)? else { return Ok(None) };
+    let refused = |what: String| {
+        let study = dir.path.display();
+        Failure::File(format!("{what}; remove it, and `clip-lung sweep run {study}` writes it anew"))
+    };
+    let read = files::read_json::<Audit>(&path).map_err(|e| refused(format!("{e:#}")))?;
+    let Some(audit) = read else { return Ok(None) };
     let split = dir.study.cells.first().map(Cell::config).transpose()?;
-    if let Some(difference) = audit.difference(&dir.study.data, split.as_ref()) {
-        let (path, study) = (path.display(), dir.path.display());
-        return Err(Failure::File(format!(
-            "{path}: {difference}; remove it, and `clip-lung sweep run {study}` writes it anew"
-        ))
-        .into());
+    match audit.difference(&dir.study.data, split.as_ref()) {
+        Some(difference) => Err(refused(format!("{}: {difference}", path.display())).into()),
+        None => Ok(Some(audit)),
     }
-    Ok(Some(audit))
 }
 
 fn finished(study: &StudyDir, cell: &Cell) -> Result<Finished> {
     let dir = study.cell_dir(&cell.id);
-    let stale = |reason: String| Error::Stale { cell: cell.id.to_string(), reason };
-    let metrics = Metrics::read(&dir)?;
-    if (metrics.method, metrics.task, metrics.fold) != (cell.method, cell.task, cell.fold) {
-        return Err(stale("its metrics.json is that of another cell".into()).into());
-    }
-    let (found, expected) = (&metrics.data.sha256, &study.study.data.sha256);
-    if found != expected {
-        return Err(stale(format!("its metrics are of data of SHA-256 {found}, not {expected}")).into());
-    }
-    if let Some(difference) = metrics.program.difference() {
-        return Err(stale(difference).into());
-    }
-    if metrics.predictions_sha256.is_none() {
-        let reason = "its metrics.json has no `predictions_sha256`, so nothing says that its predictions are as they were written";
-        return Err(stale(reason.into()).into());
-    }
+    let metrics = study.metrics(cell)?;
     let ran = RunDir::config(&dir)?;
     let predictions = predictions::of_run(&dir, &metrics, Some(&ran))?;
     Ok(Finished::new(&study.study, cell, ran, predictions, metrics.synthetic_images)?)

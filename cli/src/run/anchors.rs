@@ -13,7 +13,7 @@ use crate::io::study_dir::StudyDir;
 /// Keeps the anchors of a study's tasks that are not kept yet, or are not as they were written.
 pub fn keep(study: &StudyDir, data: &Dataset) -> Result<()> {
     let Some(config) = study.study.cells.first().map(Cell::config).transpose()? else { return Ok(()) };
-    let mut files = AnchorFiles::open(&study.path)?;
+    let mut files = AnchorFiles::open_or_new(&study.path);
     let wanted = lacking(study, &files);
     if wanted.is_empty() {
         return Ok(());
@@ -22,8 +22,8 @@ pub fn keep(study: &StudyDir, data: &Dataset) -> Result<()> {
 }
 
 /// Whether all are there, as they were written.
-pub fn are_kept(study: &StudyDir) -> Result<bool> {
-    Ok(lacking(study, &AnchorFiles::open(&study.path)?).is_empty())
+pub fn are_kept(study: &StudyDir) -> bool {
+    lacking(study, &AnchorFiles::open_or_new(&study.path)).is_empty()
 }
 
 /// The study's tasks whose anchors have to be written.
@@ -77,6 +77,10 @@ mod tests {
         write(&mut open(), &data, &[Task::LidcA, Task::LidcC], &folds).unwrap();
         assert_eq!(Task::ALL.map(|task| open().are_whole(task)), [true; 3]);
         assert_eq!(std::fs::read(at("lidc-a.size-only.csv")).unwrap(), bytes);
+        std::fs::write(at("sha256.json"), "{").unwrap();
+        let Err(damaged) = AnchorFiles::open(place.path()) else { panic!("damaged digests are taken") };
+        assert!(damaged.to_string().contains("sweep run"), "{damaged}");
+        assert!(!AnchorFiles::open_or_new(place.path()).are_whole(Task::LidcA));
         std::fs::remove_file(at("sha256.json")).unwrap();
         assert_eq!(Task::ALL.map(|task| open().are_whole(task)), [false; 3]);
     }

@@ -17,6 +17,8 @@ pub struct Pinned {
     revision: &'static str,
     /// Of the download, in words.
     size: &'static str,
+    /// The choice of the same tower with random weights.
+    seeded: &'static str,
     /// Names with their SHA-256, where it is known here; else the hub's own, by which the cache names a large file's bytes.
     files: &'static [(&'static str, Option<&'static str>)],
 }
@@ -26,6 +28,7 @@ pub const CLIP: Pinned = Pinned {
     repository: "openai/clip-vit-base-patch16",
     revision: "57c216476eefef5ab752ec549e440a49ae4ae5f3",
     size: "600 MB",
+    seeded: "random",
     files: &[(WEIGHTS, None)],
 };
 
@@ -34,6 +37,7 @@ pub const MINILM: Pinned = Pinned {
     repository: "sentence-transformers/all-MiniLM-L6-v2",
     revision: "1110a243fdf4706b3f48f1d95db1a4f5529b4d41",
     size: "90 MB",
+    seeded: "random:minilm",
     files: &[
         ("config.json", Some("953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41")),
         ("tokenizer.json", Some("be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037")),
@@ -74,8 +78,10 @@ impl Pinned {
                 let api = api.repo(self.repo());
                 self.files.iter().map(|(name, _)| api.get(name)).collect::<std::result::Result<Vec<_>, _>>()
             });
-        let advice =
-            "give a path with --text-encoder, or use --text-encoder random for a seeded tower that is not pretrained";
+        let seeded = self.seeded;
+        let advice = format!(
+            "give a path with --text-encoder, or use --text-encoder {seeded} for a seeded tower that is not pretrained"
+        );
         let failed = |e: String| Failure::File(format!("{}: can't be fetched ({e}); {advice}", self.repository));
         fetched.map_err(|e| failed(e.to_string()))?;
         Ok(self.cached().ok_or_else(|| failed("the hub gave another revision".into()))?)

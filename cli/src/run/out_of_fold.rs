@@ -10,7 +10,7 @@ use clip_lung_core::study::pooled::Predictions;
 use clip_lung_core::study::summary::cohorts::Cohorts;
 use clip_lung_core::study::summary::entry::{Entry, Kind, entries};
 use clip_lung_core::study::summary::level::Row;
-use clip_lung_core::train::config::TrainConfig;
+use clip_lung_core::train::config::{HeldOut, TrainConfig};
 
 use crate::failure::Failure;
 use crate::io::study_results::StudyResults;
@@ -70,7 +70,8 @@ pub fn of_study(study: &Path, config: &ModelConfig, run: Option<&TrainConfig>) -
     let mut cohorts = Cohorts::default();
     let nothing = || bad("its folds hold no nodule".into());
     let own = Row::new(recipe, &mut cohorts)?.ok_or_else(nothing)?;
-    let section = section(recipe, &own, &anchors, &mut cohorts)?;
+    let seen = if run.is_some_and(|run| run.held_out != HeldOut::None) { "most" } else { "all" };
+    let section = section(recipe, seen, &own, &anchors, &mut cohorts)?;
     let level =
         |measure: Measure| own.level(measure).map(|l| serde_json::json!({"value": l.pooled, "interval": l.interval}));
     let majority =
@@ -100,8 +101,9 @@ fn same_recipe(cell: &TrainConfig, run: &TrainConfig) -> bool {
         }
 }
 
-/// The recipe's measures beside those of predictors without an image, and the paired differences.
-fn section(recipe: &Entry, own: &Row, anchors: &[&Entry], cohorts: &mut Cohorts) -> Result<String> {
+/// The recipe's measures beside those of predictors without an image, and the paired differences; `seen` says which share of the nodules
+/// the model itself trained on.
+fn section(recipe: &Entry, seen: &str, own: &Row, anchors: &[&Entry], cohorts: &mut Cohorts) -> Result<String> {
     let level = |row: &Row, measure: Measure| {
         let level = row.level(measure)?;
         let interval = level.interval.map_or(String::new(), |i| {
@@ -127,8 +129,8 @@ fn section(recipe: &Entry, own: &Row, anchors: &[&Entry], cohorts: &mut Cohorts)
     }
     Ok(format!(
         "## Held-out results of the recipe\n\n{} nodules, each answered by one of {} models of this recipe that trained without its \
-         patient; all folds together, with the 95 % interval of a bootstrap over patients. The model of this directory trained on all of \
-         them, so it has no result of its own here.\n\n{}\nThe recipe minus a predictor that sees no image, paired nodule by nodule:\n\n{}",
+         patient; all folds together, with the 95 % interval of a bootstrap over patients. The model of this directory trained on \
+         {seen} of them, so it has no result of its own here.\n\n{}\nThe recipe minus a predictor that sees no image, paired nodule by nodule:\n\n{}",
         own.nodules,
         own.folds.len(),
         table("", &levels),

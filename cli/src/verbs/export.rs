@@ -19,9 +19,8 @@ use crate::failure::Failure;
 use crate::io::files;
 use crate::io::input;
 use crate::io::model_dir::model_dir;
-use crate::io::predictions::PREDICTIONS;
-use crate::io::run_dir::{LOG, RunDir};
-use crate::io::study_dir::STUDY;
+use crate::io::run_dir::RunDir;
+use crate::io::study_dir;
 use crate::machine::device;
 use crate::run::bundle::{golden_pair, training_data};
 use crate::run::{out_of_fold, robustness, rules};
@@ -59,7 +58,8 @@ pub struct Args {
 
 pub fn run(args: Args) -> Result<()> {
     let precision = if args.dtype == "f16" { Precision::F16 } else { Precision::F32 };
-    is_free(&args.out)?;
+    study_dir::is_free(&args.out)?;
+    each_once(&args.runs)?;
     let (device, _) = device::select("cpu")?;
     let mut all = Vec::new();
     for run in &args.runs {
@@ -85,12 +85,13 @@ pub fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
-/// That a place holds no run or study, whose files a model would replace.
-fn is_free(out: &Path) -> Result<()> {
-    let holds = [(LOG, "a training run"), (PREDICTIONS, "a training run"), (STUDY, "a study")];
-    match holds.into_iter().find(|(file, _)| out.join(file).exists()) {
-        Some((_, what)) => {
-            Err(Failure::File(format!("{} is {what}; give another place for --out", out.display())).into())
+/// That no run is named twice: an ensemble would count it for two.
+fn each_once(runs: &[PathBuf]) -> Result<()> {
+    let place = |run: &PathBuf| files::whole(&run.to_string_lossy());
+    match (1..runs.len()).find(|&k| runs[..k].iter().any(|before| place(before) == place(&runs[k]))) {
+        Some(again) => {
+            let message = format!("{} is named twice; an ensemble has each of its models once", runs[again].display());
+            Err(Failure::Usage(message).into())
         }
         None => Ok(()),
     }

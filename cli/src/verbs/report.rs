@@ -8,6 +8,7 @@ use clip_lung_core::study::summary::subgroups::Groups;
 
 use crate::failure::Failure;
 use crate::io::files;
+use crate::io::study_dir;
 use crate::io::study_results::StudyResults;
 use crate::run::drawn::drawn;
 use crate::show::report;
@@ -31,6 +32,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Result<()> {
+    study_dir::is_free(&args.out)?;
     let study = StudyResults::read(&args.study)?;
     let groups = args.by.as_deref().map(groups).transpose()?;
     let summary = summarise(&study.dir.study, &study.finished, &study.anchors, groups.as_ref())?;

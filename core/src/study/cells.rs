@@ -68,6 +68,12 @@ impl Cell {
         Self::new(method, config.task, config.fold, config.seed, variant, value)
     }
 
+    /// What it is a fold of: METHOD, or METHOD.VARIANT.
+    pub fn row(&self) -> String {
+        let method = self.method.name();
+        self.variant.as_ref().map_or_else(|| method.to_owned(), |variant| format!("{method}.{variant}"))
+    }
+
     /// The settings it runs with.
     ///
     /// # Errors
@@ -76,7 +82,7 @@ impl Cell {
         let file = format!("study.json, cell {}", self.id);
         let bad = |reason: String| Error::BadJson { file: file.clone(), reason };
         let config: TrainConfig = serde_json::from_value(self.config.clone()).map_err(|e| bad(e.to_string()))?;
-        config.check()?;
+        config.check().map_err(|e| bad(e.to_string()))?;
         let same = (config.method.method(), config.task, config.fold, config.seed)
             == (self.method, self.task, self.fold, self.seed);
         if same { Ok(config) } else { Err(bad("its config is of another method, task, fold or seed".into())) }

@@ -140,7 +140,23 @@ fn grid(args: &Args) -> Result<Grid> {
     for word in &args.variants {
         variants.extend(Variant::named(word).map_err(usage)?);
     }
-    Ok(Grid { methods: methods?, tasks: tasks?, folds, seeds: numbers(&args.seeds).map_err(usage)?, variants })
+    let variants = once(variants, |v| (v.method, v.name));
+    let seeds = numbers(&args.seeds).map_err(usage)?;
+    Ok(Grid { methods: once(methods?, |m| *m), tasks: once(tasks?, |t| *t), folds, seeds, variants })
+}
+
+/// What was named again is meant once.
+fn once<T, K: PartialEq>(mut all: Vec<T>, name: impl Fn(&T) -> K) -> Vec<T> {
+    let mut seen = Vec::new();
+    all.retain(|one| {
+        let name = name(one);
+        let new = !seen.contains(&name);
+        if new {
+            seen.push(name);
+        }
+        new
+    });
+    all
 }
 
 /// The name of a text encoder, which is loaded once for that.

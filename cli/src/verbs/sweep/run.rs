@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use burn::tensor::Device;
 use clip_lung_core::study::cells::{Cell, CellId};
 
-use super::team::{News, Team};
+use super::team::{News, Over, Team};
 use super::worker;
 use crate::failure::Failure;
 use crate::io::lock::Lock;
@@ -108,7 +108,10 @@ fn lock(path: &Path, wait: Duration, stop: &AtomicBool) -> Result<Lock> {
         }
         std::thread::sleep(Duration::from_millis(200));
     }
-    Lock::take(path)
+    Lock::try_take(path)?.ok_or_else(|| {
+        let message = format!("{}: another process runs the cell; wait for it with --wait SECONDS", path.display());
+        Failure::File(message).into()
+    })
 }
 
 fn supervise(study: &StudyDir, args: &Args, stop: &AtomicBool) -> Result<()> {
@@ -147,11 +150,14 @@ fn supervise(study: &StudyDir, args: &Args, stop: &AtomicBool) -> Result<()> {
         let message = "stopped; states are saved, the same command continues";
         return Err(Failure::Interrupted(message.into()).into());
     }
-    let left = summary(study);
-    match team.over() {
-        Some(reason) => left.context(reason.to_owned()),
+    let Err(left) = summary(study) else { return Ok(()) };
+    Err(match team.over() {
+        Some(Over { reason, code: Some(code) }) => {
+            Failure::Process { message: format!("{reason}: {left:#}"), code: *code }.into()
+        }
+        Some(Over { reason, .. }) => left.context(reason.clone()),
         None => left,
-    }
+    })
 }
 
 /// Shows what became of a worker, and keeps it where its cell was lost.

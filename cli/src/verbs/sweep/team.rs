@@ -79,7 +79,7 @@ impl Team {
             match self.start() {
                 Ok(worker) => self.workers.push(worker),
                 Err(e) if self.workers.is_empty() => return Err(e),
-                Err(e) => self.starts.over = Some(format!("{e:#}")),
+                Err(e) => self.starts.over = Some(Over { reason: format!("{e:#}"), code: None }),
             }
             idle += 1;
         }
@@ -111,8 +111,8 @@ impl Team {
     }
 
     /// Why no more workers are started, where that is so.
-    pub fn over(&self) -> Option<&str> {
-        self.starts.over.as_deref()
+    pub fn over(&self) -> Option<&Over> {
+        self.starts.over.as_ref()
     }
 
     /// Waits a little for what a worker says, and takes leave of one that ended.
@@ -152,13 +152,20 @@ impl Team {
     }
 }
 
+/// Why no more workers are started.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Over {
+    pub reason: String,
+    /// The exit code of a worker that could not go on and has said why.
+    pub code: Option<u8>,
+}
+
 /// Workers that ended without a cell: whether another one may fare better.
 #[derive(Default)]
 struct Starts {
     /// Killed in a row, while nothing else went on.
     killed: usize,
-    /// Why no more are started.
-    over: Option<String>,
+    over: Option<Over>,
 }
 
 impl Starts {
@@ -176,10 +183,10 @@ impl Starts {
 
     /// A worker has ended without a cell; what to say of it.
     fn missed(&mut self, status: ExitStatus) -> String {
-        if status.code().is_some() {
+        if let Some(code) = status.code() {
             // it has said why, and another would meet the same
             let reason = format!("a worker ended with {status} before it ran a cell; see its message above");
-            self.over = Some(reason.clone());
+            self.over = Some(Over { reason: reason.clone(), code: u8::try_from(code).ok() });
             return reason;
         }
         self.killed += 1;
@@ -193,7 +200,7 @@ impl Starts {
              is there memory for so many --jobs? `dmesg` says whom the system killed",
             self.killed
         );
-        self.over = Some(reason.clone());
+        self.over = Some(Over { reason: reason.clone(), code: None });
         reason
     }
 }
@@ -221,7 +228,7 @@ mod tests {
         (1..ENOUGH).for_each(|_| drop(starts.missed(killed())));
         assert_eq!(starts.over, None);
         let said = starts.missed(killed());
-        assert!(said.contains("5 workers in a row") && starts.over == Some(said));
+        assert!(said.contains("5 workers in a row") && starts.over == Some(Over { reason: said, code: None }));
         // then one at a time, when another worker has done a cell
         starts.done();
         assert_eq!(starts.over, None);
@@ -234,7 +241,7 @@ mod tests {
         let mut starts = Starts::default();
         let said = starts.missed(ExitStatus::from_raw(3 << 8));
         assert!(said.contains("exit status: 3 before it ran a cell"), "{said}");
-        assert_eq!(starts.over, Some(said));
+        assert_eq!(starts.over, Some(Over { reason: said, code: Some(3) }));
     }
 
     /// A program that is killed at once, each time: the team stops starting it; one that can't be started is an error.
@@ -252,7 +259,7 @@ mod tests {
             missed += usize::from(matches!(team.next().unwrap(), Some((_, News::Missed(_)))));
         }
         assert!((ENOUGH..=ENOUGH + 1).contains(&missed), "{missed}");
-        assert!(team.over().unwrap().contains("in a row"));
+        assert!(team.over().unwrap().reason.contains("in a row"));
         assert!(Team::new(Command::new("/no/such/program"), 1).fill(1).is_err());
     }
 }

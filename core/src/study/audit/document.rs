@@ -22,6 +22,9 @@ pub struct Audit {
     pub nodules: usize,
     pub fold_seed: u64,
     pub grouping: Grouping,
+    /// Folds that the split was asked for, where the table deals its nodules to more of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fold_count: Option<usize>,
     /// Nodules of each fold, in the order of [`Class::ALL`].
     pub folds: Vec<[usize; 3]>,
     /// What two folds share.
@@ -51,6 +54,7 @@ pub fn audit(data: &Dataset, config: &TrainConfig) -> Result<Audit> {
         nodules: data.len(),
         fold_seed: config.fold_seed,
         grouping: config.grouping,
+        fold_count: (folds.len() != config.folds).then_some(config.folds),
         folds,
         leakage: leakage(data, &sides),
         scored: scores.len(),
@@ -70,8 +74,8 @@ impl Audit {
             _ => {}
         }
         let split = split?;
-        let (own, wanted) =
-            ((self.folds.len(), self.fold_seed, self.grouping), (split.folds, split.fold_seed, split.grouping));
+        let folds = self.fold_count.unwrap_or(self.folds.len());
+        let (own, wanted) = ((folds, self.fold_seed, self.grouping), (split.folds, split.fold_seed, split.grouping));
         let words = |(folds, seed, grouping): (usize, u64, Grouping)| {
             let units = if grouping == Grouping::Patient { "patients" } else { "nodules" };
             format!("{folds} folds of {units} with seed {seed}")
@@ -133,5 +137,9 @@ mod tests {
         let nodules = |fold: &[usize; 3]| fold.iter().sum::<usize>();
         assert_eq!(found.folds.len(), data.rows.iter().filter_map(|row| row.fold).max().unwrap().max(4) + 1);
         assert_eq!(found.folds.iter().map(nodules).sum::<usize>(), 20);
+        let own = DataId { name: found.data.clone(), sha256: data.digest().unwrap() };
+        assert_eq!(found.difference(&own, Some(&TrainConfig::default())), None);
+        let four = TrainConfig { folds: 4, ..Default::default() };
+        assert!(found.difference(&own, Some(&four)).unwrap().contains("5 folds of patients"));
     }
 }

@@ -41,18 +41,27 @@ pub fn choose(
     against_ce: Option<&Family>,
     against_size: Option<&Family>,
 ) -> Result<Option<Choice>> {
-    let Some((best, mean)) = highest(entries, rows) else { return Ok(None) };
+    let Some((best, mean, lacking)) = highest(entries, rows) else { return Ok(None) };
     let models = best.cells.iter().map(|id| trained_as(study, id)).collect::<Result<_>>()?;
-    Ok(explained(best, mean, models, against_ce, against_size))
+    let choice = explained(best, mean, models, against_ce, against_size);
+    Ok(choice.map(|choice| match &lacking[..] {
+        [] => choice,
+        names => {
+            let reason =
+                format!("{} Not considered, as cells of theirs are missing: {}.", choice.reason, names.join(", "));
+            Choice { reason, ..choice }
+        }
+    }))
 }
 
-/// The row with the highest mean over the folds.
-fn highest<'a>(entries: &'a [Entry], rows: &[Row]) -> Option<(&'a Entry, f64)> {
+/// The row with the highest mean over the folds, and the names of the methods that lack a fold.
+fn highest<'a>(entries: &'a [Entry], rows: &[Row]) -> Option<(&'a Entry, f64, Vec<&'a str>)> {
     let methods = || entries.iter().zip(rows).filter(|(e, _)| e.kind == Kind::Method);
     let most = methods().map(|(e, _)| e.folds.len()).max()?;
-    let complete = methods().filter(|(e, _)| e.folds.len() == most);
-    let scored = complete.filter_map(|(e, r)| Some((e, r.level(MEASURE)?.mean)));
-    scored.reduce(|best, other| if other.1 > best.1 { other } else { best })
+    let (complete, lacking): (Vec<_>, Vec<_>) = methods().partition(|(e, _)| e.folds.len() == most);
+    let scored = complete.into_iter().filter_map(|(e, r)| Some((e, r.level(MEASURE)?.mean)));
+    let (best, mean) = scored.reduce(|best, other| if other.1 > best.1 { other } else { best })?;
+    Some((best, mean, lacking.into_iter().map(|(e, _)| e.name.as_str()).collect()))
 }
 
 /// The cell that holds a cell's model: lidc-b trains as lidc-a does, and keeps no model of its own where the other has it.

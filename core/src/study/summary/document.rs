@@ -193,6 +193,7 @@ mod tests {
         let choice = summary.tasks[0].choice.as_ref().unwrap();
         // udm has fewer folds, so it is not in the running
         assert!(["ce", "nsb"].contains(&choice.method.as_str()));
+        assert!(choice.reason.ends_with("as cells of theirs are missing: udm."), "{}", choice.reason);
         if choice.method == "nsb" {
             assert_eq!(choice.sure_against_ce, Some(false));
             assert!(choice.reason.contains("would do as well"), "{}", choice.reason);

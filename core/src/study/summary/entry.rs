@@ -122,10 +122,7 @@ impl Entry {
             folds = shared(&seeds);
         }
         let Some(first) = seeds.first().zip(folds.first()).map(|(s, f)| by_seed[s][f]) else { return Ok(None) };
-        let name =
-            first.cell.variant.as_ref().map_or(first.cell.method.name().to_owned(), |variant| {
-                format!("{}.{variant}", first.cell.method.name())
-            });
+        let name = first.cell.row();
         let pooled = |seed: &u64| {
             let parts: Vec<Predictions> = folds.iter().map(|f| by_seed[seed][f].predictions.clone()).collect();
             Predictions::pool(&name, &parts)

@@ -40,23 +40,31 @@ impl Groups {
     /// From a table with a header, the column `nodule_id` and the one that makes the groups; `file` names it in errors.
     ///
     /// # Errors
-    /// A column that is missing, or more different values than groups can be.
+    /// A column that is missing or there twice, a nodule in two groups, or more different values than groups can be.
     pub fn read(text: &[u8], file: &str, column: &str) -> Result<Self> {
         let bad = |reason: String| Error::BadTable { file: file.into(), reason };
         let mut reader = csv::Reader::from_reader(text);
         let header = reader.headers().map_err(|e| bad(e.to_string()))?.clone();
         let place = |name: &str| {
-            let names = header.iter().collect::<Vec<_>>().join(", ");
-            header
-                .iter()
-                .position(|h| h.trim() == name)
-                .ok_or_else(|| bad(format!("no column `{name}`; it has {names}")))
+            let found: Vec<usize> = (0..header.len()).filter(|&k| header[k].trim() == name).collect();
+            let names = || header.iter().collect::<Vec<_>>().join(", ");
+            match found[..] {
+                [one] => Ok(one),
+                [] => Err(bad(format!("no column `{name}`; it has {}", names()))),
+                _ => Err(bad(format!("{} columns are named `{name}`; leave one", found.len()))),
+            }
         };
         let (id, value) = (place("nodule_id")?, place(column)?);
         let mut of = BTreeMap::new();
-        for record in reader.records() {
+        for (row, record) in reader.records().enumerate() {
             let record = record.map_err(|e| bad(e.to_string()))?;
-            of.insert(record[id].trim().to_owned(), record[value].trim().to_owned());
+            let (nodule, group) = (record[id].trim(), record[value].trim());
+            if let Some(before) = of.insert(nodule.to_owned(), group.to_owned()).filter(|before| before != group) {
+                let row = row + 1;
+                let reason =
+                    format!("row {row}: nodule {nodule} is `{group}`, but `{before}` in a row before; leave one");
+                return Err(bad(reason));
+            }
         }
         let values: BTreeSet<&String> = of.values().collect();
         if values.len() > MOST {
@@ -132,6 +140,8 @@ mod tests {
         };
         says(&table, "quality", "no column `quality`; it has nodule_id, fold");
         says("nodule_id,fold\n1,2\n", "fold", "is not in the table");
+        says("nodule_id,fold,fold\n1,2,3\n", "fold", "2 columns are named `fold`");
+        says("nodule_id,fold\n7,2\n7,2\n7,3\n", "fold", "row 3: nodule 7 is `3`, but `2`");
         let many: String = (0..20).map(|n| format!("{n},{n}\n")).collect();
         says(&format!("nodule_id,fold\n{many}"), "fold", "20 different values");
     }
