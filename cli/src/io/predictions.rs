@@ -90,9 +90,14 @@ pub fn finished(run: &Path) -> bool {
 
 /// The predictions of a run with these settings, checked against their digest.
 pub fn of_run(run: &Path, metrics: &Metrics, config: Option<&TrainConfig>) -> Result<Predictions> {
-    let (path, bytes) = (run.join(PREDICTIONS), unchanged(run, metrics)?);
+    read(run, metrics, &unchanged(run, metrics)?, config)
+}
+
+/// As [`of_run`], from the bytes that were read already.
+pub fn read(run: &Path, metrics: &Metrics, bytes: &[u8], config: Option<&TrainConfig>) -> Result<Predictions> {
+    let file = run.join(PREDICTIONS).display().to_string();
     let decision = decision(run, metrics, config)?;
-    Ok(Predictions { decision, ..Predictions::read(&path.display().to_string(), &bytes, metrics.task)? })
+    Ok(Predictions { decision, ..Predictions::read(&file, bytes, metrics.task)? })
 }
 
 /// The bytes of a run's predictions, which must have the digest that was kept.

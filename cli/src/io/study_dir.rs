@@ -130,11 +130,10 @@ impl StudyDir {
                 Err(e) => return stale(&format!(": {e:#}")),
             }
         }
-        if predictions::finished(&dir) {
-            return match self.metrics(cell) {
-                Ok(_) => Ok(CellState::Done),
-                Err(e) => Ok(CellState::Stale { error: format!("{e:#}") }),
-            };
+        if self.is_finished(cell) {
+            return Ok(self
+                .kept(cell)
+                .map_or_else(|e| CellState::Stale { error: format!("{e:#}") }, |_| CellState::Done));
         }
         let held = Lock::is_held(&dir);
         if !held && let Ok(error) = std::fs::read_to_string(dir.join(ERROR)) {
@@ -144,11 +143,33 @@ impl StudyDir {
         Ok(if held { CellState::Running { step, steps } } else { CellState::Waiting { step, steps } })
     }
 
-    /// What is known of a finished cell's predictions; it is refused where it is of another cell, of other data or of another program, or
-    /// does not say how the predictions were written.
-    pub fn metrics(&self, cell: &Cell) -> Result<Metrics> {
-        let dir = self.cell_dir(&cell.id);
-        let metrics = Metrics::read(&dir)?;
+    /// Whether a cell has left all that a finished one leaves, as it should be or not: what tells the two apart reads its predictions.
+    pub fn is_finished(&self, cell: &Cell) -> bool {
+        predictions::finished(&self.cell_dir(&cell.id))
+    }
+
+    /// Whether a cell is finished, with the settings that were planned and by this program. Its predictions are checked by who reads them.
+    pub fn is_as_planned(&self, cell: &Cell) -> Result<bool> {
+        let planned = cell.config()?;
+        let ran_so = || RunDir::config(&self.cell_dir(&cell.id)).is_ok_and(|ran| ran == planned);
+        Ok(self.is_finished(cell) && ran_so() && self.metrics(cell).is_ok())
+    }
+
+    /// A finished cell's predictions, as bytes, and what is known of them.
+    ///
+    /// # Errors
+    /// The cell is stale where these are of another cell, of other data or of another program, can't be read, or are not as they were
+    /// written.
+    pub fn kept(&self, cell: &Cell) -> Result<(Metrics, Vec<u8>)> {
+        let metrics = self.metrics(cell)?;
+        let bytes =
+            predictions::unchanged(&self.cell_dir(&cell.id), &metrics).map_err(|e| refused(cell, changed(&e)))?;
+        Ok((metrics, bytes))
+    }
+
+    /// What is known of a finished cell's predictions.
+    fn metrics(&self, cell: &Cell) -> Result<Metrics, Error> {
+        let metrics = Metrics::read(&self.cell_dir(&cell.id)).map_err(|e| refused(cell, format!("{e:#}")))?;
         let (found, expected) = (&metrics.data.sha256, &self.study.data.sha256);
         let reason = if (metrics.method, metrics.task, metrics.fold) != (cell.method, cell.task, cell.fold) {
             Some("its metrics.json is that of another cell".into())
@@ -158,12 +179,9 @@ impl StudyDir {
             let lacks = "its metrics.json has no `predictions_sha256`, so nothing says that its predictions are as they were written";
             Some(lacks.into())
         } else {
-            metrics.program.difference().or_else(|| changed(&dir, &metrics))
+            metrics.program.difference()
         };
-        match reason {
-            Some(reason) => Err(Error::Stale { cell: cell.id.to_string(), reason }.into()),
-            None => Ok(metrics),
-        }
+        reason.map_or(Ok(metrics), |reason| Err(refused(cell, reason)))
     }
 
     /// Keeps why a cell failed.
@@ -205,15 +223,18 @@ impl StudyDir {
     }
 }
 
-/// What is wrong with a finished run's predictions, in words.
-fn changed(run: &Path, metrics: &Metrics) -> Option<String> {
-    let error = predictions::unchanged(run, metrics).err()?;
-    Some(match error.downcast_ref::<Error>() {
+fn refused(cell: &Cell, reason: String) -> Error {
+    Error::Stale { cell: cell.id.to_string(), reason }
+}
+
+/// Why predictions are not as they were written, in words.
+fn changed(error: &anyhow::Error) -> String {
+    match error.downcast_ref::<Error>() {
         Some(Error::Digest { file, expected, found }) => {
             format!("{file} was changed: its SHA-256 is {found}, {expected} was written")
         }
         _ => format!("{error:#}"),
-    })
+    }
 }
 
 /// That a place holds no run and no study, whose files others would replace.

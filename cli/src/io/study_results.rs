@@ -35,7 +35,7 @@ impl StudyResults {
     pub fn read(path: &Path) -> Result<Self> {
         let dir = StudyDir::open(path)?;
         let cells = &dir.study.cells;
-        let done = cells.iter().filter(|c| predictions::finished(&dir.cell_dir(&c.id)));
+        let done = cells.iter().filter(|c| dir.is_finished(c));
         let finished = done.map(|c| finished(&dir, c)).collect::<Result<Vec<_>>>()?;
         if finished.is_empty() {
             let (place, n) = (path.display(), cells.len());
@@ -66,8 +66,8 @@ fn audit(dir: &StudyDir) -> Result<Option<Audit>> {
 
 fn finished(study: &StudyDir, cell: &Cell) -> Result<Finished> {
     let dir = study.cell_dir(&cell.id);
-    let metrics = study.metrics(cell)?;
+    let (metrics, bytes) = study.kept(cell)?;
     let ran = RunDir::config(&dir)?;
-    let predictions = predictions::of_run(&dir, &metrics, Some(&ran))?;
+    let predictions = predictions::read(&dir, &metrics, &bytes, Some(&ran))?;
     Ok(Finished::new(&study.study, cell, ran, predictions, metrics.synthetic_images)?)
 }

@@ -21,7 +21,7 @@ use crate::io::files;
 use crate::io::lock::Lock;
 use crate::io::predictions::{self, Metrics, PREDICTIONS};
 use crate::io::run_dir::RunDir;
-use crate::io::study_dir::{CellState, StudyDir, Time};
+use crate::io::study_dir::{StudyDir, Time};
 
 /// Runs a cell, from the start or from where it was left; `lock` is that of its directory.
 pub fn run(
@@ -43,7 +43,7 @@ pub fn run(
         return Err(Failure::File(format!("{} has {what}; use `clip-lung train`", cell.id)).into());
     }
     if let Some(twin) = twin(study, cell)?
-        && study.state(twin)? == CellState::Done
+        && study.is_as_planned(twin)?
     {
         as_twin(study, twin, &config, &RunDir::locked(&path, lock), shared)?;
         return study.log(&format!("done {}: trained as {}", cell.id, twin.id));

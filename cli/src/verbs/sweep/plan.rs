@@ -1,5 +1,6 @@
 //! `clip-lung sweep plan`: the cells of a study, each with everything needed to run it.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -140,22 +141,15 @@ fn grid(args: &Args) -> Result<Grid> {
     for word in &args.variants {
         variants.extend(Variant::named(word).map_err(usage)?);
     }
-    let variants = once(variants, |v| (v.method, v.name));
+    let variants = once(variants, |v| (v.method.name(), v.name));
     let seeds = numbers(&args.seeds).map_err(usage)?;
-    Ok(Grid { methods: once(methods?, |m| *m), tasks: once(tasks?, |t| *t), folds, seeds, variants })
+    Ok(Grid { methods: once(methods?, |m| m.name()), tasks: once(tasks?, |t| t.name()), folds, seeds, variants })
 }
 
 /// What was named again is meant once.
-fn once<T, K: PartialEq>(mut all: Vec<T>, name: impl Fn(&T) -> K) -> Vec<T> {
-    let mut seen = Vec::new();
-    all.retain(|one| {
-        let name = name(one);
-        let new = !seen.contains(&name);
-        if new {
-            seen.push(name);
-        }
-        new
-    });
+fn once<T, N: Ord>(mut all: Vec<T>, name: impl Fn(&T) -> N) -> Vec<T> {
+    let mut seen = BTreeSet::new();
+    all.retain(|one| seen.insert(name(one)));
     all
 }
 

@@ -99,19 +99,19 @@ fn alone(study: &StudyDir, id: &CellId, device: &Device, wait: Duration, pace: P
 /// A directory's lock, as soon as no other process has it.
 fn lock(path: &Path, wait: Duration, stop: &AtomicBool) -> Result<Lock> {
     let start = Instant::now();
-    while start.elapsed() < wait {
+    loop {
         if let Some(lock) = Lock::try_take(path)? {
             return Ok(lock);
+        }
+        if start.elapsed() >= wait {
+            let message = format!("{}: another process runs the cell; wait for it with --wait SECONDS", path.display());
+            return Err(Failure::File(message).into());
         }
         if stop.load(Ordering::Relaxed) {
             return Err(Failure::Interrupted("stopped before another process was done with the cell".into()).into());
         }
         std::thread::sleep(Duration::from_millis(200));
     }
-    Lock::try_take(path)?.ok_or_else(|| {
-        let message = format!("{}: another process runs the cell; wait for it with --wait SECONDS", path.display());
-        Failure::File(message).into()
-    })
 }
 
 fn supervise(study: &StudyDir, args: &Args, stop: &AtomicBool) -> Result<()> {
@@ -152,10 +152,7 @@ fn supervise(study: &StudyDir, args: &Args, stop: &AtomicBool) -> Result<()> {
     }
     let Err(left) = summary(study) else { return Ok(()) };
     Err(match team.over() {
-        Some(Over { reason, code: Some(code) }) => {
-            Failure::Process { message: format!("{reason}: {left:#}"), code: *code }.into()
-        }
-        Some(Over { reason, .. }) => left.context(reason.clone()),
+        Some(Over { reason, code }) => Failure::Process { message: format!("{reason}: {left:#}"), code: *code }.into(),
         None => left,
     })
 }

@@ -79,7 +79,7 @@ impl Team {
             match self.start() {
                 Ok(worker) => self.workers.push(worker),
                 Err(e) if self.workers.is_empty() => return Err(e),
-                Err(e) => self.starts.over = Some(Over { reason: format!("{e:#}"), code: None }),
+                Err(e) => self.starts.over = Some(Over { reason: format!("{e:#}"), code: 1 }),
             }
             idle += 1;
         }
@@ -156,8 +156,8 @@ impl Team {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Over {
     pub reason: String,
-    /// The exit code of a worker that could not go on and has said why.
-    pub code: Option<u8>,
+    /// The exit code of a worker that could not go on and has said why; else 1.
+    pub code: u8,
 }
 
 /// Workers that ended without a cell: whether another one may fare better.
@@ -186,7 +186,7 @@ impl Starts {
         if let Some(code) = status.code() {
             // it has said why, and another would meet the same
             let reason = format!("a worker ended with {status} before it ran a cell; see its message above");
-            self.over = Some(Over { reason: reason.clone(), code: u8::try_from(code).ok() });
+            self.over = Some(Over { reason: reason.clone(), code: u8::try_from(code).unwrap_or(1) });
             return reason;
         }
         self.killed += 1;
@@ -200,7 +200,7 @@ impl Starts {
              is there memory for so many --jobs? `dmesg` says whom the system killed",
             self.killed
         );
-        self.over = Some(Over { reason: reason.clone(), code: None });
+        self.over = Some(Over { reason: reason.clone(), code: 1 });
         reason
     }
 }
@@ -228,7 +228,7 @@ mod tests {
         (1..ENOUGH).for_each(|_| drop(starts.missed(killed())));
         assert_eq!(starts.over, None);
         let said = starts.missed(killed());
-        assert!(said.contains("5 workers in a row") && starts.over == Some(Over { reason: said, code: None }));
+        assert!(said.contains("5 workers in a row") && starts.over == Some(Over { reason: said, code: 1 }));
         // then one at a time, when another worker has done a cell
         starts.done();
         assert_eq!(starts.over, None);
@@ -241,7 +241,7 @@ mod tests {
         let mut starts = Starts::default();
         let said = starts.missed(ExitStatus::from_raw(3 << 8));
         assert!(said.contains("exit status: 3 before it ran a cell"), "{said}");
-        assert_eq!(starts.over, Some(Over { reason: said, code: Some(3) }));
+        assert_eq!(starts.over, Some(Over { reason: said, code: 3 }));
     }
 
     /// A program that is killed at once, each time: the team stops starting it; one that can't be started is an error.

@@ -83,12 +83,13 @@ fn next(study: &StudyDir) -> Result<Option<(&Cell, Lock)>> {
 
 /// Whether a cell can be run now.
 pub fn is_ready(study: &StudyDir, cell: &Cell) -> Result<bool> {
-    if !matches!(study.state(cell)?, CellState::Waiting { .. }) {
+    // this is asked again and again: of finished cells their files are enough
+    if study.is_finished(cell) || !matches!(study.state(cell)?, CellState::Waiting { .. }) {
         return Ok(false);
     }
     // what another cell trains is not trained again
-    let twin = cell::twin(study, cell)?.map(|twin| study.state(twin)).transpose()?;
-    Ok(matches!(twin, None | Some(CellState::Done | CellState::Failed { .. } | CellState::Stale { .. })))
+    let Some(twin) = cell::twin(study, cell)?.filter(|twin| !study.is_finished(twin)) else { return Ok(true) };
+    Ok(matches!(study.state(twin)?, CellState::Failed { .. } | CellState::Stale { .. }))
 }
 
 /// Stops when the process that started this one closes its input, or ends.

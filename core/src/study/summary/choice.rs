@@ -43,15 +43,11 @@ pub fn choose(
 ) -> Result<Option<Choice>> {
     let Some((best, mean, lacking)) = highest(entries, rows) else { return Ok(None) };
     let models = best.cells.iter().map(|id| trained_as(study, id)).collect::<Result<_>>()?;
-    let choice = explained(best, mean, models, against_ce, against_size);
-    Ok(choice.map(|choice| match &lacking[..] {
-        [] => choice,
-        names => {
-            let reason =
-                format!("{} Not considered, as cells of theirs are missing: {}.", choice.reason, names.join(", "));
-            Choice { reason, ..choice }
-        }
-    }))
+    let mut choice = explained(best, mean, models, against_ce, against_size);
+    if let Some(choice) = choice.as_mut().filter(|_| !lacking.is_empty()) {
+        choice.reason += &format!(" Not considered, as cells of theirs are missing: {}.", lacking.join(", "));
+    }
+    Ok(choice)
 }
 
 /// The row with the highest mean over the folds, and the names of the methods that lack a fold.
