@@ -110,6 +110,24 @@ fn stopped_from_the_terminal_it_ends_bit_equal() {
     assert_eq!(ended(&study), *undisturbed());
 }
 
+/// Ctrl-C reaches a busy worker after its command has told it to stop: that is one interruption, not a second one that ends it at once.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_worker_that_is_told_to_stop_twice_saves() {
+    let dir = tempfile::tempdir().unwrap();
+    let study = plan_of(&["--methods", "ce", "--tasks", "lidc-a", "--folds", "0"], dir.path(), "study");
+    let mut child = two_workers(&study).spawn().unwrap();
+    let pid = child.id();
+    until(&mut child, || starts(&study, "") > 0);
+    let workers = children(pid);
+    signal("-INT", &pid.to_string());
+    std::thread::sleep(Duration::from_millis(250));
+    workers.iter().for_each(|worker| signal("-INT", &worker.to_string()));
+    assert_eq!(child.wait().unwrap().code(), Some(4));
+    let left = states(&study);
+    assert!(left.iter().all(|(_, state)| ["waiting", "done"].contains(&state.as_str())), "{left:?}");
+}
+
 /// A worker that is killed before it runs a cell is replaced: the same command ends the study.
 #[cfg(target_os = "linux")]
 #[test]

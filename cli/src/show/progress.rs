@@ -63,8 +63,10 @@ impl Drop for Progress {
 /// who sends it to a whole job, as schedulers do, reaches both a process and the script that passes it on. Under `nohup`, which has SIGHUP
 /// ignored, it stays so.
 pub fn stop_signal() -> Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    signal_hook::flag::register_conditional_shutdown(SIGINT, 130, Arc::clone(&stop))?;
+    let (stop, interrupted) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    // a flag of its own: who is told to stop otherwise too, as a worker by its command, has not met a SIGINT yet
+    signal_hook::flag::register_conditional_shutdown(SIGINT, 130, Arc::clone(&interrupted))?;
+    signal_hook::flag::register(SIGINT, interrupted)?;
     for signal in [SIGINT, SIGTERM].into_iter().chain((!hangup_is_ignored()).then_some(SIGHUP)) {
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
