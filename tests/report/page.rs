@@ -29,7 +29,7 @@ fn the_page_is_whole() {
     for name in [
         "forest.lidc-a.ce",
         "forest.lidc-a.size-only",
-        "forest.lidc-b.clip-lung",
+        "forest.lidc-b.clip-lung.variants",
         "roc.lidc-c",
         "recall.lidc-b",
         "reliability.lidc-a",
@@ -40,6 +40,8 @@ fn the_page_is_whole() {
         let svg = String::from_utf8(files[&format!("figures/{name}.svg")].clone()).unwrap();
         assert!(svg.starts_with("<svg xmlns=") && !svg.contains("NaN"), "{name}");
     }
+    let kept = files.keys().filter(|name| name.starts_with("figures/")).count();
+    assert_eq!(page.matches("<figure").count(), kept, "figures of one name replace each other");
     assert!(
         page.contains("t-SNE: no cell kept")
             && page.contains("Grad-CAM of the worst errors: the cells of choice kept no")

@@ -59,6 +59,31 @@ fn the_ablation_in_the_paper_s_form() {
     assert!(!document.contains(": ablation"));
 }
 
+/// A reference may have two families: the other methods, and its own variants. Neither takes the place of the other.
+#[test]
+fn methods_and_variants_against_one_reference() {
+    let place = Place::new();
+    let plan = Plan { methods: &[Method::ClipLung, Method::Ce], variants: &["diameter"], ..Plan::default() };
+    made_study::write(&place.path("study"), &plan);
+    let files = report(&place, "out");
+    let text = |name: &str| String::from_utf8(files[name].clone()).unwrap();
+    let (document, page) = (text("table.md"), text("report.html"));
+    for (title, figure, row, shown) in [
+        ("lidc-a: against ce", "forest.lidc-a.ce", "clip-lung", "clip-lung"),
+        ("lidc-a: variants against ce", "forest.lidc-a.ce.variants", "ce.diameter", "diameter"),
+    ] {
+        let rows = table(&document, title);
+        assert!(rows[2..].iter().all(|r| r[0] == row) && rows.len() == 2 + 3, "{title}: {rows:?}");
+        assert!(text(&format!("figures/{figure}.svg")).contains(&format!(">{shown}<")), "{figure}");
+        // the figure stands behind its own table
+        let behind = page.split_once(&format!("<h3>{title}</h3>")).unwrap().1;
+        let figure = behind.split_once("<figure").unwrap();
+        assert!(
+            !figure.0.contains("<h3>") && figure.1.split_once("</figure>").unwrap().0.contains(&format!(">{shown}<"))
+        );
+    }
+}
+
 /// lidc-b's answers may be "unsure", which is never right: what a choice between the two classes reaches stands beside.
 #[test]
 fn two_classes_where_three_are_answered() {

@@ -16,13 +16,20 @@ const WIDTH: f64 = 330.0;
 const LEFT: f64 = 130.0;
 const TOP: f64 = 30.0;
 
+/// The name of a family's figure: a reference may have a family of methods and one of its own variants.
+pub fn name(task: &str, family: &Family) -> String {
+    let rows = if family.is_of_variants() { ".variants" } else { "" };
+    format!("forest.{task}.{}{rows}", family.reference)
+}
+
 /// The differences of a family from its reference; `None` where nothing was compared.
 pub fn figure(task: &str, family: &Family) -> Option<Figure> {
     let panels: Vec<Panel> = MEASURES.iter().filter_map(|m| panel(family, *m)).collect();
     let reference = numbers::shown(&family.reference);
+    let rows = if family.is_of_variants() { "differences of its variants from" } else { "differences from" };
     (!panels.is_empty()).then(|| Figure {
-        name: format!("forest.{task}.{}", family.reference),
-        title: format!("{task}: differences from {reference}"),
+        name: name(task, family),
+        title: format!("{task}: {rows} {reference}"),
         caption: format!(
             "Paired differences from {reference} on the same nodules with 95 % intervals of the bootstrap over patients; right of the \
              line is better than {reference}. Filled: p below {LEVEL} after Holm's correction."

@@ -11,6 +11,7 @@ use clip_lung_core::study::summary::task::TaskSummary;
 use super::levels;
 use super::table::{Table, TableCell};
 use crate::show::audit::rule;
+use crate::show::figure::forest;
 use crate::show::numbers;
 
 /// The measures that methods are compared by in tables; `summary.json` has all.
@@ -44,8 +45,10 @@ fn differences(task: &TaskSummary, family: &Family) -> Table {
         "p (corrected t)",
         "p (McNemar, DeLong)",
     ];
+    let rows_are = if family.is_of_variants() { "variants against" } else { "against" };
+    let name = task.task.name();
     Table {
-        title: format!("{}: against {}", task.task.name(), numbers::shown(&family.reference)),
+        title: format!("{name}: {rows_are} {}", numbers::shown(&family.reference)),
         legend: "First minus reference on the same nodules, all folds pooled; shares in percentage points. Interval and p: paired \
                  bootstrap over patients. Holm's correction over the rows of one measure. Corrected t: Nadeau and Bengio, over the \
                  folds. McNemar's mid-p for accuracy, DeLong for the AUC of benign and malignant, both as if nodules were independent, \
@@ -53,7 +56,7 @@ fn differences(task: &TaskSummary, family: &Family) -> Table {
             .into(),
         columns: columns.map(Into::into).into(),
         rows: rows.collect(),
-        figures: vec![format!("forest.{}.{}", task.task.name(), family.reference)],
+        figures: vec![forest::name(name, family)],
     }
 }
 

@@ -35,6 +35,15 @@ pub struct Family {
     pub apart: Vec<String>,
 }
 
+impl Family {
+    /// Whether its rows are the reference's own variants. A method's variants and other methods are families of their own,
+    /// so a reference may have two in a task.
+    pub fn is_of_variants(&self) -> bool {
+        let own = format!("{}.", self.reference);
+        self.comparisons.iter().all(|c| c.comparison.first.starts_with(&own))
+    }
+}
+
 impl Compared {
     /// A measure's p after Holm's correction.
     pub fn holm_of(&self, measure: Measure) -> Option<f64> {
