@@ -20,6 +20,7 @@ use std::time::Instant;
 use clip_lung_core::methods::Method;
 use clip_lung_core::study::cells::{Cell, Study};
 use clip_lung_core::study::pooled::Predictions;
+use clip_lung_core::study::variants::{Group, VARIANTS};
 use clip_lung_core::train::config::{DataId, TrainConfig};
 use common::{Place, fails, is_bad_input, json, ok, program, text};
 use made_study::{Plan, TASKS, cell};
@@ -267,18 +268,32 @@ fn the_readme_has_the_figures_of_the_study() {
         "{study}.md is of other cells"
     );
     let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
-    let section = readme.split_once("**The eight methods**").unwrap().1.split_once("**The model").unwrap().0;
-    let rows: Vec<Vec<&str>> = section
-        .lines()
-        .filter(|line| line.starts_with("| ") && line.contains('±'))
-        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
-        .collect();
-    assert_eq!(rows.len(), 4 + Method::ALL.len());
-    for row in rows {
-        let [name, accuracy, auc, two] = row[..] else { panic!("{row:?}") };
-        for figures in [format!("| {accuracy} |"), format!("| {auc} | {two} |")] {
-            let line = format!("| {name} | 0-4 {figures}");
-            assert!(table.lines().any(|found| found.starts_with(&line)), "report has no {line}");
+    let between = |text: &str, start: &str, end: &str| -> String {
+        text.split_once(start)
+            .and_then(|(_, rest)| rest.split_once(end))
+            .unwrap_or_else(|| panic!("no {start}"))
+            .0
+            .to_owned()
+    };
+    let variants = VARIANTS.iter().filter(|variant| variant.group != Group::Alone).count();
+    for (start, end, task, next, count) in [
+        ("**The eight methods**", "**Ablation", "## lidc-a", "\n## lidc-b", 4 + Method::ALL.len()),
+        ("**Ablation and controls**", "**LIDC-C**", "## lidc-a", "\n## lidc-b", 1 + variants),
+        ("**LIDC-C**", "**The model", "## lidc-c", "\n### lidc-c: against", 4 + 4),
+    ] {
+        let (section, own) = (between(&readme, start, end), between(&table, task, next));
+        let rows: Vec<Vec<&str>> = section
+            .lines()
+            .filter(|line| line.starts_with("| ") && line.contains('±'))
+            .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+            .collect();
+        assert_eq!(rows.len(), count, "{start}");
+        for row in rows {
+            let [name, accuracy, auc, two] = row[..] else { panic!("{row:?}") };
+            for figures in [format!("| {accuracy} |"), format!("| {auc} | {two} |")] {
+                let line = format!("| {name} | 0-4 {figures}");
+                assert!(own.lines().any(|found| found.starts_with(&line)), "report has no {line}");
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use clip_lung_core::model::config::ModelConfig;
 use clip_lung_core::study::measures::Measure;
+use clip_lung_core::study::numbers;
 use clip_lung_core::study::pooled::Predictions;
 use clip_lung_core::study::summary::cohorts::Cohorts;
 use clip_lung_core::study::summary::entry::{Entry, Kind, entries};
@@ -14,7 +15,6 @@ use clip_lung_core::train::config::{HeldOut, TrainConfig};
 
 use crate::failure::Failure;
 use crate::io::study_results::StudyResults;
-use crate::show::numbers;
 
 /// The measures of a card's table.
 const SHOWN: [Measure; 6] = [

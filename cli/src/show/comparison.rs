@@ -3,11 +3,10 @@
 use anyhow::Result;
 use clip_lung_core::dataset::task::Task;
 use clip_lung_core::study::measures::Measure;
+use clip_lung_core::study::numbers;
 use clip_lung_core::study::paired::Difference;
 use clip_lung_core::study::summary::cohorts::Compared;
 use serde_json::Value;
-
-use super::numbers;
 
 /// The differences as a table, and the sentence.
 pub fn render(task: Task, compared: &Compared) -> String {

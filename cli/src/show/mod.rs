@@ -6,7 +6,6 @@ pub mod curves;
 pub mod figure;
 pub mod gallery;
 pub mod markdown;
-pub mod numbers;
 pub mod picture;
 pub mod predictions;
 pub mod progress;

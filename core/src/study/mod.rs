@@ -9,6 +9,7 @@ pub mod cells;
 pub mod embedding;
 pub mod grid;
 pub mod measures;
+pub mod numbers;
 pub mod paired;
 pub mod pooled;
 pub mod ranking;

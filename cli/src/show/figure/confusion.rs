@@ -1,11 +1,11 @@
 //! Confusion matrices, a panel a method.
 
+use clip_lung_core::study::numbers;
 use clip_lung_core::study::summary::entry::Kind;
 use clip_lung_core::study::summary::level::Row;
 use clip_lung_core::study::summary::task::TaskSummary;
 
 use super::panel::{Anchor, Figure, Panel};
-use crate::show::numbers;
 
 const CELL: [f64; 2] = [58.0, 40.0];
 const LEFT: f64 = 70.0;

@@ -1,13 +1,13 @@
 //! Paired differences with their intervals, a row a method.
 
 use clip_lung_core::study::measures::Measure;
+use clip_lung_core::study::numbers;
 use clip_lung_core::study::paired::Difference;
 use clip_lung_core::study::summary::choice::LEVEL;
 use clip_lung_core::study::summary::cohorts::{Compared, Family};
 
 use super::axes::{Axes, Scale};
 use super::panel::{Anchor, Figure, Panel};
-use crate::show::numbers;
 
 const MEASURES: [Measure; 3] = [Measure::Accuracy, Measure::MacroAuc, Measure::BenignMalignantAuc];
 const ROW: f64 = 22.0;

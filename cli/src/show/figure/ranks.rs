@@ -1,10 +1,10 @@
 //! How often each method has each rank, as areas (after challengeR's blob plots).
 
+use clip_lung_core::study::numbers;
 use clip_lung_core::study::summary::stability::{MethodRanks, Ranks};
 use clip_lung_core::study::summary::task::TaskSummary;
 
 use super::panel::{Anchor, Figure, Panel};
-use crate::show::numbers;
 
 const STEP: f64 = 26.0;
 const LEFT: f64 = 90.0;

@@ -2,13 +2,13 @@
 
 use clip_lung_core::dataset::class::Class;
 use clip_lung_core::study::measures::Measure;
+use clip_lung_core::study::numbers;
 use clip_lung_core::study::summary::entry::Kind;
 use clip_lung_core::study::summary::level::{Level, Row};
 use clip_lung_core::study::summary::task::TaskSummary;
 
 use super::axes::{Axes, Scale};
 use super::panel::{Anchor, Figure, Panel};
-use crate::show::numbers;
 
 const ROW: f64 = 22.0;
 const WIDTH: f64 = 330.0;

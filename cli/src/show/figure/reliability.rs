@@ -1,12 +1,12 @@
 //! Reliability: how often answers are right, by the probability they came with.
 
 use clip_lung_core::study::measures::Measure;
+use clip_lung_core::study::numbers;
 use clip_lung_core::study::summary::reliability::Reliability;
 use clip_lung_core::study::summary::task::TaskSummary;
 
 use super::axes::{Axes, Scale};
 use super::panel::{Figure, Panel};
-use crate::show::numbers;
 
 const SIDE: f64 = 220.0;
 

@@ -2,12 +2,12 @@
 
 use clip_lung_core::study::anchors::Anchor as NoImage;
 use clip_lung_core::study::measures::Measure;
+use clip_lung_core::study::numbers;
 use clip_lung_core::study::summary::roc::{Roc, STEPS};
 use clip_lung_core::study::summary::task::TaskSummary;
 
 use super::axes::{Axes, Scale};
 use super::panel::{Figure, Panel};
-use crate::show::numbers;
 
 const SIDE: f64 = 220.0;
 

@@ -3,12 +3,12 @@
 use clip_lung_core::dataset::class::Class;
 use clip_lung_core::metrics::intervals::RESAMPLES;
 use clip_lung_core::study::measures::Measure;
+use clip_lung_core::study::numbers;
 use clip_lung_core::study::summary::ablation::Ablated;
 use clip_lung_core::study::summary::level::Row;
 use clip_lung_core::study::summary::task::TaskSummary;
 
 use super::table::{Table, TableCell};
-use crate::show::numbers;
 
 /// Classes in the order of the paper's columns.
 const CLASSES: [Class; 3] = [Class::Benign, Class::Malignant, Class::Unsure];

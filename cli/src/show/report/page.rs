@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use clip_lung_core::study::measures::Measure;
+use clip_lung_core::study::numbers;
 use clip_lung_core::study::summary::document::Summary;
 use clip_lung_core::study::summary::scores::CellScores;
 use clip_lung_core::study::summary::task::TaskSummary;
@@ -13,7 +14,6 @@ use super::markdown::{NOT_KEPT, commands, once_more, resamples, sizes};
 use super::table::Table;
 use super::tables;
 use crate::show::figure::panel::{Figure, style};
-use crate::show::numbers;
 
 /// The page; `drawn` are the figures that don't follow from the summary.
 pub fn page(summary: &Summary, figures: &[(usize, Figure)], drawn: &Drawn, study: &Path) -> String {

@@ -2,6 +2,7 @@
 
 use clip_lung_core::study::audit::document::Audit;
 use clip_lung_core::study::measures::Measure;
+use clip_lung_core::study::numbers;
 use clip_lung_core::study::paired::Difference;
 use clip_lung_core::study::summary::cohorts::{Compared, Family};
 use clip_lung_core::study::summary::stability::{MethodRanks, Ranks};
@@ -12,7 +13,6 @@ use super::levels;
 use super::table::{Table, TableCell};
 use crate::show::audit::rule;
 use crate::show::figure::forest;
-use crate::show::numbers;
 
 /// The measures that methods are compared by in tables; `summary.json` has all.
 const COMPARED: [Measure; 3] = [Measure::Accuracy, Measure::MacroAuc, Measure::BenignMalignantAuc];

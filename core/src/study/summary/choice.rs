@@ -9,6 +9,7 @@ use crate::dataset::task::Task;
 use crate::error::Result;
 use crate::study::cells::{CellId, Study};
 use crate::study::measures::Measure;
+use crate::study::numbers;
 use crate::train::config::TrainConfig;
 
 /// What the choice goes by.
@@ -83,8 +84,13 @@ fn explained(
         family?.comparisons.iter().find(|c| c.comparison.first == best.name).cloned()
     };
     let (ce, size) = (find(against_ce), find(against_size));
-    let mut reason =
-        format!("{} has the highest macro AUC, {mean:.3} as the mean of {} fold(s).", best.name, best.folds.len());
+    let mut reason = format!(
+        "{} has the highest {}, {} in the mean over folds {}.",
+        best.name,
+        numbers::name(MEASURE),
+        numbers::value(MEASURE, mean),
+        numbers::numbers(&best.folds)
+    );
     for (compared, name) in [(&ce, "ce"), (&size, "the diameter alone")] {
         let Some(compared) = compared else { continue };
         let (words, low_high) = (verdict(compared)?, interval(compared));
@@ -113,13 +119,13 @@ fn sure(compared: &Compared) -> Option<bool> {
 fn verdict(compared: &Compared) -> Option<String> {
     let p = compared.holm_of(MEASURE)?;
     let words = if sure(compared)? { "sure" } else { "not sure" };
-    Some(format!("{words} after Holm's correction (p = {p:.3})"))
+    Some(format!("{words} after Holm's correction (p {})", numbers::p(p)))
 }
 
 fn interval(compared: &Compared) -> String {
     let found = compared.comparison.differences.iter().find(|d| d.measure == MEASURE);
     found.map_or(String::new(), |d| {
-        let range = d.interval.map_or(String::new(), |i| format!(" (95 % {:+.3} to {:+.3})", i.low, i.high));
-        format!("{:+.3}{range}", d.difference)
+        let range = d.interval.map_or(String::new(), |i| format!(" (95 % {})", numbers::range(MEASURE, i)));
+        numbers::signed(MEASURE, d.difference) + &range
     })
 }

@@ -194,6 +194,12 @@ mod tests {
         // udm has fewer folds, so it is not in the running
         assert!(["ce", "nsb"].contains(&choice.method.as_str()));
         assert!(choice.reason.ends_with("as cells of theirs are missing: udm."), "{}", choice.reason);
+        // numbers as in the tables: what rounds to nothing has no sign, and less than 0 a minus
+        assert!(
+            choice.reason.contains(" in the mean over folds 0-2. ") && !choice.reason.contains("-0."),
+            "{}",
+            choice.reason
+        );
         if choice.method == "nsb" {
             assert_eq!(choice.sure_against_ce, Some(false));
             assert!(choice.reason.contains("would do as well"), "{}", choice.reason);

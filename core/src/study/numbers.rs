@@ -1,7 +1,7 @@
 //! Numbers in words: shares in percent, p-values, ranges of folds.
 
-use clip_lung_core::metrics::intervals::Interval;
-use clip_lung_core::study::measures::Measure;
+use crate::metrics::intervals::Interval;
+use crate::study::measures::Measure;
 
 /// Whether a measure is a share that papers give in percent.
 fn in_percent(measure: Measure) -> bool {
