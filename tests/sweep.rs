@@ -231,6 +231,12 @@ fn what_was_kept_is_not_run_again() {
     std::fs::write(&predictions, written.replacen("benign", "unsure", 1)).unwrap();
     assert_eq!(state(), "stale");
     assert!(ok(&["sweep", "status", &text(&clone)]).contains("predictions.csv was changed"));
+    // nor does running it by its name replace it
+    is_bad_input(
+        &["sweep", "run", &text(&clone), "--cell", cell.trim_start_matches("cells/")],
+        "predictions.csv was changed",
+    );
+    assert_eq!(state(), "stale");
     std::fs::write(&predictions, written).unwrap();
     assert_eq!(state(), "done");
     // other settings
@@ -249,6 +255,8 @@ fn plans_that_make_no_study() {
         (["--methods", "best"], "no method `best`"),
         (["--tasks", "lidc-d"], "no task `lidc-d`"),
         (["--folds", "4-2"], "0-4"),
+        (["--fold-count", "0"], "2..=1000"),
+        (["--fold-count", "1000000000000"], "2..=1000"),
         (["--variants", "ica"], "random-text"),
     ] {
         let (code, message) = fails(&["sweep", "plan", &study, "--data", &data, words[0], words[1]]);

@@ -137,6 +137,34 @@ fn weights_to_start_from() {
     // the running statistics go on, so predictions are close, not equal
     let furthest = before.iter().zip(&after).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
     assert!(furthest < 0.1, "{furthest}");
+    // another fold: patients who are scored trained the model
+    let (third, data_name) = (dir.path().join("leaks"), text(&data));
+    let other =
+        ["train", "--data", &data_name, "--method", "ce", "--fold", "1", "--init", &first_name, "--out", &text(&third)];
+    is_bad_input(&other, "who are scored trained it");
+    let allowed = train(&data, &third, &["--method", "ce", "--fold", "1", "--init", &first_name, "--allow-leaks"]);
+    assert!(allowed.contains("warning: first (sha256 ") && allowed.contains("who are scored trained it"), "{allowed}");
+    let card = std::fs::read_to_string(third.join("model/README.md")).unwrap();
+    assert!(card.contains("Not a score on other patients") && !card.contains("other patients: accuracy"), "{card}");
+    assert!(json(&third.join("metrics.json"))["leak"].as_str().unwrap().contains("trained it"));
+    // what that one trained on is all but what it scored, and it scored what the first trained on
+    let chain = dir.path().join("chain");
+    let second = text(&third);
+    is_bad_input(
+        &["train", "--data", &data_name, "--method", "ce", "--fold", "2", "--init", &second, "--out", &text(&chain)],
+        "who are scored trained it",
+    );
+    // weights that are not those that were written
+    let touched = dir.path().join("touched");
+    std::fs::create_dir(&touched).unwrap();
+    for file in ["config.json", "model.safetensors"] {
+        std::fs::copy(first.join("model").join(file), touched.join(file)).unwrap();
+    }
+    let weights = touched.join("model.safetensors");
+    let mut bytes = std::fs::read(&weights).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&weights, bytes).unwrap();
+    is_bad_input(&["train", "--data", &data_name, "--out", &text(&chain), "--init", &text(&touched)], "SHA-256");
     // another head: its own tensors start at random, and that is said
     let third = dir.path().join("third");
     let said = train(&data, &third, &["--method", "udm", "--init", &text(&first.join("model"))]);

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::failure::Failure;
 use crate::io::files;
+use crate::show::command::typed;
 
 const DIGESTS: &str = "sha256.json";
 
@@ -85,7 +86,7 @@ impl AnchorFiles {
     }
 
     fn undeclared(&self, path: &Path) -> Failure {
-        let (path, study) = (path.display(), self.study.display());
+        let (path, study) = (path.display(), typed(&self.study));
         Failure::File(format!(
             "{path}: {DIGESTS} beside it has no SHA-256 of it, so nothing says that it is as it was written; remove the directory, and \
              `clip-lung sweep run {study}` writes all anew"
@@ -95,7 +96,7 @@ impl AnchorFiles {
 
 /// What is wrong with a file of them, and what writes it anew.
 fn mended(study: &Path, e: &anyhow::Error) -> Failure {
-    Failure::File(format!("{e:#}; `clip-lung sweep run {}` writes it anew", study.display()))
+    Failure::File(format!("{e:#}; `clip-lung sweep run {}` writes it anew", typed(study)))
 }
 
 fn directory(study: &Path) -> PathBuf {

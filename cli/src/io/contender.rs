@@ -23,19 +23,22 @@ pub struct Contender {
     pub entries: Vec<Entry>,
     /// The directories of the runs that it consists of.
     pub runs: Vec<PathBuf>,
+    /// Whether its images are drawn, not scanned, as far as what was kept says so.
+    pub synthetic: bool,
 }
 
 impl Contender {
     /// Reads what `name` names; `task` leaves the others out, and says what a file alone doesn't.
     pub fn read(name: &str, task: Option<Task>) -> Result<Self> {
         let path = Path::new(name);
-        let (entries, runs) = if path.is_file() {
-            (vec![Entry::alone(name, &predictions::of_file(path, task)?, None)], Vec::new())
+        let (entries, runs, synthetic) = if path.is_file() {
+            (vec![Entry::alone(name, &predictions::of_file(path, task)?, None)], Vec::new(), false)
         } else if path.join(STUDY).is_file() {
             let message = format!("{name} is a study; name one of its methods, as {name}:METHOD: {}", planned(path)?);
             return Err(Failure::Usage(message).into());
         } else if path.join(METRICS).is_file() {
-            (vec![run(name, path)?], vec![path.to_owned()])
+            let (entry, synthetic) = run(name, path)?;
+            (vec![entry], vec![path.to_owned()], synthetic)
         } else if let Some((study, method)) = name.rsplit_once(':').filter(|(s, _)| Path::new(s).join(STUDY).is_file())
         {
             of_study(name, Path::new(study), method, task)?
@@ -50,18 +53,25 @@ impl Contender {
         if let (Some(task), true) = (task, entries.is_empty()) {
             return Err(Failure::File(format!("{name}: there are no predictions of {} in it", task.name())).into());
         }
-        Ok(Self { name: name.into(), entries, runs })
+        Ok(Self { name: name.into(), entries, runs, synthetic })
+    }
+
+    /// Its text encoder in words; `None` where it has none, or where a file alone does not say.
+    pub fn text_encoder(&self) -> Option<String> {
+        let config = self.entries.iter().find_map(|entry| entry.config.as_ref())?;
+        config.text_encoder.as_ref().map(|_| config.encoder())
     }
 }
 
-fn run(name: &str, dir: &Path) -> Result<Entry> {
+fn run(name: &str, dir: &Path) -> Result<(Entry, bool)> {
     let config = if dir.join(CONFIG).is_file() { Some(RunDir::config(dir)?) } else { None };
     if config.as_ref().is_some_and(|config| config.held_out == HeldOut::None && config.test.is_none()) {
         let message = format!("{name}: the run trained on all nodules, so it has no predictions of others to compare");
         return Err(Failure::File(message).into());
     }
-    let predictions = predictions::of_run(dir, &Metrics::read(dir)?, config.as_ref())?;
-    Ok(Entry::alone(name, &predictions, config))
+    let metrics = Metrics::read(dir)?;
+    let predictions = predictions::of_run(dir, &metrics, config.as_ref())?;
+    Ok((Entry::alone(name, &predictions, config), metrics.synthetic_images))
 }
 
 /// The methods and variants of a study, as they are named.
@@ -75,8 +85,8 @@ fn planned(study: &Path) -> Result<String> {
     Ok(names.into_iter().collect::<Vec<_>>().join(", "))
 }
 
-/// The rows of a method on every task, and the runs of those of `task`.
-fn of_study(name: &str, study: &Path, method: &str, task: Option<Task>) -> Result<(Vec<Entry>, Vec<PathBuf>)> {
+/// The rows of a method on every task, the runs of those of `task`, and whether the study's images are drawn.
+fn of_study(name: &str, study: &Path, method: &str, task: Option<Task>) -> Result<(Vec<Entry>, Vec<PathBuf>, bool)> {
     let results = StudyResults::read(study)?;
     let mut found = Vec::new();
     let mut known = Vec::new();
@@ -97,5 +107,5 @@ fn of_study(name: &str, study: &Path, method: &str, task: Option<Task>) -> Resul
     }
     let drawn = found.iter().filter(|e| task.is_none_or(|t| e.task == t));
     let runs = drawn.flat_map(|e| &e.cells).map(|id| results.dir.cell_dir(id)).collect();
-    Ok((found, runs))
+    Ok((found, runs, results.finished.iter().any(|f| f.synthetic)))
 }

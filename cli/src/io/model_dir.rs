@@ -10,6 +10,7 @@ use crate::failure::Failure;
 use crate::io::predictions::{self, CONFIG};
 use crate::io::run_dir::{LOG, RunDir};
 use crate::io::study_dir::STUDY;
+use crate::show::command::typed;
 
 /// The model directory that `place` names: itself, or the one within it where it is a run's.
 pub fn model_dir(place: &Path) -> Result<PathBuf> {
@@ -25,7 +26,8 @@ pub fn model_dir(place: &Path) -> Result<PathBuf> {
     // a run has its log before anything else, a model never has one
     if place.join(LOG).is_file() {
         return Err(Failure::File(format!(
-            "{run} is a training run that has not finished: continue it with `clip-lung train --resume --out {run}`"
+            "{run} is a training run that has not finished: continue it with `clip-lung train --resume --out {}`",
+            typed(place)
         ))
         .into());
     }
@@ -42,7 +44,7 @@ fn remedy(run: &Path) -> String {
     if let Some(twin) = twin(run) {
         return format!("name {}, the cell that trained for both tasks", twin.display());
     }
-    let (run, study, id) = (run.display(), study.display(), id.display());
+    let (run, study, id) = (typed(run), typed(study), id.display());
     format!(
         "make it by running the cell again: `rm -r {run}`, then `clip-lung sweep run {study} --cell {id}`, with --data (and \
          --text-encoder, for a method with words) where the study was planned elsewhere"

@@ -15,6 +15,7 @@ use crate::io::files;
 use crate::io::predictions;
 use crate::io::run_dir::RunDir;
 use crate::io::study_dir::StudyDir;
+use crate::show::command::typed;
 
 /// What the data and their split are worth.
 pub const AUDIT: &str = "audit.json";
@@ -38,8 +39,8 @@ impl StudyResults {
         let done = cells.iter().filter(|c| dir.is_finished(c));
         let finished = done.map(|c| finished(&dir, c)).collect::<Result<Vec<_>>>()?;
         if finished.is_empty() {
-            let (place, n) = (path.display(), cells.len());
-            let message = format!("{place}: none of {n} cells is finished; run `clip-lung sweep run {place}`");
+            let (place, n, study) = (path.display(), cells.len(), typed(path));
+            let message = format!("{place}: none of {n} cells is finished; run `clip-lung sweep run {study}`");
             return Err(Failure::File(message).into());
         }
         let anchors = AnchorFiles::open(path)?.read()?;
@@ -52,7 +53,7 @@ impl StudyResults {
 fn audit(dir: &StudyDir) -> Result<Option<Audit>> {
     let path = dir.path.join(AUDIT);
     let refused = |what: String| {
-        let study = dir.path.display();
+        let study = typed(&dir.path);
         Failure::File(format!("{what}; remove it, and `clip-lung sweep run {study}` writes it anew"))
     };
     let read = files::read_json::<Audit>(&path).map_err(|e| refused(format!("{e:#}")))?;

@@ -7,3 +7,8 @@ pub fn word<T: serde::de::DeserializeOwned>(text: &str) -> std::result::Result<T
         known.split_once("expected ").map_or(known.clone(), |(_, names)| format!("expected {names}"))
     })
 }
+
+/// A number of folds; patients are never dealt to more.
+pub fn folds() -> clap::builder::RangedU64ValueParser<usize> {
+    clap::builder::RangedU64ValueParser::new().range(2..=1000)
+}

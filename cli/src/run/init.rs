@@ -6,6 +6,7 @@ use anyhow::Result;
 use clip_lung_core::Error;
 use clip_lung_core::base::digest::hex;
 use clip_lung_core::base::tensors::{Arrays, read};
+use clip_lung_core::model::config::ModelConfig;
 use clip_lung_core::model::directory::WEIGHTS;
 use clip_lung_core::nn::parameters::{apply, collect};
 use clip_lung_core::train::ema::Ema;
@@ -14,6 +15,7 @@ use sha2::{Digest, Sha256};
 
 use crate::io::files;
 use crate::io::model_dir::model_dir;
+use crate::io::predictions::CONFIG;
 
 /// Weights to start from.
 pub struct Init {
@@ -29,6 +31,11 @@ impl Init {
         let path = model_dir(place)?.join(WEIGHTS);
         let bytes = files::read(&path)?;
         let file = path.display().to_string();
+        let config = path.with_file_name(CONFIG);
+        let settings = ModelConfig::parse(&files::read(&config)?, &config.display().to_string())?;
+        if let Some(sha256) = settings.sha256.get(WEIGHTS) {
+            files::read_unchanged(&path, sha256)?;
+        }
         let called =
             place.file_name().map_or_else(|| place.display().to_string(), |n| n.to_string_lossy().into_owned());
         let name = format!("{called} (sha256 {})", &hex(&Sha256::digest(&bytes))[..16]);

@@ -14,6 +14,7 @@ pub mod exercise;
 pub mod fit;
 pub mod hub;
 pub mod init;
+pub mod leaks;
 pub mod out_of_fold;
 pub mod recipe;
 pub mod results;

@@ -65,6 +65,12 @@ impl Outcome {
             }
             None => println!("{name}, trained on all nodules: none is held out to score it on"),
         }
+        if let Some(epoch) = self.metrics.get("chosen_epoch") {
+            println!("  the weights are those of epoch {epoch}, with the lowest validation loss");
+        }
+        if let Some(leak) = &config.leak {
+            println!("  warning: not a score on other patients: {leak}");
+        }
         println!("  run: {}", run.join("").display());
     }
 }
@@ -101,6 +107,7 @@ pub fn write(
         }
         Some(score(trainer, &model.config, predictions, train, held_out, norm)?)
     };
+    let chosen_epoch = trainer.best.as_ref().map(|best| best.epoch + 1);
     let summary = scored.as_ref().map_or(serde_json::Value::Null, |scored| {
         let report = &scored.by_classifier;
         serde_json::json!({
@@ -109,18 +116,22 @@ pub fn write(
         })
     });
     let card = |model: &ModelConfig| {
-        card::card(model, config, train.rows.len(), scored.as_ref().map(|scored| &scored.by_classifier))
+        let report = scored.as_ref().map(|scored| &scored.by_classifier);
+        card::card(model, config, train.rows.len(), chosen_epoch, report)
     };
     let built = trained.directory(config, norm, data, summary, card, device)?;
     let model = dir.file("model");
     files::write_dir(&model, &built)?;
-    let metrics = match &scored {
+    let mut metrics = match &scored {
         Some(scored) => {
             files::write(&dir.file("predictions.csv"), scored.csv.as_bytes())?;
             scored.metrics.clone()
         }
         None => common(config, data),
     };
+    if let Some(epoch) = chosen_epoch {
+        metrics["chosen_epoch"] = epoch.into();
+    }
     // the last, so that a run that has it has everything
     files::write(&dir.file("metrics.json"), &serde_json::to_vec_pretty(&metrics)?)?;
     let scores = scored.map(|scored| scored.scores);
@@ -197,6 +208,9 @@ fn common(config: &TrainConfig, data: &Dataset) -> serde_json::Value {
     });
     if let Some(test) = &config.test {
         all["test"] = serde_json::json!(test);
+    }
+    if let Some(leak) = &config.leak {
+        all["leak"] = leak.as_str().into();
     }
     all
 }

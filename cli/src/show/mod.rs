@@ -1,6 +1,7 @@
 //! What people see: tables, pictures, pages, progress.
 
 pub mod audit;
+pub mod command;
 pub mod comparison;
 pub mod curves;
 pub mod figure;

@@ -1,5 +1,6 @@
 //! `clip-lung compare`: the paired difference of two files of predictions, runs, or methods of a study.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -17,7 +18,8 @@ use crate::show::figure::learning::{self, Curve};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Two or more of: a predictions.csv, a run's directory, STUDY:METHOD or STUDY:METHOD.VARIANT; the first is compared with each other
+    /// Two or more of: a predictions.csv, a run's directory, STUDY:METHOD, STUDY:METHOD.VARIANT, or what needs no image (STUDY:size-only,
+    /// STUDY:ratings, STUDY:ratings-and-size, STUDY:majority); the first is compared with each other
     #[arg(required = true, num_args = 2..)]
     contenders: Vec<String>,
     /// Only this task; a file of predictions is taken to be of it
@@ -38,11 +40,23 @@ pub fn run(args: Args) -> Result<()> {
     for other in others {
         all.extend(compare(first, other)?);
     }
+    let encoders: BTreeMap<&str, String> =
+        contenders.iter().filter_map(|c| Some((c.name.as_str(), c.text_encoder()?))).collect();
+    let synthetic = contenders.iter().any(|c| c.synthetic);
     if args.json {
         let comparisons = all.iter().map(|(task, c)| comparison::json(*task, c)).collect::<Result<Vec<_>>>()?;
-        println!("{}", serde_json::json!({"intended_use": "research", "comparisons": comparisons}));
+        println!(
+            "{}",
+            serde_json::json!({
+                "intended_use": "research", "synthetic_images": synthetic, "text_encoders": encoders, "comparisons": comparisons
+            })
+        );
     } else {
         all.iter().for_each(|(task, compared)| print!("{}", comparison::render(*task, compared)));
+        encoders.iter().for_each(|(name, encoder)| println!("text encoder of {name}: {encoder}"));
+        if synthetic {
+            println!("synthetic images: not evidence about CT");
+        }
         println!("research use only, not a medical device");
     }
     args.curves.as_ref().map_or(Ok(()), |out| draw(&contenders, out))

@@ -14,6 +14,7 @@ use crate::io::files;
 use crate::io::input;
 use crate::io::nodules::triple;
 use crate::io::whole::Whole;
+use crate::io::word::folds;
 use crate::io::word::word;
 use crate::show::audit::render;
 use crate::show::gallery::{self, LeftOut};
@@ -48,7 +49,7 @@ pub struct Args {
 /// The split that is audited.
 #[derive(clap::Args)]
 struct SplitArgs {
-    #[arg(long, default_value_t = 5, requires = "audit")]
+    #[arg(long, default_value_t = 5, value_parser = folds(), requires = "audit")]
     folds: usize,
     /// Of the folds
     #[arg(long, default_value_t = 2, requires = "audit")]

@@ -1,6 +1,5 @@
 //! `clip-lung train`: one fold, from data to a scored model directory; resumable.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,10 +14,12 @@ use clip_lung_core::train::split::split;
 use crate::failure::Failure;
 use crate::io::input;
 use crate::io::run_dir::{Invocation, RunDir};
+use crate::io::word::folds;
 use crate::machine::device;
 use crate::run::encoder;
 use crate::run::fit::{self, Extras, Fit};
 use crate::run::init::Init;
+use crate::run::leaks::{self, Leak};
 use crate::run::recipe::{INNER, Recipe};
 use crate::run::results::Outcome;
 use crate::run::training::{Pace, Shown};
@@ -58,7 +59,7 @@ pub struct Args {
     /// The fold that is held out, from 0, or `all`: nothing is held out, as for a model to ship
     #[arg(long, default_value = "0", value_parser = fold, allow_negative_numbers = true)]
     pub fold: Fold,
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 5, value_parser = folds())]
     pub folds: usize,
     /// Of weights, order and augmentation; folds and text encoder don't depend on it
     #[arg(long, default_value_t = 2)]
@@ -72,8 +73,8 @@ pub struct Args {
     /// Score on another data set, of other patients; then all of --data trains
     #[arg(long, value_name = "DATASET", conflicts_with_all = ["fold", "held_out"])]
     pub test: Option<PathBuf>,
-    /// Go on though patients of --test train too
-    #[arg(long, requires = "test")]
+    /// Go on though patients who are scored train too, or trained the model of --init
+    #[arg(long)]
     pub allow_leaks: bool,
     /// A model directory or a finished run whose weights this run starts from
     #[arg(long)]
@@ -169,16 +170,6 @@ fn other(place: &Path, data: &Dataset) -> Result<Dataset> {
     Ok(other)
 }
 
-/// The patients of both data sets, in words; `None` where there are none.
-fn shared_patients(data: &Dataset, other: &Dataset) -> Option<String> {
-    let known: BTreeSet<&str> = data.rows.iter().map(|row| row.patient_id.as_str()).collect();
-    let shared: BTreeSet<&str> =
-        other.rows.iter().map(|row| row.patient_id.as_str()).filter(|patient| known.contains(patient)).collect();
-    let some: Vec<&str> = shared.iter().take(5).copied().collect();
-    let more = if shared.len() > some.len() { ", .." } else { "" };
-    (!shared.is_empty()).then(|| format!("{} patients train too ({}{more})", shared.len(), some.join(", ")))
-}
-
 fn train(args: Args, mut config: TrainConfig, data: &Dataset) -> Result<Outcome> {
     let (device, device_name) = args.on.open()?;
     let validate_on = args.validate.as_deref().filter(|place| *place != INNER).map(Path::new);
@@ -186,27 +177,27 @@ fn train(args: Args, mut config: TrainConfig, data: &Dataset) -> Result<Outcome>
     let test = args.test.as_deref().map(|place| other(place, data)).transpose()?;
     if let (Some(set), Some(place)) = (&test, &args.test) {
         config.test = Some(data_id(set)?);
-        match shared_patients(data, set) {
-            Some(shared) if !args.allow_leaks && !args.resume => {
-                let hint = "leave them out of one of the two, or ask for --allow-leaks";
-                return Err(Failure::File(format!("{}: {shared}; {hint}", place.display())).into());
-            }
-            Some(shared) => eprintln!("warning: {}: {shared}", place.display()),
-            None => {}
-        }
+        let leak = leaks::of_sets(data, set, &place.display().to_string());
+        config.leak = leaks::allowed(leak, "leave them out of one of the two", args.allow_leaks || args.resume)?;
     }
     if let (Some(set), Some(place)) = (&own, validate_on)
-        && let Some(shared) = shared_patients(data, set)
+        && let Some(leak) = leaks::of_sets(data, set, &place.display().to_string())
     {
-        eprintln!("warning: {}: {shared}; what is validated on them is too good", place.display());
+        eprintln!("warning: {leak}; what is validated on them is too good");
     }
     if args.validate.is_some() {
         config.validation = Some(own.as_ref().map_or(Ok(ValidateOn::Inner), |set| data_id(set).map(ValidateOn::Data))?);
     }
     config.check().map_err(|e| Failure::Usage(e.to_string()))?;
     let mut extras = Extras { validation: own.as_ref(), test: test.as_ref(), ..Extras::default() };
+    let split = split(&data.rows, &config)?;
     if let Some(place) = &args.init {
         let init = Init::read(place)?;
+        config.leak = match leaks::of_init((place, &init.name), data, &config, &split, test.as_ref())? {
+            Leak::Known(leak) => leaks::allowed(Some(leak), "hold out what it did", args.allow_leaks)?,
+            Leak::Unknown(leak) => leaks::allowed(Some(leak), "", true)?,
+            Leak::None => config.leak,
+        };
         config.init = Some(init.name.clone());
         extras.init = Some(init);
     }
@@ -217,7 +208,6 @@ fn train(args: Args, mut config: TrainConfig, data: &Dataset) -> Result<Outcome>
         config.text_encoder = Some(side.name().to_owned());
         extras.text = Some(Arc::new(side));
     }
-    let split = split(&data.rows, &config)?;
     let dir = RunDir::open(&args.out)?.with_events(args.tensorboard);
     let fit = Fit::start(dir, config, split, extras, data, &device, args.resume)?;
     let invocation = Invocation {

@@ -117,6 +117,9 @@ pub struct TrainConfig {
     /// The model that the weights start from, with its digest; at random where there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub init: Option<String>,
+    /// Which patients are scored although they trained, where that was allowed or isn't known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leak: Option<String>,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -175,6 +178,7 @@ impl Default for TrainConfig {
             test: None,
             choose: Choose::default(),
             init: None,
+            leak: None,
         }
     }
 }
@@ -257,12 +261,6 @@ impl TrainConfig {
             class_counts[label] += 1;
         }
         Ok(Setup { class_counts, pool: self.pool, diameter: self.diameter, seed: self.seed, text })
-    }
-
-    /// The encoder's name for outputs, with its precision where that is not f32.
-    pub fn encoder(&self) -> String {
-        let name = self.text_encoder.as_deref().unwrap_or("none");
-        if is_default(&self.precision) { name.into() } else { format!("{name}, in {}", self.precision.name()) }
     }
 
     /// A run's `config.json`, of this version or of 0.1; `file` names it in errors.

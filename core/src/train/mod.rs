@@ -12,6 +12,7 @@ pub mod log;
 pub mod network;
 pub mod numbers;
 pub mod optimizer;
+pub mod recipe;
 pub mod recompute;
 #[cfg(feature = "cube")]
 pub mod replay;

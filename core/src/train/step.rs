@@ -115,8 +115,8 @@ impl Trainer {
     /// # Errors
     /// When the device fails.
     pub fn finish(mut self, data: &Dataset, train: &[usize], norm: &Normalisation) -> Result<Self> {
-        self.ema.module = match self.best.take() {
-            Some(best) => best.network,
+        self.ema.module = match &self.best {
+            Some(best) => best.network.clone(),
             None => self.averaged(data, train, norm)?,
         };
         Ok(self)

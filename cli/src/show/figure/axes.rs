@@ -27,9 +27,17 @@ impl Scale {
         let [low, high] = self.values;
         let rough = (high - low) / count.max(1) as f64;
         let power = 10f64.powf(rough.log10().floor());
-        let step = [1.0, 2.0, 5.0, 10.0].map(|s| s * power).into_iter().find(|s| *s >= rough * 0.999).unwrap_or(rough);
+        let ends = |step: f64| ((low / step - 1e-9).ceil() as i64, (high / step + 1e-9).floor() as i64);
+        // one value alone says nothing of the scale
+        let several = |step: &f64| {
+            let (first, last) = ends(*step);
+            last > first
+        };
+        let steps = [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0].map(|s| s * power);
+        let start = steps.iter().position(|s| *s >= rough * 0.999).unwrap_or(steps.len() - 1);
+        let step = steps[..=start].iter().rev().copied().find(several).unwrap_or(rough);
         let digits = (-step.log10().floor()).clamp(0.0, 6.0) as usize;
-        let (first, last) = ((low / step - 1e-9).ceil() as i64, (high / step + 1e-9).floor() as i64);
+        let (first, last) = ends(step);
         let text = |v: f64| if v == 0.0 { "0".into() } else { format!("{v:.digits$}").replace('-', "\u{2212}") };
         (first..=last).map(|i| i as f64 * step).map(|v| (v, text(v))).collect()
     }
@@ -87,6 +95,7 @@ mod tests {
         assert_eq!(texts([0.0, 1.0], 5), ["0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
         assert_eq!(texts([-0.013, 0.021], 4), ["\u{2212}0.01", "0", "0.01", "0.02"]);
         assert_eq!(texts([3.0, 27.0], 5), ["5", "10", "15", "20", "25"]);
+        assert_eq!(texts([-3.2, 4.8], 3), ["\u{2212}2", "0", "2", "4"]);
         let scale = Scale::new([2.0, 2.0], [0.0, 10.0]);
         assert_eq!(scale.at(2.0), 5.0);
     }

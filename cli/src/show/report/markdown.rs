@@ -10,6 +10,7 @@ use clip_lung_core::study::summary::task::TaskSummary;
 use super::levels::skipped;
 use super::table::{Table, TableCell};
 use super::tables;
+use crate::show::command::typed;
 use crate::show::markdown::escaped;
 
 /// All tables, with what a reader must know first.
@@ -25,6 +26,9 @@ pub fn document(summary: &Summary, study: &Path) -> String {
         summary.planned,
         resamples(summary),
     );
+    for recipe in &summary.recipes {
+        out += &format!("- Recipe: {}.\n", escaped(recipe));
+    }
     for note in &summary.notes {
         out += &format!("- {}\n", escaped(note));
     }
@@ -69,12 +73,12 @@ pub const NOT_KEPT: &str = "Where a cell's model was not kept, running the cell 
 /// The commands that run a cell again; one that is done is not run.
 pub fn once_more(study: &Path) -> [String; 2] {
     let cell = study.join("cells").join("ID");
-    [format!("rm -r {}", cell.display()), format!("clip-lung sweep run {} --cell ID", study.display())]
+    [format!("rm -r {}", typed(&cell)), format!("clip-lung sweep run {} --cell ID", typed(study))]
 }
 
 /// The commands that use the models of choice.
 pub fn commands(choice: &Choice, study: &Path) -> Vec<String> {
-    let cell = |id: &CellId| study.join("cells").join(id.as_str()).display().to_string();
+    let cell = |id: &CellId| typed(&study.join("cells").join(id.as_str()));
     let predict = |model: String| format!("clip-lung predict --model {model} SCAN --centre X,Y,Z --diameter MM");
     match &choice.models[..] {
         [only] => vec![predict(cell(only))],

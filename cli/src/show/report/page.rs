@@ -33,6 +33,7 @@ pub fn page(summary: &Summary, figures: &[(usize, Figure)], drawn: &Drawn, study
                 dl {
                     dt { "Data" } dd { (summary.data.name) " " small { "SHA-256 " (summary.data.sha256) } }
                     dt { "Text encoder" } dd { @if encoders.is_empty() { "none" } @else { (encoders.join("; ")) } }
+                    @for recipe in &summary.recipes { dt { "Recipe" } dd { (recipe) } }
                     dt { "Cells" } dd { (summary.finished) " of " (summary.planned) " finished" }
                     dt { "Intervals" } dd { "95 %, " (resamples(summary)) }
                     dt { "Published figures" } dd { (summary.published) }
@@ -145,7 +146,7 @@ dl{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1rem;margin:1rem
 nav a{margin-right:.8rem}a{color:inherit}small{opacity:.75}pre{padding:.6rem;background:var(--code);white-space:pre-wrap;overflow-wrap:anywhere;border-radius:4px}\
 .scroll{overflow-x:auto}table{border-collapse:collapse;font-size:.875rem;font-variant-numeric:tabular-nums}\
 th,td{padding:.25rem .6rem;text-align:right;white-space:nowrap;border-bottom:1px solid var(--line)}\
-thead th{vertical-align:bottom;white-space:normal;max-width:8rem}th:first-child{text-align:left;position:sticky;left:0;background:var(--paper)}\
+thead th{vertical-align:bottom;white-space:normal;max-width:8rem;overflow-wrap:anywhere}th:first-child{text-align:left;position:sticky;left:0;background:var(--paper)}\
 figure{margin:0 0 1rem}.panels{display:flex;flex-wrap:wrap;gap:.8rem 1.2rem}.panel{max-width:100%;height:auto}summary{cursor:pointer}\
 @media screen and (max-width:40rem){dl{grid-template-columns:1fr}dt{margin-top:.4rem}\
 .panels{flex-wrap:nowrap;overflow-x:auto}.panel{flex:none;max-width:calc(100vw - 3rem)}}\

@@ -116,7 +116,7 @@ fn subgroups(task: &TaskSummary, all: &Subgroups) -> Table {
     let measures = COMPARED.iter().map(|m| numbers::name(*m));
     Table {
         title: format!("{}: by {}", task.task.name(), all.column),
-        legend: "Every row on the nodules of one group, all folds pooled. Groups differ in their classes: compare rows within a group.".into(),
+        legend: "Methods, and rows without an image, on the nodules of one group, all folds pooled. Groups differ in their classes: compare rows within a group.".into(),
         columns: ["".into(), all.column.clone(), "nodules".into()].into_iter().chain(measures).collect(),
         rows: all.of.iter().map(row).collect(),
         figures: Vec::new(),

@@ -17,9 +17,11 @@ use crate::failure::Failure;
 use crate::io::input;
 use crate::io::places::{Encoder, Places};
 use crate::io::study_dir::StudyDir;
+use crate::io::word::folds;
 use crate::machine::device;
 use crate::run::recipe::{INNER, Recipe};
 use crate::run::{audit, encoder};
+use crate::show::command::typed;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -38,7 +40,7 @@ pub struct Args {
     #[arg(long, value_delimiter = ',', num_args = 1..)]
     folds: Vec<String>,
     /// How many folds the patients are dealt to
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 5, value_parser = folds())]
     fold_count: usize,
     /// Seeds of weights, order and augmentation
     #[arg(long, value_delimiter = ',', num_args = 1.., default_value = "2")]
@@ -110,7 +112,7 @@ pub fn run(args: Args) -> Result<()> {
         };
         println!("  left out: {method}.{name}, {why}");
     }
-    println!("  run them with: clip-lung sweep run {}", args.study.display());
+    println!("  run them with: clip-lung sweep run {}", typed(&args.study));
     Ok(())
 }
 
@@ -132,7 +134,7 @@ fn grid(args: &Args) -> Result<Grid> {
     };
     let methods = if all(&args.methods) { Ok(Method::ALL.to_vec()) } else { args.methods.iter().map(method).collect() };
     let tasks = if all(&args.tasks) { Ok(Task::ALL.to_vec()) } else { args.tasks.iter().map(task).collect() };
-    let folds = if args.folds.is_empty() {
+    let folds = if args.folds.is_empty() || all(&args.folds) {
         (0..args.fold_count).collect()
     } else {
         numbers(&args.folds).map_err(usage)?.into_iter().map(|n| n as usize).collect()

@@ -81,6 +81,9 @@ fn alone(study: &StudyDir, id: &CellId, device: &Device, wait: Duration, pace: P
     let cell = study.cell(id)?;
     let is_done = || Ok::<_, anyhow::Error>(study.state(cell)? == CellState::Done);
     let lock = if is_done()? { None } else { Some(lock(&study.cell_dir(id), wait, pace.stop)?) };
+    if let CellState::Stale { error } = study.state(cell)? {
+        return Err(Failure::File(error).into());
+    }
     // another process may have done it between the look and the lock
     let Some(lock) = lock.filter(|_| !is_done().unwrap_or(false)) else {
         println!("{id} is done");

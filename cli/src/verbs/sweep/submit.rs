@@ -12,6 +12,7 @@ use crate::io::files;
 use crate::io::study_dir::StudyDir;
 use crate::machine::device;
 use crate::run::shared::Here;
+use crate::show::command::typed;
 
 /// Who runs the cells.
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
@@ -103,7 +104,7 @@ pub fn run(args: Args) -> Result<()> {
         Engine::Slurm => println!("Slurm has them as job {}", slurm::submit(&job, &args.slurm)?.join(" and ")),
     }
     println!("{}: {} cells submitted", args.study.display(), job.tasks.len());
-    println!("  see where they stand with: clip-lung sweep status {}", args.study.display());
+    println!("  see where they stand with: clip-lung sweep status {}", typed(&args.study));
     Ok(())
 }
 

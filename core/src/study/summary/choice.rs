@@ -1,5 +1,7 @@
 //! Which model to use now, and how sure that is.
 
+use std::cmp::Ordering;
+
 use serde::Serialize;
 
 use super::cohorts::{Compared, Family};
@@ -45,6 +47,9 @@ pub fn choose(
     let Some((best, mean, lacking)) = highest(entries, rows) else { return Ok(None) };
     let models = best.cells.iter().map(|id| trained_as(study, id)).collect::<Result<_>>()?;
     let mut choice = explained(best, mean, models, against_ce, against_size);
+    if let (Some(choice), Some((variant, value))) = (choice.as_mut(), above(entries, rows, best, mean)) {
+        choice.reason += &format!(" Of the variants, {variant} has the most, {}.", numbers::value(MEASURE, value));
+    }
     if let Some(choice) = choice.as_mut().filter(|_| !lacking.is_empty()) {
         choice.reason += &format!(" Not considered, as cells of theirs are missing: {}.", lacking.join(", "));
     }
@@ -59,6 +64,13 @@ fn highest<'a>(entries: &'a [Entry], rows: &[Row]) -> Option<(&'a Entry, f64, Ve
     let scored = complete.into_iter().filter_map(|(e, r)| Some((e, r.level(MEASURE)?.mean)));
     let (best, mean) = scored.reduce(|best, other| if other.1 > best.1 { other } else { best })?;
     Some((best, mean, lacking.into_iter().map(|(e, _)| e.name.as_str()).collect()))
+}
+
+/// The variant with the highest mean over the same folds, where that is above the method of choice.
+fn above<'a>(entries: &'a [Entry], rows: &[Row], best: &Entry, mean: f64) -> Option<(&'a str, f64)> {
+    let variants = entries.iter().zip(rows).filter(|(e, _)| e.kind == Kind::Variant && e.folds == best.folds);
+    let scored = variants.filter_map(|(e, r)| Some((e.name.as_str(), r.level(MEASURE)?.mean)));
+    scored.filter(|(_, value)| *value > mean).reduce(|most, other| if other.1 > most.1 { other } else { most })
 }
 
 /// The cell that holds a cell's model: lidc-b trains as lidc-a does, and keeps no model of its own where the other has it.
@@ -85,7 +97,7 @@ fn explained(
     };
     let (ce, size) = (find(against_ce), find(against_size));
     let mut reason = format!(
-        "{} has the highest {}, {} in the mean over folds {}.",
+        "{} has the highest {} of the methods, {} in the mean over folds {}.",
         best.name,
         numbers::name(MEASURE),
         numbers::value(MEASURE, mean),
@@ -94,10 +106,15 @@ fn explained(
     for (compared, name) in [(&ce, "ce"), (&size, "the diameter alone")] {
         let Some(compared) = compared else { continue };
         let (words, low_high) = (verdict(compared)?, interval(compared));
-        reason += &format!(" Against {name} the difference is {low_high}: {words}.");
+        let on = if compared.shared_folds == best.folds {
+            String::new()
+        } else {
+            format!(" on folds {}", numbers::numbers(&compared.shared_folds))
+        };
+        reason += &format!(" Against {name} the difference{on} is {low_high}: {words}.");
     }
-    if ce.as_ref().and_then(sure) == Some(false) {
-        reason += " ce, the plainest method, would do as well.";
+    if ce.as_ref().and_then(sign) == Some(Ordering::Equal) {
+        reason += " ce, the plainest method, can't be told from it.";
     }
     Some(Choice {
         method: best.name.clone(),
@@ -110,15 +127,25 @@ fn explained(
     })
 }
 
-/// Whether a difference in the measure is in favour of the first and holds after the correction.
-fn sure(compared: &Compared) -> Option<bool> {
+/// Where the first stands in the measure, as far as that holds after the correction.
+fn sign(compared: &Compared) -> Option<Ordering> {
     let difference = compared.comparison.differences.iter().find(|d| d.measure == MEASURE)?.difference;
-    Some(difference > 0.0 && compared.holm_of(MEASURE)? < LEVEL)
+    let holds = compared.holm_of(MEASURE)? < LEVEL;
+    if holds { difference.partial_cmp(&0.0) } else { Some(Ordering::Equal) }
+}
+
+/// Whether the first is better, and that holds.
+fn sure(compared: &Compared) -> Option<bool> {
+    Some(sign(compared)? == Ordering::Greater)
 }
 
 fn verdict(compared: &Compared) -> Option<String> {
     let p = compared.holm_of(MEASURE)?;
-    let words = if sure(compared)? { "sure" } else { "not sure" };
+    let words = match sign(compared)? {
+        Ordering::Greater => "surely above it",
+        Ordering::Less => "surely below it",
+        Ordering::Equal => "not sure",
+    };
     Some(format!("{words} after Holm's correction (p {})", numbers::p(p)))
 }
 

@@ -30,6 +30,8 @@ pub struct Summary {
     pub synthetic: bool,
     /// Of the methods that have one.
     pub text_encoders: BTreeSet<String>,
+    /// What the methods were trained with, in words; variants change a part of it.
+    pub recipes: BTreeSet<String>,
     pub planned: usize,
     pub finished: usize,
     /// Cells that are not finished.
@@ -81,6 +83,7 @@ pub fn summarise(
             .filter(|c| c.text_encoder.is_some())
             .map(|c| c.encoder())
             .collect(),
+        recipes: finished.iter().filter(|f| f.cell.variant.is_none()).map(|f| f.config.recipe()).collect(),
         planned: study.cells.len(),
         finished: finished.len(),
         missing,
@@ -202,7 +205,7 @@ mod tests {
         );
         if choice.method == "nsb" {
             assert_eq!(choice.sure_against_ce, Some(false));
-            assert!(choice.reason.contains("would do as well"), "{}", choice.reason);
+            assert!(choice.reason.contains("can't be told from it"), "{}", choice.reason);
         }
         assert!(summary.notes.iter().any(|n| n.contains("anchors")), "{:?}", summary.notes);
     }
