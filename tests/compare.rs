@@ -42,6 +42,8 @@ fn two_files_with_known_answers() {
     assert_eq!((test["first_only"].as_u64(), test["second_only"].as_u64()), (Some(10), Some(0)));
     // 2 (1/2)^10 - (1/2)^10
     assert!((test["mid_p"].as_f64().unwrap() - 0.5f64.powi(10)).abs() < 1e-12);
+    // a file alone says nothing of how it was made
+    assert_eq!((&found["synthetic_images"], &found["text_encoders"]), (&false.into(), &serde_json::json!({})));
     let said = ok(&["compare", &a, &b]);
     assert!(said.contains("by +25.0 points of accuracy (95 % +") && said.contains("leave 0 out"), "{said}");
     assert!(said.contains("only the first is right on 10, only the second on 0"), "{said}");

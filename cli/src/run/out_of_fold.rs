@@ -130,7 +130,7 @@ fn section(recipe: &Entry, seen: &str, own: &Row, anchors: &[&Entry], cohorts: &
     Ok(format!(
         "## Held-out results of the recipe\n\n{} nodules, each answered by one of {} models of this recipe that trained without its \
          patient; all folds together, with the 95 % interval of a bootstrap over patients. The model of this directory trained on \
-         {seen} of them, so it has no result of its own here.\n\n{}\nThe recipe minus a predictor that sees no image, paired nodule by nodule:\n\n{}",
+         {seen} of them, so these are results of the recipe, not its own.\n\n{}\nThe recipe minus a predictor that sees no image, paired nodule by nodule:\n\n{}",
         own.nodules,
         own.folds.len(),
         table("", &levels),

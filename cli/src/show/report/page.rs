@@ -91,13 +91,18 @@ fn section(index: usize, task: &TaskSummary, figures: &[(usize, Figure)]) -> Mar
     }
 }
 
+/// A column's name, which may break after a slash.
+fn heading(name: &str) -> Markup {
+    html! { @for (i, part) in name.split('/').enumerate() { @if i > 0 { "/" wbr; } (part) } }
+}
+
 fn markup(table: &Table) -> Markup {
     html! {
         h3 { (table.title) }
         p.legend { (table.legend) }
         .scroll {
             table {
-                thead { tr { @for column in &table.columns { th scope="col" { (column) } } } }
+                thead { tr { @for column in &table.columns { th scope="col" { (heading(column)) } } } }
                 tbody {
                     @for row in &table.rows {
                         tr {
@@ -125,7 +130,7 @@ fn cells(cells: &[CellScores]) -> Markup {
     html! {
         .scroll {
             table {
-                thead { tr { th { "" } th { "nodules" } @for m in shown { th { (numbers::name(m)) } } } }
+                thead { tr { th { "" } th { "nodules" } @for m in shown { th { (heading(&numbers::name(m))) } } } }
                 tbody {
                     @for cell in cells {
                         tr { th scope="row" { (cell.cell) } td { (cell.nodules) } @for m in shown { td { (value(cell, m)) } } }
@@ -139,14 +144,14 @@ fn cells(cells: &[CellScores]) -> Markup {
 const STYLE: &str = "\
 :root{color-scheme:light dark;--line:#8885;--ink:#1a1a1a;--paper:#fff;--code:#8881}\
 @media screen and (prefers-color-scheme:dark){:root{--ink:#e8e8e8;--paper:#161616}}\
-*{box-sizing:border-box}body{font:16px/1.5 system-ui,sans-serif;margin:0 auto;padding:1rem;max-width:72rem;color:var(--ink);background:var(--paper)}\
+*{box-sizing:border-box}body{font:16px/1.5 system-ui,sans-serif;margin:0 auto;padding:1rem;max-width:80rem;color:var(--ink);background:var(--paper)}\
 h1{font-size:1.6rem;overflow-wrap:anywhere}h2{margin-top:2.5rem;border-bottom:1px solid var(--line)}h3{margin:1.8rem 0 .3rem;font-size:1.05rem}\
 h4{margin:1.5rem 0 .3rem;font-size:1.05rem}p,ul{max-width:48rem}.legend,figcaption{font-size:.875rem;max-width:48rem;opacity:.85}\
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1rem;margin:1rem 0}dt{font-weight:600}dd{margin:0;overflow-wrap:anywhere}\
 nav a{margin-right:.8rem}a{color:inherit}small{opacity:.75}pre{padding:.6rem;background:var(--code);white-space:pre-wrap;overflow-wrap:anywhere;border-radius:4px}\
 .scroll{overflow-x:auto}table{border-collapse:collapse;font-size:.875rem;font-variant-numeric:tabular-nums}\
 th,td{padding:.25rem .6rem;text-align:right;white-space:nowrap;border-bottom:1px solid var(--line)}\
-thead th{vertical-align:bottom;white-space:normal;max-width:8rem;overflow-wrap:anywhere}th:first-child{text-align:left;position:sticky;left:0;background:var(--paper)}\
+thead th{vertical-align:bottom;white-space:normal;max-width:8rem}th:first-child{text-align:left;position:sticky;left:0;background:var(--paper)}\
 figure{margin:0 0 1rem}.panels{display:flex;flex-wrap:wrap;gap:.8rem 1.2rem}.panel{max-width:100%;height:auto}summary{cursor:pointer}\
 @media screen and (max-width:40rem){dl{grid-template-columns:1fr}dt{margin-top:.4rem}\
 .panels{flex-wrap:nowrap;overflow-x:auto}.panel{flex:none;max-width:calc(100vw - 3rem)}}\
