@@ -43,7 +43,9 @@ pub fn of_init(
         return Ok(Leak::None);
     }
     let is_run = |dir: &&Path| dir.join(CONFIG).is_file() && dir.join("model").is_dir();
-    let Some(run) = [Some(place), place.parent()].into_iter().flatten().find(is_run) else {
+    let Some(run) =
+        [Some(place), place.parent().filter(|_| place.ends_with("model"))].into_iter().flatten().find(is_run)
+    else {
         return Ok(Leak::Unknown(format!("whether {name} trained on patients who are scored is not known")));
     };
     let before = RunDir::config(run)?;
