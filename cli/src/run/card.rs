@@ -59,7 +59,7 @@ fn held_out(report: &Report, config: &TrainConfig) -> String {
         report.accuracy.interval.map_or(String::new(), |i| format!(" (95 % interval {:.3}-{:.3})", i.low, i.high));
     let auc = report.macro_auc.map_or("undefined".into(), |a| format!("{:.3}", a.value));
     let (other, leak) = match &config.leak {
-        Some(leak) => ("", format!(". **Not a score on other patients: {leak}**")),
+        Some(leak) => ("", format!(". **The score may be too good: {leak}**")),
         None if config.grouping == Grouping::Nodule => {
             ("", ". Patients of theirs train, too: nodules were dealt one by one".into())
         }

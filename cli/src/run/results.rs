@@ -69,7 +69,7 @@ impl Outcome {
             println!("  the weights are those of epoch {epoch}, with the lowest validation loss");
         }
         if let Some(leak) = &config.leak {
-            println!("  warning: not a score on other patients: {leak}");
+            println!("  warning: the score may be too good: {leak}");
         }
         println!("  run: {}", run.join("").display());
     }
