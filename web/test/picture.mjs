@@ -15,7 +15,15 @@ const SHARE = 0.03;
 
 export async function looks(page, name, folder) {
   mkdirSync(folder, { recursive: true });
-  const seen = await page.screenshot({ path: join(folder, `${name}.png`), scale: 'css' });
+  const shot = () => page.screenshot({ path: join(folder, `${name}.png`), scale: 'css' });
+  // what has just scrolled into sight may still be without its pixels
+  let seen = await shot();
+  for (let i = 0; i < 20; i++) {
+    await page.waitForTimeout(250);
+    const before = seen;
+    seen = await shot();
+    if (seen.equals(before)) break;
+  }
   const [size, kept, share] = await page.evaluate(async ([a, b, levels]) => {
     const cells = async (base64) => {
       const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
