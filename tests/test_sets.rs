@@ -112,4 +112,14 @@ fn what_can_t_be_tested_on_is_refused() {
     let said = String::from_utf8_lossy(&out.stderr).into_owned();
     assert!(out.status.success() && said.contains("warning") && said.contains("patients train too"), "{said}");
     assert!(text(&place.path("run/model")).ends_with("model") && place.path("run/model").is_dir());
+    // the same, typed from the directory beside it: the run goes on from anywhere, and keeps what it says of the leak
+    let near = |word: String| word.replace(&place.name("shared"), "shared").replace(&place.name("run"), "again");
+    let words: Vec<String> = words.into_iter().map(near).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    assert!(common::program(&words).current_dir(place.path("")).output().unwrap().status.success());
+    let leak = || common::json(&std::fs::read_to_string(place.path("again/metrics.json")).unwrap())["leak"].clone();
+    let before = leak();
+    assert!(before.as_str().unwrap().starts_with("shared: "), "{before}");
+    common::ok(&["train", "--resume", "--out", &place.name("again"), "--device", "cpu"]);
+    assert_eq!(leak(), before);
 }

@@ -177,7 +177,8 @@ fn train(args: Args, mut config: TrainConfig, data: &Dataset) -> Result<Outcome>
     let test = args.test.as_deref().map(|place| other(place, data)).transpose()?;
     if let (Some(set), Some(place)) = (&test, &args.test) {
         config.test = Some(data_id(set)?);
-        let leak = leaks::of_sets(data, set, &place.display().to_string());
+        // a run that goes on keeps what it was started with
+        let leak = if args.resume { config.leak } else { leaks::of_sets(data, set, &place.display().to_string()) };
         config.leak = leaks::allowed(leak, "leave them out of one of the two", args.allow_leaks || args.resume)?;
     }
     if let (Some(set), Some(place)) = (&own, validate_on)
@@ -195,7 +196,10 @@ fn train(args: Args, mut config: TrainConfig, data: &Dataset) -> Result<Outcome>
         let init = Init::read(place)?;
         config.leak = match leaks::of_init((place, &init.name), data, &config, &split, test.as_ref())? {
             Leak::Known(leak) => leaks::allowed(Some(leak), "hold out what it did", args.allow_leaks)?,
-            Leak::Unknown(leak) => leaks::allowed(Some(leak), "", true)?,
+            Leak::Unknown(leak) => {
+                eprintln!("warning: {leak}");
+                Some(leak)
+            }
             Leak::None => config.leak,
         };
         config.init = Some(init.name.clone());

@@ -18,14 +18,15 @@ impl TrainConfig {
             format!("{} epochs, batch {}, lr {}", self.epochs, self.batch_size, self.lr),
             format!("momentum {}, weight decay {}, EMA {}", self.momentum, self.weight_decay, self.ema),
         ];
+        let augmentation = match self.augment {
+            Augment::Default => "default augmentation",
+            Augment::FlipTurn => "augmentation flip-turn",
+            Augment::Jitter => "augmentation jitter",
+            Augment::None => "no augmentation",
+        };
         let mut add = |is: bool, text: &str| words.extend(is.then(|| text.to_owned()));
         add(self.ema_bn == EmaBn::Recompute, "its running statistics recomputed");
-        match self.augment {
-            Augment::Default => add(true, "default augmentation"),
-            Augment::FlipTurn => add(true, "augmentation flip-turn"),
-            Augment::Jitter => add(true, "augmentation jitter"),
-            Augment::None => add(true, "no augmentation"),
-        }
+        add(true, augmentation);
         add(self.diameter, "the diameter as an input");
         add(self.pool == Pool::View && self.pool != self.method.default_pool(), "features by the view");
         add(self.clip_norm.is_some(), &format!("gradients to norm {}", self.clip_norm.unwrap_or_default()));

@@ -105,7 +105,8 @@ pub fn load(
 /// Names the setting, and `file` where the stored ones lie.
 pub fn same_run(stored: &TrainConfig, wanted: &TrainConfig, file: &str) -> Result<()> {
     let encoder = |c: &TrainConfig| c.text_encoder.as_deref().map(|name| identity(name).to_owned());
-    let plain = |c: &TrainConfig| TrainConfig { text_encoder: encoder(c), ..c.clone() };
+    // what leaks follows from the other settings, and names places as they were typed
+    let plain = |c: &TrainConfig| TrainConfig { text_encoder: encoder(c), leak: None, ..c.clone() };
     if plain(stored) == plain(wanted) {
         return Ok(());
     }
